@@ -1,0 +1,345 @@
+"""From `default_config.yaml` and the command line to one validated, frozen `Config`; nothing else happens here.
+
+Every key of the YAML file is a field of `Config` with the same name, and a hyperparameter `--key=value` of both jobs. The YAML
+file says value, unit, meaning, choices and range; the field says the type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from src.actions import Action, load_actions
+from src.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_CONFIG_FILE = Path(__file__).resolve().parents[2] / "default_config.yaml"
+ACTIONS_KEY = "actions"
+
+#: Short names that the handbook's commands use.
+ALIASES = {"-tat": "target_action_type"}
+
+#: Arguments that the platform adds by itself; they are no misspelt hyperparameters.
+PLATFORM_ARGUMENTS = frozenset(
+    {"init_method", "rank", "world_size", "task_index", "num_gpus", "device_num", "job_name", "ps_hosts", "worker_hosts"}
+)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings of both jobs. Meaning, unit, choices and range of each stand in `default_config.yaml`."""
+
+    # network and device
+    network: str
+    stages: int
+    device_target: str
+    seed: int
+    # storage
+    storage_mode: str
+    obs_local_root: str
+    is_model_arts: bool
+    scratch_path: str
+    config_path: str
+    actions_file: str
+    # training: data
+    data_url: str
+    imgpath_train: str
+    jsonpath_train: str
+    maskpath_train: str
+    missing_pictures_max: float
+    insize: int
+    batch_size: int
+    workers: int
+    # training: augmentation and targets
+    augment: bool
+    scale_min: float
+    scale_max: float
+    person_size_min: int
+    person_size_max: int
+    rotate_max: float
+    center_shift_max: int
+    flip_probability: float
+    colour_jitter: float
+    min_keypoints: int
+    min_area: float
+    heatmap_sigma: float
+    paf_half_width: float
+    # training: schedule
+    max_epoch_train: int
+    max_epoch_train_NP: int
+    lr: float
+    lr_type: str
+    lr_gamma: float
+    lr_steps: tuple[int, ...]
+    lr_steps_NP: tuple[int, ...]
+    warmup_epoch: int
+    train_type: str
+    train_type_NP: str
+    optimizer: str
+    optimizer_NP: str
+    momentum: float
+    group_params: bool
+    group_params_NP: bool
+    vgg_freeze_steps: int
+    loss_scale: float
+    clip_norm: float
+    # training: starting weights
+    load_pretrain: bool
+    pretrained_model_folder_path_obs: str
+    pretrained_model_folder_path_relative: str
+    pretrained_model_filename: str
+    vgg_path: str
+    # training: checkpoints and log
+    train_url: str
+    save_model_path: str
+    ckpt_interval: int
+    ckpt_epoch_interval: int
+    keep_checkpoint_max: int
+    log_interval: int
+    # inference
+    target_action_type: str
+    is_batch_pics: bool
+    filename_to_infer: str
+    pic_folder_path_relative: str
+    pic_folder_path_obs: str
+    checkpoint_folder_path_relative: str
+    checkpoint_folder_path_obs: str
+    checkpoint_filename: str
+    output_img_path_relative: str
+    output_path_root_obs: str
+    infer_insize: int
+    infer_batch_size: int
+    input_shapes: str
+    peak_threshold: float
+    # declared actions, by name
+    actions: Mapping[str, Action]
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting as plain values (no actions): what is stored with a checkpoint and shown at start."""
+        return {name: _plain(getattr(self, name)) for name in setting_types()}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What `default_config.yaml` says of one key."""
+
+    value: Any
+    help: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    min: float | None = None
+    max: float | None = None
+
+    def describe(self) -> str:
+        """Meaning, unit, choices and default in one line, for `--help` and the console's hint."""
+        parts = [self.help]
+        if self.choices:
+            parts.append("one of " + ", ".join(self.choices))
+        if self.unit:
+            parts.append(f"in {self.unit}")
+        return "; ".join(parts) + f" [default: {self.value if self.value != '' else 'empty'}]"
+
+
+def setting_types() -> dict[str, Any]:
+    """Type of each setting by name, in the order of the fields; declared actions are no setting."""
+    hints = get_type_hints(Config)
+    return {field.name: hints[field.name] for field in fields(Config) if field.name != ACTIONS_KEY}
+
+
+def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting], Mapping[str, Any]]:
+    """The annotated settings of the YAML file and its raw `actions` section; ConfigError when it is not of that form."""
+    document = _read_yaml(path)
+    actions = document.pop(ACTIONS_KEY, {})
+    settings = {}
+    for key, annotated in document.items():
+        if not isinstance(annotated, Mapping) or not {"value", "help"} <= set(annotated):
+            raise ConfigError(f"{path.name}: {key} must be written as {{value: …, help: …}}")
+        try:
+            setting = Setting(**annotated)
+        except TypeError as error:
+            raise ConfigError(f"{path.name}: {key}: {str(error).split('__init__() ')[-1]}") from None
+        settings[str(key)] = Setting(**{**annotated, "choices": tuple(str(c) for c in setting.choices)})
+    unknown = sorted(set(settings) ^ set(setting_types()))
+    if unknown:
+        raise ConfigError(f"{path.name}: {', '.join(unknown)}: not both a key of the file and a field of Config")
+    return settings, actions
+
+
+def parse_config(argv: Sequence[str], prog: str, examples: str = "") -> Config:
+    """Validated configuration: default_config.yaml, then `config_path` (flat `key: value` YAML), then the command line.
+
+    Unknown arguments are the platform's and only warned about, unless they nearly match a setting: that is a misspelling.
+    Raises ConfigError (one line, names the key) before anything is done; `--help` prints all settings and exits.
+    """
+    settings, actions_section = read_settings()
+    given = _read_arguments(argv, settings, prog, examples)
+    if given.get("config_path"):
+        given = {**_read_overlay(Path(given["config_path"]), settings), **given}
+    return build_config(given, settings, actions_section)
+
+
+def build_config(
+    given: Mapping[str, Any], settings: Mapping[str, Setting] | None = None, actions_section: Mapping[str, Any] | None = None
+) -> Config:
+    """A `Config` from values by name (text or typed) over the defaults; unknown names are errors."""
+    if settings is None or actions_section is None:
+        settings, actions_section = read_settings()
+    for name in given:
+        if name not in settings:
+            raise ConfigError(f"unknown hyperparameter '{name}'{_did_you_mean(name, settings)}")
+    values = {
+        name: convert(name, given.get(name, settings[name].value), kind, settings[name])
+        for name, kind in setting_types().items()
+    }
+    actions = load_actions(values["actions_file"] or actions_section)
+    if values["target_action_type"] not in actions:
+        action = values["target_action_type"]
+        raise ConfigError(
+            f"target_action_type: unknown action '{action}'{_did_you_mean(action, actions)}; declared: {', '.join(actions)}"
+        )
+    return Config(**values, actions=actions)
+
+
+def convert(name: str, raw: Any, kind: Any, setting: Setting) -> Any:
+    """One value (text from the command line, or typed from YAML) as the field's type, within choices and range."""
+    value = _as_type(name, raw, kind)
+    if setting.choices and str(value) not in setting.choices:
+        raise ConfigError(f"{name}: '{value}' is not one of {', '.join(setting.choices)}{_did_you_mean(str(value), setting.choices)}")
+    numbers = value if isinstance(value, tuple) else (value,) if isinstance(value, (int, float)) else ()
+    for number in numbers:
+        if setting.min is not None and number < setting.min:
+            raise ConfigError(f"{name}: {number} is too small, at least {setting.min} is needed")
+        if setting.max is not None and number > setting.max:
+            raise ConfigError(f"{name}: {number} is too large, at most {setting.max} is possible")
+    return value
+
+
+def _as_type(name: str, raw: Any, kind: Any) -> Any:
+    if kind is str:
+        return "" if raw is None else _unquoted(str(raw))
+    if kind is bool:
+        words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+        word = _unquoted(str(raw)).lower()
+        if word not in words:
+            raise ConfigError(f"{name}: '{raw}' is neither True nor False")
+        return words[word]
+    if kind is int or kind is float:
+        return _as_number(name, raw, kind)
+    items = raw if isinstance(raw, (list, tuple)) else [part for part in _unquoted(str(raw)).split(",") if part.strip()]
+    return tuple(_as_number(name, item, kind.__args__[0]) for item in items)
+
+
+def _as_number(name: str, raw: Any, kind: Any) -> Any:
+    noun = "a whole number" if kind is int else "a number"
+    if isinstance(raw, bool):
+        raise ConfigError(f"{name}: '{raw}' is not {noun}")
+    text = _unquoted(str(raw))
+    try:
+        number = int(text) if kind is int and text.lstrip("+-").isdigit() else float(text)
+    except ValueError:
+        raise ConfigError(f"{name}: '{raw}' is not {noun}") from None
+    if not math.isfinite(number) or (kind is int and number != int(number)):
+        raise ConfigError(f"{name}: '{raw}' is not {noun}")
+    return kind(number)
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
+        return text[1:-1].strip()
+    return text
+
+
+def _read_arguments(argv: Sequence[str], settings: Mapping[str, Setting], prog: str, examples: str) -> dict[str, str]:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Every setting is a hyperparameter --key=value; defaults come from default_config.yaml.",
+        epilog=examples,
+        usage=f"{prog} [--key=value …]",
+    )
+    aliases = {name: short for short, name in ALIASES.items()}
+    for name, setting in settings.items():
+        flags = [aliases[name]] if name in aliases else []
+        help_text = setting.describe().replace("%", "%%")
+        parser.add_argument(*flags, f"--{name}", metavar="VALUE", default=argparse.SUPPRESS, help=help_text)
+    known, unknown = _parse(parser, argv)
+    for argument in unknown:
+        _tolerate(argument, settings)
+    return vars(known)
+
+
+def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    def fail(message: str) -> None:
+        raise ConfigError(f"command line: {message}; write it as --key=value")
+
+    parser.error = fail  # type: ignore[method-assign,assignment]
+    return parser.parse_known_args(list(argv))
+
+
+def _tolerate(argument: str, settings: Mapping[str, Setting]) -> None:
+    """Warn about an argument that the platform added; refuse a near miss of a setting and a stray word."""
+    if not argument.startswith("--"):
+        logger.warning("ignored '%s' on the command line: hyperparameters are written --key=value", argument)
+        return
+    name = argument[2:].split("=", 1)[0]
+    suggestion = _did_you_mean(name, settings)
+    if suggestion and name not in PLATFORM_ARGUMENTS:
+        raise ConfigError(f"unknown hyperparameter '{name}'{suggestion}")
+    logger.warning("ignored --%s: no setting of this job (the platform may have added it)", name)
+
+
+def _did_you_mean(word: str, known: Any) -> str:
+    by_lower = {str(name).lower().replace("-", "_"): str(name) for name in known}
+    close = difflib.get_close_matches(word.lower().replace("-", "_"), list(by_lower), n=1, cutoff=0.75)
+    return f", did you mean '{by_lower[close[0]]}'?" if close else ""
+
+
+def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]:
+    values = _read_yaml(path)
+    for name in values:
+        if name not in settings:
+            raise ConfigError(f"{path}: unknown setting '{name}'{_did_you_mean(str(name), settings)}")
+    return values
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: must hold 'key: value' lines")
+    return document
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML's usual loader takes the last of two equal keys; a setting given twice is an error here."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))

@@ -1,0 +1,93 @@
+"""From a network's name to a MindSpore cell that takes pictures as they are read."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mindspore as ms
+from mindspore import Tensor, nn
+
+from src.errors import ConfigError
+from src.net.mobilenet import openpose_mobilenet_v2
+from src.net.openposenet import StagedNet, openpose_vgg19
+
+logger = logging.getLogger(__name__)
+
+#: MindSpore 2.9 and 2.10 run float32 convolutions on oneDNN's reference kernel on AVX-512 processors, 100 times too slow.
+ONEDNN_ISA = ("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What the rest of the package must know of a network: how to build it and what it takes."""
+
+    build: Callable[[int], StagedNet]
+    input_multiple: int
+    scale: float
+    offset: float
+    rgb: bool
+
+
+ARCHITECTURES = {
+    "vgg19": Architecture(openpose_vgg19, input_multiple=8, scale=1 / 255, offset=-0.5, rgb=False),
+    "mobilenet_v2": Architecture(openpose_mobilenet_v2, input_multiple=16, scale=1 / 127.5, offset=-1.0, rgb=True),
+}
+
+
+class PictureNet(nn.Cell):
+    """Pictures (N, H, W, 3) uint8 BGR to `(pafs, heatmaps)` of each stage; normalisation happens on the device.
+
+    Its parameters keep the names of the network inside.
+    """
+
+    def __init__(self, architecture: Architecture, stages: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = architecture.build(stages)
+        self.scale = architecture.scale
+        self.offset = architecture.offset
+        self.rgb = architecture.rgb
+
+    def construct(self, pictures: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        x = pictures.astype(ms.float32).transpose(0, 3, 1, 2)
+        if self.rgb:
+            x = x.flip((1,))
+        return self.network(x * self.scale + self.offset)
+
+
+def choose_device(device_target: str, device_id: int = 0) -> str:
+    """Set MindSpore up for graph mode on `device_target` (auto, CPU, Ascend) and return the one taken.
+
+    Raises ConfigError when the installed MindSpore cannot compute there.
+    """
+    candidates = ("Ascend", "CPU") if device_target == "auto" else (device_target,)
+    for target in candidates:
+        if target == "CPU":
+            _prefer_fast_cpu_kernels()
+        elif not _ascend_is_present():
+            continue
+        try:
+            ms.set_context(mode=ms.GRAPH_MODE, device_target=target, device_id=device_id)
+        except (RuntimeError, ValueError) as error:
+            logger.debug("device %s: %s", target, error)
+            continue
+        return target
+    raise ConfigError(f"device_target: MindSpore {ms.__version__} here cannot compute on {device_target}; use CPU")
+
+
+def build_network(name: str, stages: int) -> PictureNet:
+    """The network with fresh random weights (`mindspore.set_seed` decides which)."""
+    return PictureNet(ARCHITECTURES[name], stages)
+
+
+def _ascend_is_present() -> bool:
+    return any(os.path.exists(path) for path in ("/dev/davinci_manager", "/usr/local/Ascend", "/dev/davinci0"))
+
+
+def _prefer_fast_cpu_kernels() -> None:
+    name, value = ONEDNN_ISA
+    if name not in os.environ:
+        os.environ[name] = value
+        logger.info("%s=%s set: without it this MindSpore's convolutions are far slower on some processors", name, value)
