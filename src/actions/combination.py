@@ -1,0 +1,104 @@
+"""How the verdicts of criteria combine: all, any, not, at_least, nested, with what could not be judged left open.
+
+Every node answers with a pair (certain, possible): whether it holds whatever the criteria that could not be judged
+would have said, and whether it could hold. They differ exactly when the verdict is undecided. The pair is of bools for
+one person, or of boolean arrays for many persons at once (tuning).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from operator import and_, or_
+from typing import Any, Union
+
+HOLDS, FAILS, UNJUDGED = 1, 0, -1
+
+Verdicts = Mapping[str, Any]  # label -> 1, 0 or -1, or an int array of them
+Answer = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One criterion, by its label in the declaration."""
+
+    label: str
+
+    def answer(self, verdicts: Verdicts) -> Answer:
+        """(certain, possible) for the given verdicts."""
+        return verdicts[self.label] == HOLDS, verdicts[self.label] != FAILS
+
+
+@dataclass(frozen=True)
+class Not:
+    """Holds when its part does not."""
+
+    part: Node
+
+    def answer(self, verdicts: Verdicts) -> Answer:
+        """(certain, possible) for the given verdicts."""
+        certain, possible = self.part.answer(verdicts)
+        return possible ^ True, certain ^ True
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """Holds when each of its parts does."""
+
+    parts: tuple[Node, ...]
+
+    def answer(self, verdicts: Verdicts) -> Answer:
+        """(certain, possible) for the given verdicts."""
+        certain, possible = zip(*(part.answer(verdicts) for part in self.parts))
+        return reduce(and_, certain), reduce(and_, possible)
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """Holds when one of its parts does."""
+
+    parts: tuple[Node, ...]
+
+    def answer(self, verdicts: Verdicts) -> Answer:
+        """(certain, possible) for the given verdicts."""
+        certain, possible = zip(*(part.answer(verdicts) for part in self.parts))
+        return reduce(or_, certain), reduce(or_, possible)
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """Holds when the weights of those parts that hold add up to `count`."""
+
+    count: float
+    parts: tuple[Node, ...]
+    weights: tuple[float, ...]
+
+    def answer(self, verdicts: Verdicts) -> Answer:
+        """(certain, possible) for the given verdicts."""
+        certain, possible = zip(*(part.answer(verdicts) for part in self.parts))
+        return self._reached(certain), self._reached(possible)
+
+    def _reached(self, held: tuple[Any, ...]) -> Any:
+        total = sum(weight * one for weight, one in zip(self.weights, held))
+        return total >= self.count - 1e-9  # sums of decimal weights such as 0.1 + 0.2
+
+
+Node = Union[Leaf, Not, AllOf, AnyOf, AtLeast]
+
+
+def decide(node: Node, verdicts: Mapping[str, int]) -> bool | None:
+    """True or False for one person, None when what could not be judged might have turned it."""
+    certain, possible = node.answer(verdicts)
+    return True if certain else (None if possible else False)
+
+
+def labels_of(node: Node) -> Iterator[str]:
+    """The labels of all criteria that a combination asks, repeated ones included."""
+    if isinstance(node, Leaf):
+        yield node.label
+    elif isinstance(node, Not):
+        yield from labels_of(node.part)
+    else:
+        for part in node.parts:
+            yield from labels_of(part)

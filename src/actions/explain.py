@@ -1,0 +1,90 @@
+"""The sentence beside a verdict: what was measured on which joints, and what it would have needed."""
+
+from __future__ import annotations
+
+import re
+
+from src.actions.action import DeclaredCriterion, Threshold
+from src.actions.combination import UNJUDGED
+from src.actions.criteria import WAISTS, Criterion, Kind
+from src.actions.measuring import Measurement
+from src.actions.pose import Pose
+from src.pose.skeleton import JointType
+
+
+def explain(declared: DeclaredCriterion, found: Measurement, pose: Pose) -> str:
+    """One clause, such as "left hand 31 px (0.24 torso) above left shoulder; needs > 0".
+
+    `pose`: the person with all joints that were found, also those below the criterion's minimum confidence.
+    """
+    if found.verdict == UNJUDGED:
+        return f"cannot be judged: {_why_not(declared, found, pose)}"
+    return f"{_measured(declared.criterion, found)}; needs {_needs(declared)}"
+
+
+def joint_words(joint: JointType) -> str:
+    """The joint's name in words: LeftHand is "left hand"."""
+    return " ".join(re.findall(r"[A-Z][a-z]+", joint.name)).lower()
+
+
+def needs(criterion: Criterion, threshold: Threshold) -> str:
+    """The condition in words, such as "> 0.25 torso", "< 90°" or "between 30° and 60°"."""
+    if isinstance(threshold, tuple):
+        return f"between {_with_unit(threshold[0], criterion)} and {_with_unit(threshold[1], criterion)}"
+    return f"{criterion.relation} {_with_unit(threshold, criterion)}"
+
+
+def _needs(declared: DeclaredCriterion) -> str:
+    on_each = " on each side" if declared.sides == "each" else ""
+    return needs(declared.criterion, declared.threshold) + on_each
+
+
+def _measured(criterion: Criterion, found: Measurement) -> str:
+    words = _places(found.joints)
+    if criterion.kind is Kind.HEIGHT:
+        above = (found.length_px or 0.0) >= 0
+        return f"{words[0]} {_length(found)} {'above' if above else 'below'} {words[1]}"
+    if criterion.kind is Kind.DISTANCE:
+        return f"{words[0]} and {words[1]} {_length(found)} apart"
+    degrees = f"{found.value:.0f}°"
+    if criterion.kind is Kind.INNER_ANGLE:
+        return f"angle at {words[1]} between {words[0]} and {words[2]} {degrees}"
+    axis = "vertical" if criterion.kind is Kind.TO_VERTICAL else "horizontal"
+    return f"line from {words[0]} to {words[1]} {degrees} off the {axis}"
+
+
+def _places(joints: tuple[JointType, ...]) -> list[str]:
+    """The words of the joints; both waists together are its middle."""
+    if joints[-2:] == WAISTS:
+        return [*map(joint_words, joints[:-2]), "middle of the waist"]
+    return [joint_words(joint) for joint in joints]
+
+
+def _length(found: Measurement) -> str:
+    pixels = f"{abs(found.length_px or 0.0):.3g} px"
+    return pixels if found.unit == "px" else f"{pixels} ({abs(found.value or 0.0):.2f} torso)"
+
+
+def _with_unit(threshold: float, criterion: Criterion) -> str:
+    if not criterion.kind.is_length:
+        return f"{threshold:g}°"
+    return "0" if threshold == 0 else f"{threshold:g} torso"
+
+
+def _why_not(declared: DeclaredCriterion, found: Measurement, pose: Pose) -> str:
+    reasons = [_why_joint(joint, declared.min_confidence, pose) for joint in found.joints]
+    lacking = [reason for reason in reasons if reason]
+    if lacking:
+        return ", ".join(lacking)
+    if declared.criterion.kind.is_length:
+        return "no limb shows the body's size"
+    return "the joints are too close together to give a direction"
+
+
+def _why_joint(joint: JointType, min_confidence: float, pose: Pose) -> str:
+    confidence = pose.confidence(joint)
+    if confidence <= 0:
+        return f"{joint_words(joint)} not found"
+    if confidence < min_confidence:
+        return f"{joint_words(joint)} too uncertain ({confidence:.2f}, needs {min_confidence:g})"
+    return ""

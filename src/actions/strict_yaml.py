@@ -1,0 +1,52 @@
+"""YAML that does not lose anything silently: a key written twice is an error, as is a file that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from src.errors import ConfigError
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader that refuses a repeated key; plain PyYAML keeps the last one and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                line = key_node.start_mark.line + 1
+                raise ConfigError(f"line {line}: {key!r} is written twice in the same place; keep one of them")
+            if isinstance(key, Hashable):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_documents(text: str, origin: str) -> list[Any]:
+    """All documents of a YAML text; ConfigError, naming `origin` and line, when it is invalid or repeats a key."""
+    try:
+        return list(yaml.load_all(text, _StrictLoader))  # derived from SafeLoader: builds plain values only
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def read_section(path: Path, key: str) -> Any:
+    """The value of a top-level key of a YAML file, in whichever document it is; ConfigError when in none."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error}); give a YAML file in UTF-8 with a section {key!r}"
+        ) from None
+    for document in read_documents(text, str(path)):
+        if isinstance(document, dict) and key in document:
+            return document[key]
+    raise ConfigError(f"{path}: has no section {key!r}; add one, as in default_config.yaml")
