@@ -1,0 +1,102 @@
+"""One training step as a MindSpore cell: forward, loss, gradients, loss scale, clipping, optimizer."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import mindspore as ms
+from mindspore import Parameter, Tensor, nn, ops
+from mindspore.nn.optim.optimizer import Optimizer
+
+from src.net.loss import PoseLoss
+from src.train.schedule import LearningRate, RateSettings
+
+logger = logging.getLogger(__name__)
+
+VGG_PREFIX = "base.vgg_base."
+CPM_PREFIX = "base.conv4_"
+GROUP_FACTOR = 1 / 4  # learning rate of VGG and CPM layers when parameter groups are on
+
+
+@dataclass(frozen=True)
+class StepSettings:
+    """Optimizer and gradient treatment of the training step."""
+
+    optimizer: str
+    momentum: float
+    train_type: str
+    loss_scale: float
+    clip_norm: float
+    group_params: bool
+    vgg_freeze_steps: int
+
+
+class TrainStep(nn.Cell):
+    """Pictures and targets in, loss out; the weights have moved by one step.
+
+    `fix_loss_scale` divides the gradients of the scaled loss by the scale again. `clip_grad` clips each gradient of the
+    *scaled* loss to `clip_norm` and does not divide, as the reference network's training on several cards does: with its
+    small gradients this is close to a step of fixed length, and its learning rates are chosen for that.
+    """
+
+    def __init__(self, loss: PoseLoss, optimizer: Optimizer, settings: StepSettings) -> None:
+        super().__init__(auto_prefix=False)
+        self.loss = loss
+        self.optimizer = optimizer
+        self.loss_scale = settings.loss_scale
+        self.clip = settings.train_type == "clip_grad"
+        self.clip_by_norm = nn.ClipByNorm()
+        self.clip_norm = Tensor(settings.clip_norm, ms.float32)
+        self.map = ops.HyperMap()
+        self.value_and_grad = ops.value_and_grad(self._scaled_loss, None, optimizer.parameters)
+        self.reduce_gradients: Any = ops.identity
+        if ms.get_auto_parallel_context("parallel_mode") == ms.ParallelMode.DATA_PARALLEL:
+            self.reduce_gradients = nn.DistributedGradReducer(optimizer.parameters)
+
+    def construct(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> Tensor:
+        scaled_loss, gradients = self.value_and_grad(pictures, heatmaps, pafs, valid_mask)
+        gradients = self.map(self._treat, gradients)
+        gradients = self.reduce_gradients(gradients)
+        self.optimizer(gradients)
+        return scaled_loss / self.loss_scale
+
+    def _scaled_loss(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> Tensor:
+        return self.loss(pictures, heatmaps, pafs, valid_mask) * self.loss_scale
+
+    def _treat(self, gradient: Tensor) -> Tensor:
+        if self.clip:
+            return self.clip_by_norm(gradient, self.clip_norm)
+        return gradient / self.loss_scale
+
+
+def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings) -> TrainStep:
+    """The training step over all trainable parameters of `loss`, with its optimizer."""
+    parameters = list(loss.trainable_params())
+    grouped = settings.group_params and any(parameter.name.startswith(VGG_PREFIX) for parameter in parameters)
+    if settings.group_params and not grouped:
+        logger.info("parameter groups are for vgg19: this network trains with one learning rate")
+    groups = _parameter_groups(parameters, rates, settings.vgg_freeze_steps) if grouped else parameters
+    rate = LearningRate(rates)
+    optimizer: Optimizer
+    if settings.optimizer == "Momentum":
+        optimizer = nn.Momentum(groups, learning_rate=rate, momentum=settings.momentum)
+    else:
+        optimizer = nn.Adam(groups, learning_rate=rate)
+    step = TrainStep(loss, optimizer, settings)
+    step.set_train()
+    return step
+
+
+def _parameter_groups(parameters: list[Parameter], rates: RateSettings, freeze_steps: int) -> list[dict[str, Any]]:
+    vgg = [p for p in parameters if p.name.startswith(VGG_PREFIX)]
+    cpm = [p for p in parameters if p.name.startswith(CPM_PREFIX)]
+    grouped = {p.name for p in vgg + cpm}
+    stages = [p for p in parameters if p.name not in grouped]
+    return [
+        {"params": vgg, "lr": LearningRate(rates, GROUP_FACTOR, freeze_steps)},
+        {"params": cpm, "lr": LearningRate(rates, GROUP_FACTOR)},
+        {"params": stages, "lr": LearningRate(rates)},
+        {"order_params": parameters},
+    ]
