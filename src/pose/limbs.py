@@ -12,13 +12,15 @@ from src.pose.peaks import Peaks
 from src.pose.settings import DecodeSettings
 from src.pose.skeleton import LIMB_COUNT, LIMBS
 
-#: cv2.remap refuses pictures with a side of 32,767 or more.
+#: cv2.remap refuses arrays with a side of 32,767 or more; longer lists of pairs are read in parts.
 _REMAP_ROWS = 32_000
+
+_LIMB_ENDS = np.array(LIMBS, np.intp)
 
 
 @dataclass(frozen=True)
 class Connections:
-    """M candidate limbs: `limb` (M,) int, `ends` (M, 2) indices of peaks (from, to), `score` (M,) float32."""
+    """M candidate limbs: `limb` (M,) int, `ends` (M, 2) indices of peaks (from, to), `score` (M,) float32 above 0."""
 
     limb: NDArray[np.intp]
     ends: NDArray[np.intp]
@@ -29,33 +31,38 @@ class Connections:
 
 
 def score_limbs(pafs: NDArray[np.float32], peaks: Peaks, settings: DecodeSettings) -> Connections:
-    """The limbs between peaks that the PAFs (38, h, w) support."""
-    limb, ends = _candidate_pairs(peaks)
-    if len(limb) == 0:
-        return Connections(limb, ends, np.zeros(0, np.float32))
+    """The limbs between peaks that the PAFs (38, h, w) support.
+
+    A limb's score is the mean of the field's projection on its direction (the line integral of Cao et al., 2017), less
+    a penalty where it is longer than the picture is wide.
+    """
+    limb, ends = _candidate_pairs(peaks, settings.peak_threshold)
     start, end = peaks.xy_cell[ends[:, 0]], peaks.xy_cell[ends[:, 1]]
-    length = np.maximum(np.hypot(*(end - start).T), 1e-6)
+    length = np.maximum(np.hypot(*(end - start).T), np.float32(1e-6))
     direction = (end - start) / length[:, None]
-    along = _sample(pafs, limb, start, end, settings.limb_samples)
-    projection = along[0] * direction[:, :1] + along[1] * direction[:, 1:]
-    support = (projection > settings.limb_threshold).mean(axis=1)
-    # A limb longer than the picture is wide is rarely one: the field must be the stronger the longer it is.
+    field_x, field_y = _sample(pafs, limb, start, end, settings.limb_samples)
+    projection = field_x * direction[:, :1] + field_y * direction[:, 1:]
+    short = np.flatnonzero(length < settings.short_limb_cells)
+    trust = (length[short] / settings.short_limb_cells)[:, None]
+    projection[short] = trust * projection[short] + (1 - trust) * np.hypot(field_x[short], field_y[short])
     score = projection.mean(axis=1) + np.minimum(pafs.shape[2] / length - 1, 0)
-    keep = (support >= settings.limb_support) & (score > 0)
+    support = (projection > settings.limb_threshold).mean(axis=1)
+    # Half a sample of slack: 7 of 10 in float32 must count as 0.7.
+    keep = (support > settings.limb_support - 0.5 / settings.limb_samples) & (score > 0)
     return Connections(limb[keep], ends[keep], score[keep].astype(np.float32))
 
 
-def _candidate_pairs(peaks: Peaks) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Every (limb, from-peak, to-peak) whose ends are candidates of the limb's two joints."""
-    joints = np.array(LIMBS)
+def _candidate_pairs(peaks: Peaks, sure: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Every limb (M,) and its two peaks (M, 2), at least one of them with a confidence of `sure`."""
     counts = np.diff(peaks.first)
-    from_count, to_count = counts[joints[:, 0]], counts[joints[:, 1]]
+    from_count, to_count = counts[_LIMB_ENDS[:, 0]], counts[_LIMB_ENDS[:, 1]]
     pairs = from_count * to_count
     limb = np.repeat(np.arange(LIMB_COUNT), pairs)
     within = np.arange(len(limb)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
-    from_index, to_index = np.divmod(within, to_count[limb]) if len(limb) else (within, within)
-    ends = np.stack([peaks.first[joints[limb, 0]] + from_index, peaks.first[joints[limb, 1]] + to_index], axis=1)
-    return limb, ends
+    rank = np.stack(np.divmod(within, to_count[limb]), axis=1)
+    ends = peaks.first[_LIMB_ENDS[limb]] + rank
+    keep = peaks.confidence[ends].max(axis=1, initial=0) >= sure
+    return limb[keep], ends[keep]
 
 
 def _sample(
@@ -64,22 +71,22 @@ def _sample(
     start: NDArray[np.float32],
     end: NDArray[np.float32],
     samples: int,
-) -> NDArray[np.float32]:
-    """The field of each pair's limb, (2, M, samples), read between its ends by bilinear interpolation.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The field's x and y, (M, samples) each, at points from `start` to `end` by bilinear interpolation.
 
-    All channels lie below one another in one tall picture, so that one call reads them all; clamping y to the
-    channel's own rows keeps channels apart.
+    The x channels of all limbs lie below one another in one tall picture, so that one call reads them all; clamping y
+    to a channel's own rows keeps the channels apart.
     """
-    channels, height, width = pafs.shape
-    tall = np.ascontiguousarray(pafs).reshape(channels * height, width)
+    _, height, width = pafs.shape
     t = np.linspace(0, 1, samples, dtype=np.float32)
     x = np.clip(start[:, :1] + (end - start)[:, :1] * t, 0, width - 1)
-    y = np.clip(start[:, 1:] + (end - start)[:, 1:] * t, 0, height - 1)
-    top = (2 * height * limb)[:, None].astype(np.float32)
-    result = np.empty((2, len(limb), samples), np.float32)
+    y = np.clip(start[:, 1:] + (end - start)[:, 1:] * t, 0, height - 1) + (height * limb)[:, None].astype(np.float32)
+    field = []
     for part in range(2):
+        tall = pafs[part::2].reshape(LIMB_COUNT * height, width)
+        values = np.empty((len(limb), samples), np.float32)
         for first in range(0, len(limb), _REMAP_ROWS):
             rows = slice(first, first + _REMAP_ROWS)
-            row = y[rows] + top[rows] + part * height
-            result[part, rows] = cv2.remap(tall, x[rows], row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return result
+            values[rows] = cv2.remap(tall, x[rows], y[rows], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        field.append(values)
+    return field[0], field[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,9 @@ from src.pose.skeleton import JOINT_COUNT
 
 #: Values beside a peak are raised to this before the logarithm: noise at or below zero must not bend the parabola.
 _LOG_FLOOR = 1e-3
+
+#: Stands for what lies beyond the border of the map or of the picture.
+_OUTSIDE = -np.inf
 
 
 @dataclass(frozen=True)
@@ -33,24 +35,21 @@ class Peaks:
 
 
 def find_peaks(
-    heatmaps: NDArray[np.float32], settings: DecodeSettings, valid_mask: Optional[NDArray[np.bool_]] = None
+    heatmaps: NDArray[np.float32], settings: DecodeSettings, valid_mask: NDArray[np.bool_] | None = None
 ) -> Peaks:
     """The joint candidates in heatmaps (≥18, h, w); `valid_mask` (h, w) is False on the cells that hold padding."""
-    count, height, width = JOINT_COUNT, heatmaps.shape[1], heatmaps.shape[2]
-    walled = np.full((count, height + 2, width + 2), -np.inf, np.float32)
-    walled[:, 1:-1, 1:-1] = heatmaps[:count]
+    _, height, width = heatmaps.shape
+    walled = np.full((JOINT_COUNT, height + 2, width + 2), _OUTSIDE, np.float32)
+    inside = walled[:, 1:-1, 1:-1]
+    inside[:] = heatmaps[:JOINT_COUNT]
     if valid_mask is not None:
-        walled[:, 1:-1, 1:-1][:, ~valid_mask] = -np.inf
-    index = _maxima(walled, settings.peak_threshold)
+        inside[:, ~valid_mask] = _OUTSIDE
+    index = _maxima(walled, settings.weak_threshold)
     xy_cell, value = _refine(walled, index)
     joint = index // ((height + 2) * (width + 2))
-    order = np.lexsort((-value, joint))
-    first = np.searchsorted(joint, np.arange(count + 1))
-    rank = np.arange(len(order)) - first[joint]
-    order = order[rank < settings.max_peaks_per_joint]
+    order = _strongest(joint, value, settings.max_peaks_per_joint)
     joint = joint[order]
-    first = np.searchsorted(joint, np.arange(count + 1))
-    return Peaks(joint, xy_cell[order], value[order], first)
+    return Peaks(joint, xy_cell[order], value[order], _first_of_each(joint))
 
 
 def _maxima(walled: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:
@@ -70,24 +69,35 @@ def _maxima(walled: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:
 
 
 def _refine(walled: NDArray[np.float32], index: NDArray[np.intp]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Position (N, 2) in cells and height (N,) of the Gaussian through each maximum and its neighbours.
+    """Position (N, 2) in cells and height (N,), at most 1, of the Gaussian through each maximum and its neighbours.
 
-    The logarithm of a Gaussian is a parabola, so three points give its top exactly. Where a neighbour lies behind the
-    border the other one stands for it: the peak then stays on its cell along that axis.
+    The logarithm of a Gaussian is a parabola, so three points on each axis give its top exactly. A neighbour beyond the
+    border counts as equal to the opposite one: the peak then stays on its cell and never moves onto padding.
     """
     _, rows, row = walled.shape
     flat = walled.reshape(-1)
     centre = np.log(flat[index])
-    shift = np.zeros((len(index), 2), np.float32)
-    rise = np.zeros(len(index), np.float32)
+    log_height = centre.copy()
+    y, x = np.divmod(index % (rows * row), row)
+    xy_cell = np.stack([x - 1, y - 1], axis=1).astype(np.float32)
     for axis, step in enumerate((1, row)):
         before, after = flat[index - step], flat[index + step]
-        before, after = np.where(before == -np.inf, after, before), np.where(after == -np.inf, before, after)
-        before, after = np.log(np.maximum(before, _LOG_FLOOR)), np.log(np.maximum(after, _LOG_FLOOR))
-        bend = np.minimum(before + after - 2 * centre, -1e-6)
-        shift[:, axis] = 0.5 * (before - after) / bend
-        rise -= 0.25 * (before - after) * shift[:, axis]
-    np.clip(shift, -0.5, 0.5, out=shift)
-    y, x = np.divmod(index % (rows * row), row)
-    xy_cell = np.stack([x - 1, y - 1], axis=1) + shift
-    return xy_cell.astype(np.float32), np.minimum(np.exp(centre + rise), 1).astype(np.float32)
+        before, after = np.where(before == _OUTSIDE, after, before), np.where(after == _OUTSIDE, before, after)
+        slope = np.log(np.maximum(after, _LOG_FLOOR)) - np.log(np.maximum(before, _LOG_FLOOR))
+        bend = np.log(np.maximum(after, _LOG_FLOOR)) + np.log(np.maximum(before, _LOG_FLOOR)) - 2 * centre
+        shift = np.clip(-0.5 * slope / np.minimum(bend, -1e-6), -0.5, 0.5)
+        xy_cell[:, axis] += shift
+        log_height += 0.25 * slope * shift
+    return xy_cell, np.minimum(np.exp(log_height), 1).astype(np.float32)
+
+
+def _strongest(joint: NDArray[np.intp], value: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """The order by joint, then by falling value, of the `count` largest of each joint."""
+    order = np.lexsort((-value, joint))
+    rank = np.arange(len(order)) - _first_of_each(joint[order])[joint[order]]
+    return order[rank < count]
+
+
+def _first_of_each(joint: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(19,): where each joint's run begins in the sorted list of joints, and the list's length."""
+    return np.searchsorted(joint, np.arange(JOINT_COUNT + 1))
