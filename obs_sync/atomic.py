@@ -1,0 +1,82 @@
+"""Local files that appear whole or not at all: temporary name, fsync, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from obs_sync.errors import AccessDenied, LocalProblem, NotFound, ObsSyncError
+
+PART_PREFIX, PART_SUFFIX = ".obs_sync-", ".part"
+CHUNK = 1 << 20
+
+
+def is_part(name: str) -> bool:
+    """Whether a file name is that of an unfinished transfer."""
+    return name.startswith(PART_PREFIX) and name.endswith(PART_SUFFIX)
+
+
+def part_path(path: str, tag: str = "") -> str:
+    """A temporary name in the folder of `path`; the same for the same tag, unique without one."""
+    return os.path.join(os.path.dirname(path), f"{PART_PREFIX}{tag or uuid.uuid4().hex}{PART_SUFFIX}")
+
+
+def local_error(error: OSError, path: str, operation: str) -> ObsSyncError:
+    """The error of this package for one of the operating system."""
+    if isinstance(error, ObsSyncError):
+        return error
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.errno in (errno.ENOENT,):
+        return NotFound(reason, url=path, operation=operation, next_step="check the local path")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return AccessDenied(reason, url=path, operation=operation, next_step="check the rights on the local path")
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return LocalProblem(reason, url=path, operation=operation, next_step="free disk space, then run it again")
+    return LocalProblem(reason, url=path, operation=operation, next_step="check the local path")
+
+
+@contextlib.contextmanager
+def local_errors(path: str, operation: str) -> Iterator[None]:
+    """Turn the operating system's errors into those of this package."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, ObsSyncError):
+            raise
+        raise local_error(error, path, operation) from error
+
+
+def sync_folder(folder: str) -> None:
+    """Make a rename in the folder survive a power cut, where the file system offers it."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder or ".", os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def finish(handle: BinaryIO) -> None:
+    """Bring everything written to a file onto the disk."""
+    handle.flush()
+    os.fsync(handle.fileno())
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """A binary file under a temporary name that takes the place of `path` when the block ends well."""
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    part = part_path(path)
+    try:
+        with open(part, "xb") as handle:
+            yield handle
+            finish(handle)
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+        raise

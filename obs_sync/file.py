@@ -1,0 +1,103 @@
+"""An open object: reads in blocks of one version, writes parts that appear together at close."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from fsspec.spec import AbstractBufferedFile
+
+from obs_sync.errors import Exists, NotAFile, NotFound
+from obs_sync.store import Upload
+
+if TYPE_CHECKING:
+    from obs_sync.filesystem import ObsFileSystem
+
+logger = logging.getLogger(__name__)
+
+_READ_BLOCK = 5 << 20
+
+
+class ObsFile(AbstractBufferedFile):
+    """A file of `ObsFileSystem`; modes rb, wb, xb and ab (which writes the object anew)."""
+
+    def __init__(
+        self,
+        fs: ObsFileSystem,
+        path: str,
+        mode: str = "rb",
+        block_size: Any = None,
+        autocommit: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        if block_size in (None, "default"):
+            block_size = _READ_BLOCK if mode == "rb" else fs.store.part_size
+        self._upload: Upload | None = None
+        self._pending = sys.exc_info()[1]
+        super().__init__(fs, path, mode, block_size, autocommit, **kwargs)
+        self.bucket, self.key = fs.object_at(path, "open")
+        if mode == "rb" and self.details["type"] != "file":
+            raise NotAFile("that is a folder", url=f"obs://{path}", operation="open", next_step="name a file in it")
+        if mode == "xb" and fs.exists(path):
+            raise Exists("the object exists already", url=f"obs://{path}", operation="create")
+        if mode == "ab":
+            self._take_over()
+
+    def _take_over(self) -> None:
+        try:
+            self.write(self.fs.store.read(self.bucket, self.key))
+        except NotFound:
+            return
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        """A range of the version that was opened; Integrity if it has been replaced since."""
+        return self.fs.store.read(self.bucket, self.key, start, min(end, self.size), self.details["etag"])
+
+    def _initiate_upload(self) -> None:
+        """Nothing is sent before the first full part: small objects go in one request."""
+
+    def _upload_chunk(self, final: bool = False) -> bool:
+        data = self.buffer.getvalue()
+        if final and self._upload is None and self.autocommit:
+            self._write_whole(data)
+            return True
+        if self._upload is None:
+            self._upload = self.fs.store.open_upload(self.bucket, self.key)
+        if data:
+            self._upload.write(data)
+        if final and self.autocommit:
+            self.commit()
+        return True
+
+    def _write_whole(self, data: bytes) -> None:
+        self.fs.store.write(self.bucket, self.key, data, exclusive=self.mode == "xb")
+
+    def commit(self) -> None:
+        """Make the object visible."""
+        if self._upload is None:
+            self._write_whole(self.buffer.getvalue())
+        else:
+            self._upload.commit()
+
+    def discard(self) -> None:
+        """Throw away what was written."""
+        if self._upload is not None:
+            self._upload.abort()
+            self._upload = None
+
+    def close(self) -> None:
+        """Publish what was written - unless an exception is on its way: half an object is never published."""
+        if not self.closed and self.mode != "rb" and sys.exc_info()[1] is not self._pending:
+            logger.warning("obs://%s is not written: an error came before its end", self.path)
+            self.discard()
+            self.closed = True
+        super().close()
+
+    def __del__(self) -> None:
+        if self.__dict__.get("closed", True):
+            return
+        if self.mode != "rb":
+            logger.warning("obs://%s is not written: the file was never closed", self.path)
+            self.discard()
+        self.closed = True

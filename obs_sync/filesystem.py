@@ -1,0 +1,322 @@
+# ruff: noqa: ARG002 - fsspec prescribes these signatures
+"""The fsspec filesystem of protocol `obs`: folders, paths and files on top of any of the three stores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import fsspec
+from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.spec import AbstractFileSystem
+
+from obs_sync import urls
+from obs_sync.credentials import Credentials, Provider
+from obs_sync.errors import Exists, NotAFile, NotFound, Refused
+from obs_sync.file import ObsFile
+from obs_sync.settings import default_credentials, resolve
+from obs_sync.store import ObjectInfo, Store
+from obs_sync.stores import open_store
+
+Entry = dict[str, Any]
+_SECRET = ("credentials", "access_key_id", "secret_access_key", "security_token")
+
+
+class ObsFileSystem(AbstractFileSystem):
+    """Objects of OBS, of an S3-compatible store or of a local folder, by `storage_mode`.
+
+    Nothing is cached: what a listing shows is what the store holds. Credentials never enter `storage_options`, `repr`
+    or a pickle; a copy in another process takes its own from that process's environment or `configure`.
+    """
+
+    protocol = "obs"
+    root_marker = ""
+    cachable = False
+
+    def __init__(
+        self,
+        *,
+        credentials: Credentials | Provider | None = None,
+        access_key_id: str = "",
+        secret_access_key: str = "",
+        security_token: str = "",
+        **settings: Any,
+    ) -> None:
+        for ours in ("use_listings_cache", "listings_expiry_time", "max_paths", "asynchronous", "loop"):
+            settings.pop(ours, None)
+        super().__init__(use_listings_cache=False)
+        if access_key_id:
+            credentials = Credentials(access_key_id, secret_access_key, security_token)
+        self.settings = resolve(**settings)
+        self._credentials = credentials if credentials is not None else default_credentials()
+        self._store: Store | None = None
+        self._pid = 0
+
+    @property
+    def store(self) -> Store:
+        """The objects below; made anew after a fork."""
+        if self._store is None or self._pid != os.getpid():
+            self._store, self._pid = open_store(self.settings, self._credentials), os.getpid()
+        return self._store
+
+    @property
+    def storage_mode(self) -> str:
+        """The mode in use: moxing, obs or local."""
+        return self.store.mode
+
+    @property
+    def storage_options(self) -> Entry:
+        """How to make this filesystem again, without its credentials."""
+        return self.__dict__.get("_options", {})
+
+    @storage_options.setter
+    def storage_options(self, options: Entry) -> None:
+        self.__dict__["_options"] = {name: value for name, value in options.items() if name not in _SECRET}
+
+    def __repr__(self) -> str:
+        return f"ObsFileSystem(storage_mode={self.settings.storage_mode!r})"
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, (list, tuple)):
+            return [cls._strip_protocol(each) for each in path]
+        text = urls.without_scheme(os.fspath(path))
+        return text.rstrip("/") if text.strip("/") else ""
+
+    def split(self, path: str) -> urls.Location:
+        """Bucket and key of a path."""
+        return urls.split(self._strip_protocol(path))
+
+    def object_at(self, path: str, operation: str) -> urls.Location:
+        """Bucket and key of a path that must name an object, never a whole bucket."""
+        location = self.split(path)
+        if not location.key:
+            raise NotAFile("that is a bucket", url=location.url, operation=operation, next_step="name an object in it")
+        return location
+
+    # ---- what is there ----
+
+    def _file(self, bucket: str, info: ObjectInfo) -> Entry:
+        name = f"{bucket}/{info.key}"
+        return {"name": name, "size": info.size, "type": "file", "etag": info.etag, "LastModified": info.modified}
+
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
+        """Files and folders directly below a folder, or the file itself; NotFound when there is neither."""
+        stripped = self._strip_protocol(path)
+        entries = self._ls(stripped) if stripped else [_folder(bucket) for bucket in self.store.buckets()]
+        return entries if detail else sorted(entry["name"] for entry in entries)
+
+    def _ls(self, path: str) -> list[Entry]:
+        bucket, key = self.split(path)
+        prefix = f"{key}/" if key else ""
+        entries: list[Entry] = []
+        seen = not key
+        for page in self.store.pages(bucket, prefix, "/"):
+            seen = seen or bool(page.objects or page.folders)
+            entries += [self._file(bucket, info) for info in page.objects if info.key != prefix]
+            entries += [_folder(f"{bucket}/{folder[:-1]}") for folder in page.folders if folder != prefix + "/"]
+        if seen:
+            return entries
+        return [self._file(bucket, self.store.head(bucket, key))]
+
+    def info(self, path: str, **kwargs: Any) -> Entry:
+        """What a path names: a file with size and ETag, or a folder with something in it."""
+        stripped = self._strip_protocol(path)
+        if not stripped:
+            return _folder("")
+        bucket, key = self.split(stripped)
+        if not key:
+            self.store.check_bucket(bucket)
+            return _folder(bucket)
+        try:
+            return self._file(bucket, self.store.head(bucket, key))
+        except NotFound as error:
+            for page in self.store.pages(bucket, f"{key}/", limit=1):
+                if page.objects:
+                    return _folder(stripped)
+            raise NotFound("no such object or folder", url=f"obs://{stripped}", next_step=error.next_step) from None
+
+    def find(
+        self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **kwargs: Any
+    ) -> Any:
+        """All files below a path: one request for each 1,000 keys."""
+        stripped = self._strip_protocol(path)
+        if not stripped or maxdepth is not None or withdirs:
+            return super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
+        bucket, key = self.split(stripped)
+        found = {
+            f"{bucket}/{info.key}": self._file(bucket, info) for info in self._below(bucket, f"{key}/" if key else "")
+        }
+        if not found and key:
+            try:
+                found = {stripped: self._file(bucket, self.store.head(bucket, key))}
+            except NotFound:
+                found = {}
+        return found if detail else sorted(found)
+
+    def _below(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
+        for page in self.store.pages(bucket, prefix):
+            yield from (info for info in page.objects if not info.key.endswith("/"))
+
+    def created(self, path: str) -> Any:
+        """When the object was written (a store keeps no other time)."""
+        return self.modified(path)
+
+    def modified(self, path: str) -> Any:
+        """When the object was written, in UTC."""
+        return self.info(path)["LastModified"]
+
+    def checksum(self, path: str) -> Any:
+        """The ETag: it changes when the content does."""
+        return self.info(path).get("etag") or self.ukey(path)
+
+    # ---- folders: they exist through their files ----
+
+    def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
+        """Create a bucket; below one nothing is needed."""
+        bucket, key = self.split(path)
+        if not key:
+            self.store.make_bucket(bucket)
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Nothing to do: a folder exists when an object lies below it."""
+        self.split(path)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty bucket; a folder vanishes with its last file."""
+        bucket, key = self.split(path)
+        if not key:
+            self.store.remove_bucket(bucket)
+
+    # ---- content ----
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
+        """An object's bytes, or a range of them; negative positions count from the end."""
+        bucket, key = self.object_at(path, "read")
+        if (start or 0) < 0 or (end is not None and end < 0):
+            size = self.store.head(bucket, key).size
+            start = max(0, size + start) if start is not None and start < 0 else start
+            end = size + end if end is not None and end < 0 else end
+        if end is not None and end <= (start or 0):
+            self.store.head(bucket, key)
+            return b""
+        return self.store.read(bucket, key, start or 0, end)
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
+        """Store bytes; mode `create` refuses to overwrite."""
+        bucket, key = self.object_at(path, "write")
+        self.store.write(bucket, key, bytes(value), exclusive=mode == "create")
+
+    def get_file(
+        self, rpath: str, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **kwargs: Any
+    ) -> None:
+        """Write an object to a local file that appears whole and verified, or not at all."""
+        if outfile is not None or not isinstance(lpath, (str, os.PathLike)):
+            super().get_file(rpath, lpath, callback=callback, outfile=outfile, **kwargs)
+            return
+        bucket, key = self.split(rpath)
+        try:
+            info = self.store.head(bucket, key) if key else None
+        except NotFound:
+            info = None
+        if info is None:
+            self._get_folder(rpath, os.fspath(lpath))
+            return
+        if problem := urls.name_problem(key):
+            raise Refused(
+                problem,
+                url=f"obs://{bucket}/{key}",
+                operation="download",
+                next_step="use obs_sync.copy with a file name",
+            )
+        callback.set_size(info.size)
+        self.store.download(bucket, info, os.fspath(lpath), callback.relative_update)
+
+    def _get_folder(self, rpath: str, lpath: str) -> None:
+        if not self.isdir(rpath):
+            raise NotFound("no such object", url=f"obs://{self._strip_protocol(rpath)}", operation="download")
+        os.makedirs(lpath, exist_ok=True)
+
+    def put_file(
+        self, lpath: Any, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **kwargs: Any
+    ) -> None:
+        """Store a local file, verified."""
+        if os.path.isdir(lpath):
+            self.makedirs(rpath, exist_ok=True)
+            return
+        bucket, key = self.object_at(rpath, "upload")
+        if mode == "create" and self.exists(rpath):
+            raise Exists("the object exists already", url=f"obs://{bucket}/{key}", operation="upload")
+        callback.set_size(os.path.getsize(lpath))
+        self.store.upload(os.fspath(lpath), bucket, key, callback.relative_update)
+
+    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        """Copy an object within the store; a folder needs no copy of its own."""
+        bucket, key = self.split(path1)
+        to_bucket = self.split(path2).bucket
+        try:
+            if key:
+                self.store.copy(bucket, key, to_bucket, self.object_at(path2, "copy").key)
+                return
+        except NotFound:
+            if not self.isdir(path1):
+                raise
+        self.makedirs(path2, exist_ok=True)
+
+    def rm_file(self, path: str) -> None:
+        """Remove an object; NotFound when there is none."""
+        bucket, key = self.object_at(path, "remove")
+        self.store.head(bucket, key)
+        self.store.delete(bucket, [key])
+
+    def _rm(self, path: str) -> None:
+        self.rm_file(path)
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """Remove objects, or with `recursive` all below a path (1,000 keys a request)."""
+        for each in path if isinstance(path, (list, tuple)) else [path]:
+            if recursive and maxdepth is None and not any(mark in str(each) for mark in "*?["):
+                self._rm_below(each)
+                continue
+            for found in reversed(self.expand_path(each, recursive=recursive, maxdepth=maxdepth)):
+                if self.isfile(found):
+                    self.rm_file(found)
+
+    def _rm_below(self, path: str) -> None:
+        bucket, key = self.split(path)
+        prefix = f"{key}/" if key else ""
+        keys = [info.key for page in self.store.pages(bucket, prefix) for info in page.objects]
+        if key:
+            try:
+                keys.append(self.store.head(bucket, key).key)
+            except NotFound:
+                if not keys:
+                    raise
+        self.store.delete(bucket, keys)
+
+    def _open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: Any = None,
+        autocommit: bool = True,
+        cache_options: Any = None,
+        **kwargs: Any,
+    ) -> ObsFile:
+        self.object_at(path, "open")
+        return ObsFile(self, path, mode, block_size, autocommit, cache_options=cache_options, **kwargs)
+
+
+def _folder(name: str) -> Entry:
+    return {"name": name, "size": 0, "type": "directory"}
+
+
+def filesystem(storage_mode: str | None = None, **settings: Any) -> ObsFileSystem:
+    """The filesystem for a mode and other `Settings`; what is not given comes from `configure` or the environment."""
+    return ObsFileSystem(storage_mode=storage_mode, **settings)
+
+
+def register() -> None:
+    """Let fsspec, pandas and pyarrow know `obs://`."""
+    fsspec.register_implementation("obs", ObsFileSystem, clobber=True)

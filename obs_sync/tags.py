@@ -1,0 +1,91 @@
+"""A notebook of which ETag a local file is known to have, so that nothing is read again to find it unchanged.
+
+Kept in SQLite in the state folder; an entry counts only while size, times and inode of the file are what they were.
+Without a writable state folder everything still works, by reading the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import tempfile
+import threading
+
+logger = logging.getLogger(__name__)
+
+
+def state_folder(setting: str = "") -> str:
+    """The folder for what outlives a process: unfinished uploads and known ETags."""
+    return setting or os.path.join(
+        tempfile.gettempdir(), f"obs_sync-{os.getuid() if hasattr(os, 'getuid') else 'state'}"
+    )
+
+
+def stamp(path: str) -> str:
+    """What changes when a file does, even one of the same size written in the same second."""
+    status = os.stat(path)
+    return f"{status.st_dev:x}.{status.st_ino:x}.{status.st_size:x}.{status.st_mtime_ns:x}.{status.st_ctime_ns:x}"
+
+
+class TagBook:
+    """Known ETags by absolute path; safe for threads, one object a transfer."""
+
+    def __init__(self, folder: str) -> None:
+        self._lock = threading.Lock()
+        self._new: dict[str, tuple[str, str]] = {}
+        self._base: sqlite3.Connection | None = None
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            self._base = sqlite3.connect(os.path.join(folder, "etags.sqlite3"), timeout=10, check_same_thread=False)
+            self._base.execute("create table if not exists etags (path text primary key, stamp text, etag text)")
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(error)
+
+    def tag(self, path: str) -> str:
+        """The ETag the file is known to have, or an empty text."""
+        path = os.path.realpath(path)
+        with self._lock:
+            row = self._new.get(path) or self._row(path)
+        with contextlib.suppress(OSError):
+            if row and row[0] == stamp(path):
+                return row[1]
+        return ""
+
+    def note(self, path: str, etag: str) -> None:
+        """Remember that the file, as it is now, has this ETag."""
+        path = os.path.realpath(path)
+        with contextlib.suppress(OSError):
+            entry = (stamp(path), etag)
+            with self._lock:
+                self._new[path] = entry
+
+    def close(self) -> None:
+        """Write down what is new."""
+        with self._lock:
+            if self._base is None:
+                return
+            rows = [(path, *entry) for path, entry in self._new.items()]
+            try:
+                with self._base:
+                    self._base.executemany("insert or replace into etags values (?, ?, ?)", rows)
+                self._base.close()
+            except sqlite3.Error as error:
+                self._give_up(error)
+
+    def _row(self, path: str) -> tuple[str, str] | None:
+        if self._base is None:
+            return None
+        try:
+            row: tuple[str, str] | None = self._base.execute(
+                "select stamp, etag from etags where path = ?", (path,)
+            ).fetchone()
+        except sqlite3.Error as error:
+            self._give_up(error)
+            return None
+        return row
+
+    def _give_up(self, error: Exception) -> None:
+        logger.info("known ETags are not kept: %s", error)
+        self._base = None

@@ -1,0 +1,48 @@
+"""One filesystem for each storage mode, so that a test written once runs over all of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import obs_sync
+from obs_sync import ObsFileSystem
+
+BUCKET = "contract"
+MODES = ("local",)
+
+
+@pytest.fixture(autouse=True)
+def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No test sees the settings of another or of the user's environment."""
+    for name in ("OBS_STORAGE_MODE", "OBS_LOCAL_ROOT", "OBS_ENDPOINT", "S3_ENDPOINT", "MA_JOB_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY", "OBS_SECURITY_TOKEN", "S3_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OBS_STATE_DIR", str(tmp_path / "state"))
+    obs_sync.configure()
+    yield
+    obs_sync.configure()
+
+
+@pytest.fixture
+def local_mode(tmp_path: Path) -> ObsFileSystem:
+    """Local mode with one bucket."""
+    fs = obs_sync.filesystem("local", obs_local_root=str(tmp_path / "obs_root"))
+    fs.mkdir(BUCKET)
+    return fs
+
+
+@pytest.fixture(params=MODES)
+def fs(request: pytest.FixtureRequest) -> ObsFileSystem:
+    """The filesystem of each mode in turn."""
+    return request.getfixturevalue(f"{request.param}_mode")
+
+
+@pytest.fixture
+def base(fs: ObsFileSystem) -> str:
+    """An empty folder of the store for this test alone."""
+    return f"obs://{BUCKET}/{uuid.uuid4().hex[:8]}"
