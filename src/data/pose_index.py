@@ -1,0 +1,134 @@
+"""The index of a data set: which picture shows whom where, as compact arrays that ranks can share."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.data.ragged import Ragged
+from src.errors import DataError
+
+log = logging.getLogger(__name__)
+
+_LISTED = 5  # how many names a message lists
+
+
+@dataclass(frozen=True)
+class PoseIndex:
+    """Row i of every field belongs to picture i; pictures are in the order of their ids.
+
+    persons: rows (n, 18, 3) float32 of x, y in picture pixels and COCO's visibility (0: not annotated).
+    ignored: rows (k, 2) float32, outlines of persons who are not learnt, a NaN row after each outline.
+    crowds: rows of int32: height, width, number of counts, run-length counts (column-wise, first of zeros); repeated.
+    kept: like `ignored`, the learnt persons of pictures with crowds: a crowd's mask covers them too.
+    """
+
+    names: NDArray[np.str_]
+    picture_ids: NDArray[np.int64]
+    sizes: NDArray[np.int32]  # (width, height)
+    persons: Ragged
+    ignored: Ragged
+    crowds: Ragged
+    kept: Ragged
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays."""
+        parts = [getattr(self, field.name) for field in fields(self)]
+        return sum(p.values.nbytes + p.start.nbytes if isinstance(p, Ragged) else p.nbytes for p in parts)
+
+    def take(self, rows: NDArray[np.int64]) -> PoseIndex:
+        """The chosen pictures in the given order."""
+        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {k: p.take(rows) if isinstance(p, Ragged) else p[rows] for k, p in parts.items()}
+        return PoseIndex(**chosen)
+
+
+def keep_present(index: PoseIndex, folder: str | Path, max_missing_share: float = 0.05) -> PoseIndex:
+    """Leave out the pictures that are not in `folder`: counted and listed; too many, or none left, is a DataError."""
+    root = Path(folder)
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder of training pictures")
+    listing: dict[str, set[str]] = {}
+    present = np.ones(len(index), bool)
+    for row, name in enumerate(index.names.tolist()):
+        parent, _, base = name.rpartition("/")
+        if parent not in listing:
+            listing[parent] = _file_names(root / parent)
+        present[row] = base in listing[parent]
+    missing = index.names[~present]
+    if not len(missing):
+        return index
+    share = len(missing) / len(index)
+    text = f"{len(missing)} of {len(index)} annotated pictures are not in {root} ({_some(missing.tolist())})"
+    if present.sum() == 0:
+        raise DataError(f"{text}: none is left to train on; check the picture folder")
+    if share > max_missing_share:
+        raise DataError(f"{text}: more than the allowed share of {max_missing_share:g}; check the picture folder")
+    log.warning("%s; going on without them", text)
+    return index.take(np.flatnonzero(present))
+
+
+def _file_names(folder: Path) -> set[str]:
+    """The non-empty and the empty files of a folder by name, in one listing."""
+    return {entry.name for entry in os.scandir(folder) if not entry.is_dir()} if folder.is_dir() else set()
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(map(str, names[:_LISTED])) + (", …" if len(names) > _LISTED else "")
+
+
+_STAMP = "index.json"
+
+
+def save_index(index: PoseIndex, folder: str | Path, stamp: dict[str, Any]) -> None:
+    """Write the index as one .npy an array into a new folder that appears whole; `stamp` says what it was made from."""
+    target = Path(folder)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)  # a leftover of a killed process with this number
+    part.mkdir(parents=True)
+    for name, values in _flat_arrays(index).items():
+        np.save(part / f"{name}.npy", values)
+    (part / _STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+    shutil.rmtree(target, ignore_errors=True)  # stale, or half removed
+    part.rename(target)
+
+
+def load_index(folder: str | Path, stamp: dict[str, Any]) -> PoseIndex | None:
+    """The saved index, mapped from disk (the ranks of a node share its memory); None where it is not for `stamp`."""
+    source = Path(folder)
+    try:
+        if json.loads((source / _STAMP).read_text(encoding="utf-8")) != json.loads(json.dumps(stamp)):
+            return None
+        arrays = {path.stem: np.load(path, mmap_mode="r") for path in source.glob("*.npy")}
+        parts: dict[str, Any] = {}
+        for field in fields(PoseIndex):
+            if field.name in arrays:
+                parts[field.name] = arrays[field.name]
+            else:
+                parts[field.name] = Ragged(arrays[f"{field.name}.values"], arrays[f"{field.name}.start"])
+        return PoseIndex(**parts)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _flat_arrays(index: PoseIndex) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for field in fields(index):
+        part = getattr(index, field.name)
+        if isinstance(part, Ragged):
+            arrays[f"{field.name}.values"], arrays[f"{field.name}.start"] = part.values, part.start
+        else:
+            arrays[field.name] = part
+    return arrays
