@@ -1,0 +1,295 @@
+"""Copies of files and folders in every direction, over all modes: complete, exact, contained, and never silent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import obs_sync
+from obs_sync import ObsFileSystem, Progress
+from tests.obs_sync.conftest import BUCKET
+
+TREE = {"a.txt": b"alpha", "b/c.jpg": b"\xff\xd8" * 700, "b/d/e.txt": b"", "ünï 文件.txt": b"text", "b/.hidden": b"h"}
+
+
+def make_tree(folder: Path, files: dict[str, bytes] = TREE) -> Path:
+    """Write the files below the folder."""
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return folder
+
+
+def tree_of(folder: Path) -> dict[str, bytes]:
+    """All files below the folder."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def objects_of(fs: ObsFileSystem, url: str) -> dict[str, bytes]:
+    """All objects below the url."""
+    base = url[len("obs://") :].rstrip("/") + "/"
+    return {name[len(base) :]: fs.cat_file(name) for name in fs.find(url)}
+
+
+def test_folder_up_across_and_down(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    source = make_tree(tmp_path / "in")
+    up = obs_sync.copy(str(source), f"{base}/data", filesystem=fs)
+    assert sorted(up.copied) == sorted(TREE)
+    assert (up.listed, up.copied_bytes) == (len(TREE), sum(map(len, TREE.values())))
+    assert objects_of(fs, f"{base}/data") == TREE
+    obs_sync.copy(f"{base}/data", f"{base}/twin", filesystem=fs)
+    assert objects_of(fs, f"{base}/twin") == TREE
+    obs_sync.copy(f"{base}/twin", str(tmp_path / "out"), filesystem=fs)
+    assert tree_of(tmp_path / "out") == TREE
+    assert tree_of(source) == TREE
+
+
+def test_between_buckets_and_s3_synonym(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    fs.mkdir("contract-other")
+    obs_sync.copy(str(make_tree(tmp_path / "in")), f"{base}/data".replace("obs://", "s3://"), filesystem=fs)
+    result = obs_sync.copy(f"{base}/data/", "obs://contract-other/x", filesystem=fs)
+    assert len(result.copied) == len(TREE)
+    assert objects_of(fs, "obs://contract-other/x") == TREE
+    fs.rm("obs://contract-other", recursive=True)
+
+
+def test_local_to_local(fs: ObsFileSystem, tmp_path: Path) -> None:
+    obs_sync.copy(str(make_tree(tmp_path / "in")), str(tmp_path / "out"), filesystem=fs)
+    assert tree_of(tmp_path / "out") == TREE
+
+
+def test_second_copy_moves_nothing(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    source = make_tree(tmp_path / "in")
+    for src, dst in ((str(source), f"{base}/d"), (f"{base}/d", f"{base}/e"), (f"{base}/e", str(tmp_path / "out"))):
+        first = obs_sync.copy(src, dst, filesystem=fs)
+        again = obs_sync.copy(src, dst, filesystem=fs)
+        assert len(first.copied) == len(TREE)
+        assert again.copied == []
+        assert set(again.skipped.values()) == {"identical"}
+        assert again.listed == len(TREE)
+
+
+def test_change_of_the_same_size_is_noticed(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    source = make_tree(tmp_path / "in")
+    obs_sync.copy(str(source), f"{base}/d", filesystem=fs)
+    obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=fs)
+    stat = os.stat(source / "a.txt")
+    (source / "a.txt").write_bytes(b"ALPHA")
+    os.utime(source / "a.txt", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert obs_sync.copy(str(source), f"{base}/d", filesystem=fs).copied == ["a.txt"]
+    assert obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=fs).copied == ["a.txt"]
+    assert (tmp_path / "out" / "a.txt").read_bytes() == b"ALPHA"
+    (tmp_path / "out" / "b" / "c.jpg").write_bytes(b"\x00" * 1400)
+    assert obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=fs).copied == ["b/c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        (["*.txt"], [], {"a.txt", "b/d/e.txt", "ünï 文件.txt"}),
+        (["b/*"], ["*.jpg"], {"b/d/e.txt", "b/.hidden"}),
+        ([], ["b/*"], {"a.txt", "ünï 文件.txt"}),
+        (["no*"], [], set()),
+    ],
+)
+def test_patterns(
+    fs: ObsFileSystem, base: str, tmp_path: Path, include: list[str], exclude: list[str], expected: set[str]
+) -> None:
+    result = obs_sync.copy(str(make_tree(tmp_path / "in")), base, filesystem=fs, include=include, exclude=exclude)
+    assert set(result.copied) == expected
+    assert set(objects_of(fs, base)) == expected
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_only_the_named_files(fs: ObsFileSystem, base: str, tmp_path: Path, count: int) -> None:
+    obs_sync.copy(str(make_tree(tmp_path / "in", {f"{n}.bin": b"%d" % n for n in range(70)})), base, filesystem=fs)
+    names = [f"{n}.bin" for n in range(count)]
+    result = obs_sync.copy(base, str(tmp_path / "out"), filesystem=fs, names=names)
+    assert sorted(result.copied) == sorted(names)
+    assert set(tree_of(tmp_path / "out")) == set(names)
+    with pytest.raises(obs_sync.Incomplete, match=r"gone\.bin") as caught:
+        obs_sync.copy(base, str(tmp_path / "out2"), filesystem=fs, names=[*names, "gone.bin"])
+    result = caught.value.result
+    assert result is not None
+    assert result.listed == len(result.copied) + len(result.skipped) + len(result.failed) == count + 1
+
+
+def test_names_cannot_leave_the_source(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    source = make_tree(tmp_path / "in")
+    with pytest.raises(obs_sync.Incomplete, match=r"\.\."):
+        obs_sync.copy(str(source), base, filesystem=fs, names=["../secret"])
+    assert fs.find(base) == []
+
+
+def test_dry_run_moves_nothing(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    result = obs_sync.copy(str(make_tree(tmp_path / "in")), base, filesystem=fs, dry_run=True)
+    assert sorted(result.copied) == sorted(TREE)
+    assert result.dry_run
+    assert fs.find(base) == []
+
+
+def test_progress_ends_at_the_total(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    source = make_tree(tmp_path / "in")
+    obs_sync.copy(str(source), base, filesystem=fs, progress=seen.append)
+    obs_sync.copy(base, str(tmp_path / "out"), filesystem=fs, progress=seen.append)
+    total = sum(map(len, TREE.values()))
+    assert seen[-1] == Progress(len(TREE), len(TREE), total, total)
+    assert all(before.bytes_done <= after.bytes_done for before, after in zip(seen, seen[1:]) if after.files_done)
+
+
+def test_single_file_targets(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    file = tmp_path / "f.ckpt"
+    file.write_bytes(b"weights")
+    obs_sync.copy(str(file), f"{base}/exact.ckpt", filesystem=fs)
+    obs_sync.copy(str(file), f"{base}/folder/", filesystem=fs)
+    assert objects_of(fs, base) == {"exact.ckpt": b"weights", "folder/f.ckpt": b"weights"}
+    (tmp_path / "have").mkdir()
+    obs_sync.copy(f"{base}/exact.ckpt", str(tmp_path / "have"), filesystem=fs)
+    obs_sync.copy(f"{base}/exact.ckpt", str(tmp_path / "new" / "name"), filesystem=fs)
+    obs_sync.copy(f"{base}/exact.ckpt", str(tmp_path / "slash") + "/", filesystem=fs)
+    assert (tmp_path / "have" / "exact.ckpt").read_bytes() == b"weights"
+    assert (tmp_path / "new" / "name").read_bytes() == b"weights"
+    assert (tmp_path / "slash" / "exact.ckpt").read_bytes() == b"weights"
+    assert obs_sync.copy(str(file), f"{base}/exact.ckpt", filesystem=fs).skipped == {"": "identical"}
+
+
+def test_file_rights_follow_the_umask(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    fs.pipe_file(f"{base}/x", b"x")
+    obs_sync.copy(f"{base}/x", str(tmp_path / "x"), filesystem=fs)
+    (tmp_path / "plain").write_bytes(b"")
+    assert (tmp_path / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+@pytest.mark.parametrize("source", ["missing", "empty/"])
+def test_nothing_to_copy_is_an_error(fs: ObsFileSystem, base: str, tmp_path: Path, source: str) -> None:
+    (tmp_path / "empty").mkdir()
+    for src, dst in ((str(tmp_path / source), base), (f"{base}/{source}", str(tmp_path / "out"))):
+        with pytest.raises(obs_sync.NotFound):
+            obs_sync.copy(src, dst, filesystem=fs)
+
+
+def test_overlapping_places_are_refused(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    source = make_tree(tmp_path / "in")
+    obs_sync.copy(str(source), f"{base}/d", filesystem=fs)
+    for src, dst in (
+        (f"{base}/d", f"{base}/d/"),
+        (f"{base}/d", f"{base}/d/deeper"),
+        (f"{base}/d", base),
+        (str(source), str(source / "b")),
+        (f"{base}/d/a.txt", f"{base}/d/a.txt"),
+    ):
+        with pytest.raises(obs_sync.Refused):
+            obs_sync.copy(src, dst, filesystem=fs)
+    assert objects_of(fs, f"{base}/d") == TREE
+    assert tree_of(source) == TREE
+
+
+def test_swapped_directions_are_refused(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    source = make_tree(tmp_path / "in")
+    for call, args in ((obs_sync.upload, (base, str(source))), (obs_sync.download, (str(source), base))):
+        with pytest.raises(obs_sync.Refused):
+            call(*args, filesystem=fs)
+    assert tree_of(source) == TREE
+
+
+@pytest.mark.parametrize(
+    "key", ["x/../../escaped", "../escaped", "x\\..\\escaped", "a//b", "/absolute", "x/./y", "p" * 300]
+)
+def test_keys_that_would_leave_the_target_fail_alone(fs: ObsFileSystem, tmp_path: Path, key: str) -> None:
+    bucket = "contract-unsafe"
+    fs.mkdir(bucket)
+    try:
+        fs.store.write(bucket, f"top/{key}", b"bad")
+        fs.store.write(bucket, "top/good", b"good")
+        with pytest.raises(obs_sync.Incomplete) as caught:
+            obs_sync.copy(f"obs://{bucket}/top/", str(tmp_path / "box" / "out"), filesystem=fs)
+        assert caught.value.result is not None
+        assert list(caught.value.result.failed) == [key]
+        assert tree_of(tmp_path / "box") == {"out/good": b"good"}
+    finally:
+        fs.rm(f"obs://{bucket}", recursive=True)
+        fs.rmdir(bucket)
+
+
+def test_links_do_not_lead_out_of_the_target(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    obs_sync.copy(str(make_tree(tmp_path / "in", {"b/c": b"1", "d": b"2", "e": b"3"})), base, filesystem=fs)
+    outside, out = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    out.mkdir()
+    (outside / "victim").write_bytes(b"safe")
+    (out / "b").symlink_to(outside)
+    (out / "d").symlink_to(outside / "victim")
+    with pytest.raises(obs_sync.Incomplete, match="b/c"):
+        obs_sync.copy(base, str(out), filesystem=fs)
+    assert tree_of(outside) == {"victim": b"safe"}
+    assert (out / "d").read_bytes() == b"2"
+    assert (out / "e").read_bytes() == b"3"
+
+
+def test_strange_local_files(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    source = make_tree(tmp_path / "in", {"good": b"g", "real/x": b"x", "back\\slash": b"b"})
+    (source / "link").symlink_to(source / "good")
+    (source / "linked").symlink_to(source / "real")
+    (source / "loop").symlink_to(source)
+    (source / "broken").symlink_to(source / "nowhere")
+    (source / ".obs_sync-leftover.part").write_bytes(b"half")
+    os.mkfifo(source / "pipe")
+    with open(os.fsencode(str(source)) + b"/bad\xff", "wb"):
+        pass
+    with pytest.raises(obs_sync.Incomplete) as caught:
+        obs_sync.copy(str(source), base, filesystem=fs)
+    result = caught.value.result
+    assert result is not None
+    assert set(result.failed) == {"back\\slash", "loop", "broken", "pipe", "bad\udcff"}
+    assert objects_of(fs, base) == {"good": b"g", "link": b"g", "linked/x": b"x", "real/x": b"x"}
+
+
+def test_file_and_folder_of_one_name_do_not_fit_a_disk(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    fs.pipe_file(f"{base}/t/a", b"1")
+    fs.pipe_file(f"{base}/t/a/b", b"2")
+    with pytest.raises(obs_sync.Incomplete, match="file and a folder"):
+        obs_sync.copy(f"{base}/t", str(tmp_path / "out"), filesystem=fs)
+    assert tree_of(tmp_path / "out") == {"a/b": b"2"}
+    obs_sync.copy(f"{base}/t", f"{base}/u", filesystem=fs)
+    assert objects_of(fs, f"{base}/u") == {"a": b"1", "a/b": b"2"}
+
+
+def test_folder_markers_are_no_files(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    key = base[len(f"obs://{BUCKET}/") :]
+    fs.store.write(BUCKET, f"{key}/", b"")
+    fs.store.write(BUCKET, f"{key}/sub/", b"")
+    fs.store.write(BUCKET, f"{key}/sub/x", b"x")
+    result = obs_sync.copy(base, str(tmp_path / "out"), filesystem=fs)
+    assert result.copied == ["sub/x"]
+    assert set(result.skipped.values()) == {"folder marker"}
+    assert result.listed == 3
+    assert fs.ls(base, detail=False) == [f"{base[6:]}/sub"]
+    assert obs_sync.list_files(base, filesystem=fs) == {"sub/x": 1}
+
+
+def test_unreadable_target_is_reported(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    fs.pipe_file(f"{base}/x", b"x")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(obs_sync.ObsSyncError):
+        obs_sync.copy(f"{base}/x", str(tmp_path / "file" / "below"), filesystem=fs)
+    with pytest.raises(obs_sync.Refused):
+        obs_sync.copy(base, str(tmp_path / "file"), filesystem=fs)
+
+
+def test_disk_full_leaves_nothing_behind(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    import resource
+
+    fs.pipe_file(f"{base}/big", b"x" * 300_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(obs_sync.LocalProblem, match="disk"):
+            obs_sync.copy(f"{base}/big", str(tmp_path / "out" / "big"), filesystem=fs)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert tree_of(tmp_path / "out") == {}
