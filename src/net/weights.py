@@ -26,6 +26,7 @@ OPTIMIZER_ENTRY = re.compile(
     r"(last|current)_.*iterator|.*overflow)"
 )
 NETWORK_PREFIX = "network."
+VGG_LAYER = re.compile(r"layers\.\d+\.(weight|bias)$")
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,16 @@ def network_weights(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]
     for name, value in parameters.items():
         if not OPTIMIZER_ENTRY.match(name):
             weights[name[len(NETWORK_PREFIX) :] if name.startswith(NETWORK_PREFIX) else name] = value
+    return weights
+
+
+def vgg_backbone_weights(parameters: Mapping[str, Parameter]) -> dict[str, Parameter]:
+    """The convolutions of a VGG19 classification checkpoint under this network's names; dense layers left out."""
+    weights = {}
+    for name, value in network_weights(parameters).items():
+        match = VGG_LAYER.search(name)
+        if match:
+            weights["base.vgg_base." + match[0]] = value
     return weights
 
 

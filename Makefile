@@ -1,0 +1,45 @@
+# make demo: the main job in miniature. make test: all tests. Both set up what they need first.
+FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: help setup setup-dev demo test lint format bench clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.jobs  ## create .venv with what the jobs need
+
+setup-dev: $(VENV)/.dev  ## the same with what tests and checks need
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(FITS)' || \
+	  { echo "error: MindSpore needs Python 3.10 to 3.12; install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.jobs: requirements.txt requirements-local.txt | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-local.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.jobs
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 minutes)
+	@$(RUN) -m src.tools.demo
+
+test: setup-dev  ## all tests
+	$(RUN) -m pytest
+
+lint: setup-dev  ## style and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+format: setup-dev  ## put the code into the project's style
+	$(RUN) -m ruff format .
+	$(RUN) -m ruff check --fix .
+
+clean:  ## remove what the targets above made, but not .venv
+	rm -rf obs_root output_img work build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,150 @@
+"""The two jobs, from command line to exit code: configure → locate → stage in → the line of work → stage out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import obs_sync
+from modelarts.environment import locate
+from modelarts.publishing import Publisher
+from modelarts.staging import stage_checkpoint, stage_out, stage_pictures, stage_training, under
+from src.errors import ConfigError, JobError
+from src.model_utils.config import Config, parse_config
+from src.train.inputs import Card
+
+logger = logging.getLogger(__name__)
+
+TRAINING_EXAMPLES = """examples:
+  python train_start.py --data_url=obs://bucket/coco2017 --train_url=obs://bucket/output/ep2_np1
+  python train_start.py --data_url=./coco --train_url=./output --network=mobilenet_v2 --batch_size=8 --max_epoch_train=20
+  python train_start.py … --load_pretrain=True --pretrained_model_folder_path_obs=obs://bucket/models
+"""
+INFERENCE_EXAMPLES = """examples:
+  python test_tmp.py --target_action_type=climb_up --pic_folder_path_relative=./pics \\
+      --checkpoint_folder_path_relative=./models --checkpoint_filename=model.ckpt
+  python test_tmp.py --is_model_arts=True --target_action_type=climb_over_fence --pic_folder_path_obs=obs://bucket/pics \\
+      --checkpoint_folder_path_obs=obs://bucket/models --output_path_root_obs=obs://bucket/job
+"""
+
+
+def training_job(argv: Sequence[str]) -> int:
+    """`train_start.py`: train, publishing checkpoints on the way; returns the exit code."""
+    return _run(_train, argv, "train_start.py", TRAINING_EXAMPLES)
+
+
+def inference_job(argv: Sequence[str]) -> int:
+    """`test_tmp.py`: judge a folder of pictures; returns the exit code."""
+    return _run(val, argv, "test_tmp.py", INFERENCE_EXAMPLES)
+
+
+def val(config: Config | None = None) -> dict[str, Any]:
+    """The inference job: stage in, load the model, judge every picture, stage out. Returns the summary.
+
+    Without a configuration it takes the process's command line.
+    """
+    config = config or parse_config(sys.argv[1:], "test_tmp.py", INFERENCE_EXAMPLES)
+    _choose_storage(config)
+    checkpoint, folder, filenames = _inference_inputs(config)
+    from src.infer.forward import load_model
+    from src.infer.run import check_any_readable, infer_folder, new_output_folder
+    from src.pose import DecodeSettings
+
+    network = load_model(
+        checkpoint,
+        config.network,
+        config.stages,
+        insize=config.infer_insize,
+        device_target=config.device_target,
+        input_shapes=config.input_shapes,
+        decode_settings=DecodeSettings(peak_threshold=config.peak_threshold),
+    )
+    output_dir = new_output_folder(Path(config.output_img_path_relative))
+    action = config.actions[config.target_action_type]
+    facts = {"checkpoint": str(checkpoint), "settings": config.settings()}
+    summary = infer_folder(network, folder, filenames, output_dir, action, facts)
+    results = str(output_dir)
+    if config.is_model_arts:
+        results = under(config.output_path_root_obs, f"output_img/{output_dir.name}")
+        stage_out(output_dir, results)
+    logger.info(
+        "%d pictures, %d unreadable; %d persons: %s occurred in %d, not in %d, undecided %d; results in %s",
+        *(summary[key] for key in ("pictures", "unreadable", "persons")),
+        action.name,
+        *(summary[key] for key in ("occurred", "not_occurred", "undecided")),
+        results,
+    )
+    check_any_readable(summary)
+    return summary
+
+
+def _train(config: Config) -> None:
+    _choose_storage(config)
+    place = locate(os.environ, config.scratch_path)
+    inputs = stage_training(config, place.scratch)
+    publisher = Publisher(config.train_url, place.rank, config.keep_checkpoint_max)
+    local_folder = Path(config.save_model_path or place.scratch / "checkpoints") / f"ckpt_{place.rank}"
+    from src.train.run import train
+
+    train(config, inputs, Card(place.rank, place.rank_size, place.device_id), local_folder, publisher.publish)
+
+
+def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
+    """Local checkpoint, local folder and the names in it that are to be judged."""
+    if config.is_model_arts:
+        for key in ("pic_folder_path_obs", "checkpoint_folder_path_obs", "output_path_root_obs"):
+            if not getattr(config, key):
+                raise ConfigError(f"{key}: is empty, but is_model_arts=True needs it")
+    if not config.is_batch_pics and not config.filename_to_infer:
+        raise ConfigError("filename_to_infer: is empty, but is_batch_pics=False needs the name of the one picture")
+    checkpoint_folder_obs = config.checkpoint_folder_path_obs if config.is_model_arts else ""
+    checkpoint = stage_checkpoint(
+        checkpoint_folder_obs, config.checkpoint_folder_path_relative, config.checkpoint_filename
+    )
+    folder = Path(config.pic_folder_path_relative)
+    if config.is_model_arts:
+        folder = stage_pictures(config.pic_folder_path_obs, config.pic_folder_path_relative)
+    from src.data.images import list_pictures
+
+    names = list_pictures(folder) if config.is_batch_pics else [config.filename_to_infer]
+    return checkpoint, folder, [str(name) for name in names]
+
+
+def _run(job: Callable[[Config], object], argv: Sequence[str], prog: str, examples: str) -> int:
+    """Run a job and turn what it raises into one log line and an exit code (see README, exit codes)."""
+    _set_up_process()
+    try:
+        config = parse_config(argv, prog, examples)
+        job(config)
+    except JobError as error:
+        logger.error("%s", error)
+        return error.exit_code
+    except obs_sync.ObsSyncError as error:
+        logger.error("%s", error)
+        return 1
+    except KeyboardInterrupt:
+        logger.error("interrupted")
+        return 130
+    return 0
+
+
+def _choose_storage(config: Config) -> None:
+    obs_sync.configure(storage_mode=config.storage_mode, obs_local_root=config.obs_local_root)
+    logger.info("storage: %s", obs_sync.filesystem().storage_mode)
+
+
+def _set_up_process() -> None:
+    """Log lines with time and rank; MindSpore's own warnings off unless asked for (must precede its import)."""
+    os.environ.setdefault("GLOG_v", "3")
+    rank = os.environ.get("RANK_ID", "0")
+    logging.basicConfig(
+        level=logging.INFO,
+        format=f"%(asctime)s %(levelname)s rank {rank}: %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+        stream=sys.stderr,
+        force=True,
+    )

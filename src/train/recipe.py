@@ -1,0 +1,65 @@
+"""From the settings to one training recipe: single-card or several-card values, rates and steps for this data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from src.errors import ConfigError
+from src.model_utils.config import Config
+from src.net.build import ARCHITECTURES
+from src.train.schedule import RateSettings
+from src.train.step import StepSettings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Epochs, steps, learning rates and step treatment of this run."""
+
+    epochs: int
+    steps_per_epoch: int
+    rates: RateSettings
+    step: StepSettings
+
+    @property
+    def total_steps(self) -> int:
+        return self.epochs * self.steps_per_epoch
+
+
+def check_training(config: Config) -> None:
+    """ConfigError when training settings contradict each other."""
+    multiple = ARCHITECTURES[config.network].input_multiple
+    if config.insize % multiple:
+        raise ConfigError(f"insize: {config.insize} is not a multiple of {multiple}")
+    for low, high in (("scale_min", "scale_max"), ("person_size_min", "person_size_max")):
+        if getattr(config, low) > getattr(config, high):
+            raise ConfigError(f"{low}: {getattr(config, low)} is larger than {high}={getattr(config, high)}")
+    if config.vgg_path and config.network != "vgg19":
+        raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
+
+
+def choose_recipe(config: Config, cards: int, steps_per_epoch: int) -> Recipe:
+    """The recipe for `cards` cards: the `_NP` settings when there are several.
+
+    As in the reference training, several cards multiply the base rate by their number, divide milestones and frozen
+    steps by it, and halve the loss scale.
+    """
+    several = cards > 1
+    epochs = config.max_epoch_train_NP if several else config.max_epoch_train
+    rates = RateSettings(
+        base_rate=config.lr * cards,
+        kind=config.lr_type,
+        gamma=config.lr_gamma,
+        milestones=tuple(step // cards for step in (config.lr_steps_NP if several else config.lr_steps)),
+        warmup_steps=config.warmup_epoch * steps_per_epoch,
+        total_steps=epochs * steps_per_epoch,
+    )
+    step = StepSettings(
+        optimizer=config.optimizer_NP if several else config.optimizer,
+        momentum=config.momentum,
+        train_type=config.train_type_NP if several else config.train_type,
+        loss_scale=config.loss_scale / 2 if several else config.loss_scale,
+        clip_norm=config.clip_norm,
+        group_params=config.group_params_NP if several else config.group_params,
+        vgg_freeze_steps=config.vgg_freeze_steps // cards,
+    )
+    return Recipe(epochs, steps_per_epoch, rates, step)

@@ -1,0 +1,20 @@
+"""Boot file of the inference job: `python test_tmp.py --help` lists every hyperparameter.
+
+Its steps can be called from Python: `from test_tmp import load_model, detect, infer_one_pic, draw_person_pose, val`.
+"""
+
+import sys
+from typing import Any
+
+import src.infer
+from modelarts.job import inference_job, val
+
+__all__ = ["detect", "draw_person_pose", "infer_one_pic", "load_model", "val"]
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(src.infer, name)
+
+
+if __name__ == "__main__":
+    sys.exit(inference_job(sys.argv[1:]))

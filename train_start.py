@@ -1,0 +1,8 @@
+"""Boot file of the training job: `python train_start.py --help` lists every hyperparameter."""
+
+import sys
+
+from modelarts.job import training_job
+
+if __name__ == "__main__":
+    sys.exit(training_job(sys.argv[1:]))
