@@ -16,9 +16,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import yaml
-
 from src.actions import Action, load_actions
+from src.actions.strict_yaml import read_documents
 from src.errors import ConfigError
 
 logger = logging.getLogger(__name__)
@@ -316,29 +315,14 @@ def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        documents = read_documents(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such configuration file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict):
+    if len(documents) != 1 or not isinstance(documents[0], dict):
         raise ConfigError(f"{path}: must hold 'key: value' lines")
-    return document
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML's usual loader takes the last of two equal keys; a setting given twice is an error here."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+    return documents[0]
 
 
 def _plain(value: Any) -> Any:
