@@ -13,6 +13,9 @@ from src.pose.skeleton import JOINT_COUNT
 #: Values beside a peak are raised to this before the logarithm: noise at or below zero must not bend the parabola.
 _LOG_FLOOR = 1e-3
 
+#: The top lies at most this much (as a logarithm, for each axis) above its cell: a Gaussian of 0.8 cells between two.
+_LOG_RISE = 0.2
+
 #: Stands for what lies beyond the border of the map or of the picture.
 _OUTSIDE = -np.inf
 
@@ -83,11 +86,11 @@ def _refine(walled: NDArray[np.float32], index: NDArray[np.intp]) -> tuple[NDArr
     for axis, step in enumerate((1, row)):
         before, after = flat[index - step], flat[index + step]
         before, after = np.where(before == _OUTSIDE, after, before), np.where(after == _OUTSIDE, before, after)
-        slope = np.log(np.maximum(after, _LOG_FLOOR)) - np.log(np.maximum(before, _LOG_FLOOR))
-        bend = np.log(np.maximum(after, _LOG_FLOOR)) + np.log(np.maximum(before, _LOG_FLOOR)) - 2 * centre
-        shift = np.clip(-0.5 * slope / np.minimum(bend, -1e-6), -0.5, 0.5)
+        before, after = np.log(np.maximum(before, _LOG_FLOOR)), np.log(np.maximum(after, _LOG_FLOOR))
+        bend = np.minimum(before + after - 2 * centre, -1e-6)
+        shift = np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
         xy_cell[:, axis] += shift
-        log_height += 0.25 * slope * shift
+        log_height += np.minimum(0.25 * (after - before) * shift, _LOG_RISE)
     return xy_cell, np.minimum(np.exp(log_height), 1).astype(np.float32)
 
 

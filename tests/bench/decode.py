@@ -1,0 +1,93 @@
+"""How long decoding takes: `python -m tests.bench.decode [folder of golden maps]`.
+
+Prints, for each picture, the medians of the decoder and its stages and the ratio to the plain way of decoding, all
+measured in one run on one core.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import cv2
+import numpy as np
+
+from src.pose import DecodeSettings, decode_poses
+from src.pose.bridging import bridge
+from src.pose.grouping import group
+from src.pose.limbs import score_limbs
+from src.pose.peaks import find_peaks
+from tests.bench.plain_decoder import decode_plainly
+from tests.pose.drawing import draw_maps, standing_person
+
+ROUNDS = 50
+PLAIN_ROUNDS = 3
+CROWD = 30
+COLUMNS = ("picture", "cells", "persons", "peaks", "limbs", "group", "bridge", "decode", "plain", "ratio")
+
+
+def median_ms(call: Callable[[], Any], rounds: int = ROUNDS) -> float:
+    """Median time of a call in milliseconds."""
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times) * 1e3
+
+
+def measure(name: str, heatmaps: np.ndarray, pafs: np.ndarray) -> tuple[float, float]:
+    """Print one picture's row; returns the medians of the decoder and of the plain way in milliseconds."""
+    settings = DecodeSettings()
+    peaks = find_peaks(heatmaps, settings)
+    connections = score_limbs(pafs, peaks, settings)
+    members, strength = group(peaks, connections)
+    stages = [
+        median_ms(lambda: find_peaks(heatmaps, settings)),
+        median_ms(lambda: score_limbs(pafs, peaks, settings)),
+        median_ms(lambda: group(peaks, connections)),
+        median_ms(lambda: bridge(peaks, members, strength)),
+    ]
+    whole = median_ms(lambda: decode_poses(heatmaps, pafs))
+    plain = median_ms(lambda: decode_plainly(heatmaps, pafs), PLAIN_ROUNDS)
+    persons = len(decode_poses(heatmaps, pafs)[0])
+    cells = f"{heatmaps.shape[1]}x{heatmaps.shape[2]}"
+    figures = [*(f"{stage:.2f}" for stage in stages), f"{whole:.2f}", f"{plain:.1f}", f"{plain / whole:.0f}x"]
+    print("".join(f"{value:>13}" for value in (name, cells, persons, *figures)))
+    return whole, plain
+
+
+def main() -> int:
+    """Measure the golden maps and two drawn crowds."""
+    cv2.setNumThreads(1)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    default = Path(__file__).resolve().parents[2].parent / "shared/data/golden"
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    print("medians in milliseconds on one core")
+    print("".join(f"{column:>13}" for column in COLUMNS))
+    times = []
+    for path in sorted(folder.glob("*.npz")):
+        golden = np.load(path)
+        times.append(measure(path.stem, golden["heatmaps"].astype(np.float32), golden["pafs"].astype(np.float32)))
+    if times:
+        ours, plain = np.mean(times, axis=0)
+        print(
+            f"mean over {len(times)} photographs: {ours:.2f} ms (goal 2.5), plainly {plain:.1f} ms: {plain / ours:.0f}x"
+        )
+    else:
+        print(f"no golden maps in {folder}")
+    rng = np.random.default_rng(0)
+    rows = [standing_person(40 + 60 * (i % 10), 4 + 122 * (i // 10), 112) for i in range(CROWD)]
+    crowd = [standing_person(rng.uniform(20, 636), rng.uniform(0, 170), rng.uniform(80, 200)) for _ in range(CROWD)]
+    measure(f"{CROWD} in rows", *draw_maps(rows, 656, 376))
+    measure(f"{CROWD} crowded", *draw_maps(crowd, 656, 376))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
