@@ -60,7 +60,7 @@ class ReducedPicture:
 
 def read_picture(path: str | Path) -> Picture:
     """The picture at its own size, (height, width, 3) uint8 BGR; raises PictureError."""
-    return decode_picture(_read_bytes(path), path)
+    return decode_picture(read_bytes(path), path)
 
 
 def read_reduced_picture(path: str | Path, max_side: int) -> ReducedPicture:
@@ -68,7 +68,7 @@ def read_reduced_picture(path: str | Path, max_side: int) -> ReducedPicture:
 
     Pixel centres map as `(x + 0.5) * width_px / pixels.shape[1] - 0.5`.
     """
-    data = _read_bytes(path)
+    data = read_bytes(path)
     width, height = picture_size(data, path)
     factor = 1
     while factor < 8 and max(width, height) >= 2 * factor * max_side:
@@ -143,7 +143,7 @@ _EXIF_ORIENTATION = 0x0112
 _SCAN = 0xDA
 
 
-def _read_bytes(path: str | Path) -> bytes:
+def read_bytes(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError as error:

@@ -1,0 +1,166 @@
+"""Random views of a picture: drawn as numbers, composed to one matrix, applied once.
+
+Scale, rotation, crop and flip become a single affine map from the picture to the network input, so the picture is
+resampled once and keypoints and masks follow exactly. Ranges are those of the reference network's training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from src.pose.skeleton import MIRROR
+
+Matrix = NDArray[np.float64]
+Joints = NDArray[np.float32]
+
+#: What lies beyond the picture's edge, in all three channels.
+PADDING = 128
+
+#: The input side at which the ranges below are given in pixels; at another side they shrink or grow with it.
+REFERENCE_SIDE = 368
+
+
+@dataclass(frozen=True)
+class AugmentRanges:
+    """How far a view may differ; pixels are input pixels at REFERENCE_SIDE."""
+
+    scale_min: float = 0.5
+    scale_max: float = 2.0
+    box_min_px: float = 64.0  # the smallest person is not scaled below this diagonal,
+    box_max_px: float = 512.0  # the largest not above this one
+    rotate_sigma_deg: float = 40.0 / 3.0
+    shift_px: float = 40.0
+    flip_share: float = 0.5
+    jitter_share: float = 0.5
+    hue_deg: float = 20.0
+    saturation: float = 40.0 / 255.0
+    brightness: float = 30.0
+
+
+@dataclass(frozen=True)
+class View:
+    """One drawn view: the map (2, 3) from picture to input pixels, whether it mirrors, and the colour map or None."""
+
+    matrix: Matrix
+    flipped: bool
+    colour: Matrix | None
+
+
+def draw_view(
+    rng: np.random.Generator, joints: Joints, input_size: tuple[int, int], ranges: AugmentRanges | None = None
+) -> View:
+    """A random view of a picture with the persons `joints` (P >= 1, 18, 3), centred near one of them.
+
+    The number of draws is always the same, so one range's change leaves the other draws as they were.
+    """
+    r = ranges or AugmentRanges()
+    width, height = input_size
+    unit = min(width, height) / REFERENCE_SIDE
+    uniform, turn = rng.random(10), rng.normal()
+    boxes = joint_boxes(joints)
+    scale = _scale(boxes, float(uniform[0]), r) * unit
+    box = boxes[min(int(uniform[1] * len(boxes)), len(boxes) - 1)]
+    shift = (uniform[2:4] * 2 - 1) * r.shift_px * unit
+    flipped = bool(uniform[4] < r.flip_share)
+    target = np.array([(width - 1) / 2, (height - 1) / 2]) + shift
+    matrix = view_matrix((box[:2] + box[2:]) / 2, target, scale, turn * r.rotate_sigma_deg)
+    if flipped:
+        matrix = mirrored(matrix, width)
+    colour = None
+    if uniform[5] < r.jitter_share:
+        hue, saturation, brightness = (uniform[6:9] * 2 - 1) * (r.hue_deg, r.saturation, r.brightness)
+        colour = colour_matrix(hue, 1 + saturation, brightness)
+    return View(matrix, flipped, colour)
+
+
+def joint_boxes(joints: Joints) -> NDArray[np.float64]:
+    """(P, 4) left, top, right, bottom of each person's annotated joints."""
+    hidden = joints[:, :, 2:] <= 0
+    low = np.where(hidden, np.inf, joints[:, :, :2]).min(axis=1)
+    high = np.where(hidden, -np.inf, joints[:, :, :2]).max(axis=1)
+    return np.concatenate([low, high], axis=1)
+
+
+def _scale(boxes: NDArray[np.float64], uniform: float, r: AugmentRanges) -> float:
+    """A scale that keeps all persons' diagonals in range as far as the scale's own range allows."""
+    diagonal = np.hypot(boxes[:, 2] - boxes[:, 0] + 1, boxes[:, 3] - boxes[:, 1] + 1)
+    low = min(max(r.box_min_px / diagonal.min(), r.scale_min), 1.0, r.scale_max)
+    high = max(min(r.box_max_px / diagonal.max(), r.scale_max), min(1.0, r.scale_max), low)
+    return low + uniform * (high - low)
+
+
+def view_matrix(centre: NDArray[np.float64], target: NDArray[np.float64], scale: float, degrees: float) -> Matrix:
+    """(2, 3): scale and turn (clockwise as seen) about `centre` in the picture, which comes to lie on `target`."""
+    c, s = np.cos(np.radians(degrees)) * scale, np.sin(np.radians(degrees)) * scale
+    linear = np.array([[c, -s], [s, c]])
+    return np.concatenate([linear, (target - linear @ centre)[:, None]], axis=1)
+
+
+def mirrored(matrix: Matrix, width: int) -> Matrix:
+    """The map followed by a left-right flip of the `width` pixels wide input."""
+    result = matrix.copy()
+    result[0] *= -1
+    result[0, 2] += width - 1
+    return result
+
+
+def fit_matrix(picture_size: tuple[int, int], input_size: tuple[int, int]) -> Matrix:
+    """(2, 3): the whole picture scaled into the input's top left corner, as inference does it."""
+    scale = min(input_size[0] / picture_size[0], input_size[1] / picture_size[1])
+    x, y = (max(1, round(side * scale)) / side for side in picture_size)
+    return np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5]])
+
+
+def move_joints(joints: Joints, view: View) -> Joints:
+    """Joints (P, 18, 3) from picture to input pixels; a mirrored view exchanges left and right joints."""
+    moved = joints.copy()
+    moved[:, :, :2] = joints[:, :, :2] @ view.matrix[:, :2].T + view.matrix[:, 2]
+    return moved[:, list(MIRROR)] if view.flipped else moved
+
+
+def decode_reduction(matrix: Matrix) -> int:
+    """The largest of 1, 2, 4, 8 by which the picture may be reduced before the map without losing detail it keeps."""
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    reduction = 1
+    while reduction < 8 and scale * reduction * 2 <= 1.0:
+        reduction *= 2
+    return reduction
+
+
+def from_reduced(matrix: Matrix, reduction: int) -> Matrix:
+    """The same map from a picture reduced by blocks: pixel i is centred on original pixel r·i + (r−1)/2."""
+    result = matrix.copy()
+    result[:, :2] *= reduction
+    result[:, 2] += matrix[:, :2].sum(axis=1) * (reduction - 1) / 2
+    return result
+
+
+def to_cells(matrix: Matrix, stride: int) -> Matrix:
+    """The map from the picture to the network's maps; cell i is centred on input pixel stride·i + (stride−1)/2."""
+    result = matrix / stride
+    result[:, 2] -= (stride - 1) / 2 / stride
+    return result
+
+
+def warp_picture(picture: NDArray[np.uint8], matrix: Matrix, input_size: tuple[int, int]) -> NDArray[np.uint8]:
+    """The view (height, width, 3) of a picture, bilinear, PADDING beyond its edge."""
+    border = (PADDING, PADDING, PADDING)
+    return cv2.warpAffine(
+        picture, matrix, input_size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=border
+    )
+
+
+def colour_matrix(hue_deg: float, saturation: float, brightness: float) -> Matrix:
+    """(3, 4) for `cv2.transform` of a BGR picture: turn about the grey axis, stretch away from it, add brightness.
+
+    The linear counterpart of a change of hue, saturation and value, at a fraction of the two colour conversions' cost.
+    """
+    c, s = np.cos(np.radians(hue_deg)), np.sin(np.radians(hue_deg))
+    grey = np.full((3, 3), 1 / 3)
+    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    chroma = c * (np.eye(3) - grey) + s * cross
+    return np.concatenate([grey + saturation * chroma, np.full((3, 1), brightness)], axis=1)

@@ -1,0 +1,127 @@
+"""The training data as a MindSpore dataset whose order is a pure function of (seed, epoch, rank, number of ranks)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import cv2
+import mindspore.dataset as ds
+import numpy as np
+from numpy.typing import NDArray
+
+from src.data.sample import SampleMaker
+from src.errors import DataError
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("image", "heatmaps", "pafs", "valid_mask")
+
+
+def epoch_order(pictures: int, seed: int, epoch: int, rank: int = 0, rank_size: int = 1) -> NDArray[np.int64]:
+    """The pictures of one rank in one epoch: a shuffle dealt out in turn, padded from its own front to equal shares."""
+    order = np.random.default_rng([seed, epoch]).permutation(pictures)
+    padded = np.resize(order, -(-pictures // rank_size) * rank_size)
+    return padded[rank::rank_size]
+
+
+def batches_per_epoch(pictures: int, batch_size: int, rank_size: int = 1) -> int:
+    """Whole batches that each rank sees in an epoch; what is left over waits for the next epoch's shuffle."""
+    return -(-pictures // rank_size) // batch_size
+
+
+def build_loader(
+    maker: SampleMaker,
+    batch_size: int,
+    rank: int = 0,
+    rank_size: int = 1,
+    start_epoch: int = 0,
+    shuffle: bool = True,
+    workers: int = 1,
+    worker_processes: bool = False,
+    prefetch: int | None = None,
+) -> Any:
+    """Batches of COLUMNS, one epoch after the other, incomplete last batches dropped.
+
+    To resume, leave `start_epoch` at 0 and call `set_init_step(global_step)` on the result: skipped samples are not
+    made. (`start_epoch` is for a run that begins at an epoch by other means.) `workers` is clamped to the processors
+    there are. Threads are the default: OpenCV works outside Python's lock; `worker_processes` needs shared memory
+    (/dev/shm) of about workers x prefetch x sample size. Raises DataError where a rank's share makes no batch.
+    """
+    share = -(-len(maker) // rank_size)
+    if batches_per_epoch(len(maker), batch_size, rank_size) == 0:
+        raise DataError(
+            f"{share} pictures for each of {rank_size} ranks make no batch of {batch_size}; lower batch_size"
+        )
+    count = max(1, min(workers, os.cpu_count() or 1))
+    if count < workers:
+        log.info("%d data workers asked for, %d processors here: using %d", workers, count, count)
+    if prefetch is not None:
+        ds.config.set_prefetch_size(prefetch)
+    dataset = ds.GeneratorDataset(
+        _Source(maker),
+        list(COLUMNS),
+        sampler=_EpochSampler(len(maker), maker.settings.seed, start_epoch, rank, rank_size, shuffle),
+        num_parallel_workers=count,
+        python_multiprocessing=worker_processes and count > 1,
+    )
+    return dataset.batch(batch_size, drop_remainder=True)
+
+
+def first_worker_error(error: BaseException) -> DataError | None:
+    """The data error behind the RuntimeError that MindSpore makes of an exception in a data worker, if it is one."""
+    if isinstance(error, DataError):
+        return error
+    found = re.search(re.escape(_MARK) + r"(.*?)" + re.escape(_MARK), str(error), re.DOTALL)
+    return DataError(found.group(1)) if found else None
+
+
+_MARK = "\u2063data error\u2063"  # invisible separators: survive MindSpore's formatting, disturb no reader
+
+
+class _WorkerError(Exception):
+    """Carries a data error's message through MindSpore, which passes on the traceback's text only."""
+
+
+class _Source:
+    """Random access by `index + epoch * pictures`."""
+
+    def __init__(self, maker: SampleMaker) -> None:
+        self.maker = maker
+        self.process = os.getpid()
+
+    def __len__(self) -> int:
+        return len(self.maker)
+
+    def __getitem__(self, key: Any) -> tuple[NDArray[Any], ...]:
+        if os.getpid() != self.process:  # a worker process: one thread each, or they fight for the processors
+            cv2.setNumThreads(1)
+            self.process = os.getpid()
+        epoch, index = divmod(int(key), len(self.maker))
+        try:
+            return tuple(self.maker.make(index, epoch))
+        except DataError as error:
+            raise _WorkerError(f"{_MARK}{error}{_MARK}") from error
+
+
+class _EpochSampler(ds.Sampler):
+    """Yields `index + epoch * pictures`, so that a sample's random numbers know their epoch."""
+
+    def __init__(self, pictures: int, seed: int, start_epoch: int, rank: int, rank_size: int, shuffle: bool) -> None:
+        self.pictures, self.seed, self.epoch = pictures, seed, start_epoch
+        self.rank, self.rank_size, self.shuffle = rank, rank_size, shuffle
+        super().__init__(-(-pictures // rank_size))  # asks for len(self): last
+
+    def __len__(self) -> int:
+        return -(-self.pictures // self.rank_size)
+
+    def __iter__(self) -> Iterator[int]:
+        epoch, self.epoch = self.epoch, self.epoch + 1
+        if self.shuffle:
+            order = epoch_order(self.pictures, self.seed, epoch, self.rank, self.rank_size)
+        else:
+            order = np.resize(np.arange(self.pictures), len(self) * self.rank_size)[self.rank :: self.rank_size]
+        return iter((order + epoch * self.pictures).tolist())

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.data.augment import AugmentRanges
+from src.data.coco import index_annotations
+from src.data.sample import SampleMaker, SampleSettings
+from src.data.synthetic import draw_dataset
+from src.errors import DataError
+
+pytest.importorskip("mindspore")
+from src.data.loader import COLUMNS, batches_per_epoch, build_loader, epoch_order, first_worker_error
+
+pytestmark = pytest.mark.mindspore
+
+SETTINGS = SampleSettings(input_width=64, input_height=48, seed=3)
+PICTURES = 11
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("loader")
+    draw_dataset(folder, PICTURES, seed=1, sizes=[(240, 180), (180, 240)])
+    return folder
+
+
+def _maker(folder: Path, settings: SampleSettings = SETTINGS) -> SampleMaker:
+    return SampleMaker(index_annotations(folder / "annotations" / "person_keypoints.json"), folder / "images", settings)
+
+
+def _read(loader: object, epochs: int) -> list[list[tuple[np.ndarray, ...]]]:
+    iterator = loader.create_tuple_iterator(num_epochs=epochs, output_numpy=True)  # type: ignore[attr-defined]
+    return [[tuple(np.array(v) for v in row) for row in iterator] for _ in range(epochs)]
+
+
+def test_order_is_a_shuffle_dealt_out_fairly() -> None:
+    for epoch in range(3):
+        shares = [epoch_order(23, 5, epoch, rank, 4) for rank in range(4)]
+        assert {len(share) for share in shares} == {6}
+        assert set(np.concatenate(shares).tolist()) == set(range(23))
+    assert (epoch_order(23, 5, 0) != epoch_order(23, 5, 1)).any()
+    assert (epoch_order(23, 5, 0) == epoch_order(23, 5, 0)).all()
+    assert (epoch_order(23, 5, 0) != epoch_order(23, 6, 0)).any()
+    assert sorted(epoch_order(2, 0, 0, 4, 5).tolist() + epoch_order(2, 0, 0, 3, 5).tolist()) in ([0, 1], [0, 0], [1, 1])
+
+
+def test_batches_are_the_makers_samples_in_order(folder: Path) -> None:
+    maker = _maker(folder)
+    epochs = _read(build_loader(maker, 4), 2)
+    assert [len(epoch) for epoch in epochs] == [2, 2] == [batches_per_epoch(PICTURES, 4)] * 2
+    for epoch, batches in enumerate(epochs):
+        order = epoch_order(PICTURES, SETTINGS.seed, epoch)
+        for number, batch in enumerate(batches):
+            expected = [maker.make(int(i), epoch) for i in order[number * 4 : number * 4 + 4]]
+            assert len(batch) == len(COLUMNS)
+            for column, values in enumerate(batch):
+                assert (values == np.stack([sample[column] for sample in expected])).all()
+    assert epochs[0][0][0].dtype == np.uint8
+
+
+@pytest.mark.parametrize("options", [{"workers": 2}, {"workers": 2, "worker_processes": True}, {"workers": 64}])
+def test_workers_change_nothing(folder: Path, options: dict[str, object]) -> None:
+    one = _read(build_loader(_maker(folder), 4), 2)
+    many = _read(build_loader(_maker(folder), 4, **options), 2)  # type: ignore[arg-type]
+    for epoch_one, epoch_many in zip(one, many):
+        for batch_one, batch_many in zip(epoch_one, epoch_many):
+            assert all((a == b).all() for a, b in zip(batch_one, batch_many))
+
+
+def test_resumed_mid_epoch_goes_on_exactly(folder: Path) -> None:
+    whole = [batch for epoch in _read(build_loader(_maker(folder), 3), 3) for batch in epoch]
+    resumed = build_loader(_maker(folder), 3)
+    resumed.set_init_step(5)  # of 3 a epoch: two batches of the second epoch are done
+    iterator = resumed.create_tuple_iterator(num_epochs=3, output_numpy=True)  # all, as Model.train does
+    rest = [tuple(np.array(v) for v in row) for _ in range(2) for row in iterator]
+    assert len(rest) == 4
+    for expected, batch in zip(whole[5:], rest):
+        assert all((a == b).all() for a, b in zip(expected, batch))
+
+
+def test_ranks_see_the_same_samples_as_one_rank_does(folder: Path) -> None:
+    maker = _maker(folder)
+    for rank in range(2):
+        (batches,) = _read(build_loader(_maker(folder), 3, rank, 2), 1)
+        order = epoch_order(PICTURES, SETTINGS.seed, 0, rank, 2)
+        assert len(batches) == 2
+        expected = np.stack([maker.make(int(i), 0).image for i in order[:6]])
+        assert (np.concatenate([batch[0] for batch in batches]) == expected).all()
+
+
+def test_unshuffled_order(folder: Path) -> None:
+    settings = SampleSettings(input_width=64, input_height=48, augment=False)
+    maker = _maker(folder, settings)
+    (batches,) = _read(build_loader(maker, 11, shuffle=False), 1)
+    assert (batches[0][0] == np.stack([maker.make(i, 0).image for i in range(11)])).all()
+
+
+def test_too_few_pictures_for_a_batch(folder: Path) -> None:
+    with pytest.raises(DataError, match="batch_size"):
+        build_loader(_maker(folder), 12)
+    with pytest.raises(DataError, match="2 ranks"):
+        build_loader(_maker(folder), 7, 0, 2)
+
+
+@pytest.mark.parametrize("options", [{}, {"workers": 2}, {"workers": 2, "worker_processes": True}])
+def test_a_workers_error_comes_back_as_one_line(tmp_path: Path, options: dict[str, object]) -> None:
+    draw_dataset(tmp_path, 4, seed=1, sizes=[(240, 180)])
+    for path in (tmp_path / "images").iterdir():
+        path.write_bytes(path.read_bytes()[:500])
+    settings = SampleSettings(input_width=64, input_height=48, ranges=AugmentRanges(flip_share=0))
+    loader = build_loader(_maker(tmp_path, settings), 2, **options)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError) as caught:
+        _read(loader, 1)
+    error = first_worker_error(caught.value)
+    assert error is not None
+    assert "truncated JPEG" in str(error)
+    assert "\n" not in str(error)
+    assert first_worker_error(RuntimeError("something else")) is None
