@@ -124,7 +124,8 @@ def move_joints(joints: Joints, view: View) -> Joints:
 
 def decode_reduction(matrix: Matrix) -> int:
     """The largest of 1, 2, 4, 8 by which the picture may be reduced before the map without losing detail it keeps."""
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    (a, b, _), (c, d, _) = matrix.tolist()
+    scale = abs(a * d - b * c) ** 0.5
     reduction = 1
     while reduction < 8 and scale * reduction * 2 <= 1.0:
         reduction *= 2
