@@ -83,6 +83,7 @@ def _select(
     poses, confidence = poses[keep], confidence[keep]
     scores = confidence / JOINT_COUNT * _size_factor(poses, settings.half_score_cells)
     order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] >= settings.min_score]
     return poses[order], scores[order].astype(np.float32)
 
 

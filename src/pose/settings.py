@@ -18,6 +18,7 @@ class DecodeSettings:
     `short_limb_cells`: below this length a limb's direction is mostly the peaks' rounding; the shorter the limb, the
     more the field's strength counts in place of its projection.
     `min_joints`, `min_mean_score`: persons with fewer joints, or less confidence and limb score per joint, are dropped.
+    `min_score`: so are persons whose final score is smaller: an arm of four faint joints is no one to judge.
     `half_score_cells`: diagonal of a person whose score is halved because a joint's usual error (0.8 cells) is as
     large as the tolerance that object keypoint similarity gives to a person of that size.
     """
@@ -31,4 +32,5 @@ class DecodeSettings:
     short_limb_cells: float = 2.0
     min_joints: int = 3
     min_mean_score: float = 0.2
+    min_score: float = 0.02
     half_score_cells: float = 7.0

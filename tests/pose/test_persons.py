@@ -261,6 +261,14 @@ def test_settings_are_obeyed() -> None:
     assert len(decode_poses(heatmaps * 0.2, pafs, settings=DecodeSettings(weak_threshold=0.3))[0]) == 0
     assert len(decode_poses(heatmaps, pafs, settings=DecodeSettings(min_joints=19))[0]) == 0
     assert len(decode_poses(heatmaps, pafs, settings=DecodeSettings(min_mean_score=2.5))[0]) == 0
+    assert len(decode_poses(heatmaps, pafs, settings=DecodeSettings(min_score=0.99))[0]) == 0
+
+
+def test_an_arm_of_faint_joints_is_no_person() -> None:
+    arm = {J.RightShoulder, J.RightElbow, J.RightHand}
+    heatmaps, pafs = draw_maps([standing_person(180, 20, 200, missing=tuple(joint for joint in J if joint not in arm))])
+    assert len(decode_poses(heatmaps, pafs)[0]) == 1
+    assert len(decode_poses(heatmaps * 0.08, pafs)[0]) == 0
 
 
 GOLDEN = (785, 40083, 196141, 197388)
