@@ -119,7 +119,7 @@ def load_index(folder: str | Path, stamp: dict[str, Any]) -> PoseIndex | None:
             else:
                 parts[field.name] = Ragged(arrays[f"{field.name}.values"], arrays[f"{field.name}.start"])
         return PoseIndex(**parts)
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError):  # damaged or being replaced
         return None
 
 
