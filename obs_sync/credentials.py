@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, Callable
 
 from obs_sync.errors import AccessDenied
@@ -60,3 +63,64 @@ def environment_provider() -> Credentials:
             "no credentials", operation="sign in", next_step="set OBS_ACCESS_KEY_ID and OBS_SECRET_ACCESS_KEY"
         )
     return found
+
+
+def file_provider(path: str) -> Provider:
+    """A provider that reads a JSON file anew each time it is asked, for credentials that something else renews.
+
+    The file holds `access_key_id`, `secret_access_key` and, for temporary ones, `security_token` and `expires`
+    (ISO 8601).
+    """
+
+    def read() -> Credentials:
+        try:
+            with open(path, encoding="utf-8") as handle:
+                found = json.load(handle)
+            ends = found.get("expires")
+            expires = datetime.fromisoformat(ends.replace("Z", "+00:00")) if ends else None
+            token = found.get("security_token", "")
+            return Credentials(found["access_key_id"], found["secret_access_key"], token, expires)
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            reason = f"no usable credentials ({type(error).__name__})"
+            step = "write access_key_id and secret_access_key into it as JSON"
+            raise AccessDenied(reason, url=path, operation="sign in", next_step=step) from None
+
+    return read
+
+
+class Current:
+    """The credentials to use now: asked for every minute, before they end, and when the store refuses them."""
+
+    ASK_AGAIN_S = 60.0
+    BEFORE_END_S = 120.0
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider, self._lock = provider, threading.Lock()
+        self._value: Credentials | None = None
+        self._asked = 0.0
+
+    def get(self) -> Credentials:
+        """The credentials, renewed when it is time."""
+        with self._lock:
+            if self._value is None or self._is_old(self._value):
+                self._ask()
+            assert self._value is not None
+            return self._value
+
+    def renew(self, refused: Credentials) -> bool:
+        """Ask the provider at once; whether there are others now than the refused ones."""
+        with self._lock:
+            if self._value == refused:
+                self._ask()
+            return self._value != refused
+
+    def _ask(self) -> None:
+        self._value, self._asked = self._provider(), time.monotonic()
+
+    def _is_old(self, value: Credentials) -> bool:
+        if time.monotonic() - self._asked > self.ASK_AGAIN_S:
+            return True
+        if value.expires is None:
+            return False
+        left = (value.expires - datetime.now(timezone.utc)).total_seconds()
+        return left < self.BEFORE_END_S and time.monotonic() - self._asked > 1

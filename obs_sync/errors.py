@@ -7,11 +7,14 @@ class ObsSyncError(Exception):
     """Something went wrong with the storage; the message is one line for the user.
 
     `problem` may be the whole message (that is how a pickled error comes back), or be completed by the three
-    keyword arguments, which stay readable as attributes.
+    keyword arguments, which stay readable as attributes. `code` is the store's own word for the error.
     """
 
+    may_pass = False
+    code = ""
+
     def __init__(self, problem: str, *, url: str = "", operation: str = "", next_step: str = "") -> None:
-        self.url, self.operation, self.next_step = url, operation, next_step
+        self.problem, self.url, self.operation, self.next_step = problem, url, operation, next_step
         what = " ".join(part for part in (operation, url) if part)
         message = f"{what}: {problem}" if what else problem
         super().__init__(f"{message} - {next_step}" if next_step else message)

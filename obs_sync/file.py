@@ -22,6 +22,8 @@ _READ_BLOCK = 5 << 20
 class ObsFile(AbstractBufferedFile):
     """A file of `ObsFileSystem`; modes rb, wb, xb and ab (which writes the object anew)."""
 
+    closed: bool
+
     def __init__(
         self,
         fs: ObsFileSystem,
@@ -95,7 +97,7 @@ class ObsFile(AbstractBufferedFile):
         super().close()
 
     def __del__(self) -> None:
-        if self.__dict__.get("closed", True):
+        if bool(self.__dict__.get("closed", True)):
             return
         if self.mode != "rb":
             logger.warning("obs://%s is not written: the file was never closed", self.path)

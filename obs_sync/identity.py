@@ -11,7 +11,7 @@ from obs_sync.local_store import LocalStore
 from obs_sync.places import File, LocalPlace, Place
 from obs_sync.tags import TagBook
 
-_PLAIN = re.compile(r"[0-9a-f]{32}")
+PLAIN_ETAG = re.compile(r"[0-9a-f]{32}")
 _PARTS = re.compile(r"[0-9a-f]{32}-([0-9]+)")
 _MIB = 1 << 20
 _USUAL_PART_SIZES = (16, 8, 5, 9, 10, 15, 20, 32, 50, 64, 100, 128, 256, 512, 1024)
@@ -59,17 +59,21 @@ def _has_etag(path: str, etag: str, size: int, book: TagBook) -> bool:
 
 def matches_etag(path: str, etag: str, size: int) -> bool:
     """Whether a file's content gives this ETag: an MD5, or that of its parts' MD5s for a usual part size."""
-    if _PLAIN.fullmatch(etag):
+    if PLAIN_ETAG.fullmatch(etag):
         return part_digests(path, max(size, 1))[0].hex() == etag
+    return any(composite(part_digests(path, part_size)) == etag for part_size in _part_sizes(etag, size))
+
+
+def _part_sizes(etag: str, size: int) -> list[int]:
+    """The usual part sizes that give as many parts as the ETag says."""
     parts = _PARTS.fullmatch(etag)
-    if not parts:
-        return False
-    count = int(parts[1])
-    return any(
-        composite(part_digests(path, unit * _MIB)) == etag
-        for unit in _USUAL_PART_SIZES
-        if max(-(-size // (unit * _MIB)), 1) == count
-    )
+    count = int(parts[1]) if parts else 0
+    return [unit * _MIB for unit in _USUAL_PART_SIZES if max(-(-size // (unit * _MIB)), 1) == count]
+
+
+def part_size_guess(etag: str, size: int) -> int:
+    """The likeliest size in bytes of the parts an object was uploaded in; 0 when nothing fits."""
+    return next(iter(_part_sizes(etag, size)), 0)
 
 
 def part_digests(path: str, part_size: int) -> list[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 import obs_sync
 from obs_sync import ObsFileSystem
+from tests.fakes.object_store import ObjectStore, resolve_domain_here, running_store
 
 BUCKET = "contract"
-MODES = ("local",)
+MODES = ("local", "obs")
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,25 @@ def local_mode(tmp_path: Path) -> ObsFileSystem:
     fs = obs_sync.filesystem("local", obs_local_root=str(tmp_path / "obs_root"))
     fs.mkdir(BUCKET)
     return fs
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[ObjectStore]:
+    """The running object store, with the bucket of the contract tests."""
+    resolve_domain_here()
+    with running_store() as found:
+        if found is None:
+            pytest.skip("neither Ceph (bash tests/fakes/install_store.sh) nor moto is installed")
+        if not found.is_real:
+            warnings.warn("Ceph is not installed: the obs tests run on moto, which checks no signatures", stacklevel=1)
+        ObsFileSystem(storage_mode="obs", **found.options()).mkdir(BUCKET)
+        yield found
+
+
+@pytest.fixture
+def obs_mode(store: ObjectStore) -> ObsFileSystem:
+    """SDK mode on the object store, in OBS's own dialect."""
+    return obs_sync.filesystem("obs", timeout_s=10.0, deadline_s=60.0, backoff_s=0.05, **store.options())
 
 
 @pytest.fixture(params=MODES)

@@ -1,0 +1,129 @@
+"""HTTP connections that keep a deadline: every send and every receive, headers and slow drips included.
+
+Also a pool of idle ones, kept by host, that never hands out a connection the server has closed meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.client
+import io
+import select
+import socket
+import ssl
+import threading
+from collections import defaultdict
+from typing import Any
+
+from obs_sync.retry import Deadline
+
+_SEND_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 16
+
+
+class Connection(http.client.HTTPConnection):
+    """One connection; give it a deadline before each request."""
+
+    def __init__(self, host: str, port: int, timeout_s: float, context: ssl.SSLContext | None) -> None:
+        super().__init__(host, port, timeout=timeout_s)
+        self.timeout_s, self._context = timeout_s, context
+        self.deadline = Deadline(timeout_s)
+        self.response_class = functools.partial(_Response, connection=self)  # type: ignore[assignment]
+
+    def arm(self) -> None:
+        """Limit the next wait on the socket to what is left."""
+        limit = self.deadline.wait_limit(self.timeout_s)
+        if self.sock is not None:
+            self.sock.settimeout(limit)
+
+    def connect(self) -> None:
+        """Connect, with TLS and a check of the host's name if there is a context."""
+        raw = socket.create_connection((self.host, self.port), self.deadline.wait_limit(self.timeout_s))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = raw
+        if self._context is not None:
+            self.arm()
+            self.sock = self._context.wrap_socket(raw, server_hostname=self.host)
+
+    def send(self, data: Any) -> None:
+        """Send bytes, a slice at a time so that a stall is noticed."""
+        if self.sock is None:
+            self.connect()
+        view = memoryview(data)
+        for start in range(0, len(view), _SEND_BYTES):
+            self.arm()
+            self.sock.sendall(view[start : start + _SEND_BYTES])
+
+    def is_stale(self) -> bool:
+        """Whether the server has closed it, or sent something nobody asked for."""
+        if self.sock is None:
+            return True
+        try:
+            return bool(select.select([self.sock], [], [], 0)[0])
+        except (OSError, ValueError):
+            return True
+
+
+class _TimedReader(io.RawIOBase):
+    """What a socket receives, each wait limited by the connection's deadline."""
+
+    def __init__(self, raw: Any, connection: Connection) -> None:
+        self._raw, self._connection = raw, connection
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> Any:
+        self._connection.arm()
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """A response read through the connection's deadline."""
+
+    def __init__(self, sock: socket.socket, *args: Any, connection: Connection, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        raw = self.fp.detach()
+        self.fp = io.BufferedReader(_TimedReader(raw, connection), _BUFFER_BYTES)
+
+
+class Pool:
+    """Idle connections by (host, port), the latest first."""
+
+    def __init__(self, timeout_s: float, context: ssl.SSLContext | None, keep: int) -> None:
+        self._timeout_s, self._context, self._keep = timeout_s, context, keep
+        self._idle: dict[tuple[str, int], list[Connection]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def take(self, host: str, port: int) -> Connection:
+        """An idle connection that is still open, or a new one."""
+        while True:
+            with self._lock:
+                waiting = self._idle[host, port]
+                connection = waiting.pop() if waiting else None
+            if connection is None:
+                return Connection(host, port, self._timeout_s, self._context)
+            if not connection.is_stale():
+                return connection
+            connection.close()
+
+    def give(self, connection: Connection, response: http.client.HTTPResponse) -> None:
+        """Take a connection back after its response was read; close it if it cannot serve again."""
+        reusable = response.isclosed() and not response.will_close and connection.sock is not None
+        with self._lock:
+            waiting = self._idle[connection.host, connection.port]
+            if reusable and len(waiting) < self._keep:
+                waiting.append(connection)
+                return
+        self.discard(connection)
+
+    @staticmethod
+    def discard(connection: Connection) -> None:
+        """Close a connection whose state is not known."""
+        with contextlib.suppress(OSError):
+            connection.close()

@@ -1,0 +1,241 @@
+"""Reading objects: bodies that are checked while they arrive, and big objects in parallel ranges that survive a kill.
+
+Every range asks for the version it began with (If-Match). Finished ranges are noted with their MD5 beside the temporary
+file; a later try checks each against the bytes on disk before it trusts them. The whole is compared with the ETag
+before it gets its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from obs_sync.atomic import CHUNK, local_errors, part_path, sync_folder
+from obs_sync.errors import Integrity, Transient
+from obs_sync.identity import PLAIN_ETAG, composite, matches_etag, part_size_guess
+from obs_sync.parallel import for_each
+from obs_sync.store import ObjectInfo, OnBytes, ignore_bytes
+from obs_sync.urls import Location
+
+if TYPE_CHECKING:
+    from obs_sync.sdk_store import SdkStore
+
+try:
+    import fcntl
+except ImportError:  # Windows: downloads work there, but start over after a kill
+    fcntl = None  # type: ignore[assignment]
+
+logger = logging.getLogger(__name__)
+
+PART_SIZE_MARK = "obs-sync-part-size"
+
+
+def damaged(problem: str, url: str) -> Integrity:
+    """The error for bytes that are not what the store holds; trying again may bring the right ones."""
+    error = Integrity(problem, url=url, operation="read", next_step="run it again; if it stays, check the network path")
+    error.may_pass = True
+    return error
+
+
+class BodyReader:
+    """Reads one answer to the end, checks its length and, for a whole object, its MD5; a retry calls it again."""
+
+    def __init__(self, url: str, check_digest: bool, target: BinaryIO | None = None, size: int | None = None) -> None:
+        self._url, self._check, self._target, self._size = url, check_digest, target, size
+        self._blocks: list[bytes] = []
+
+    def __call__(self, response: Any) -> None:
+        """Take the body of a success."""
+        self._blocks = []
+        if self._target is not None:
+            self._target.seek(0)
+            self._target.truncate()
+        digest, count = hashlib.md5(), 0
+        announced = int(response.headers.get("content-length", -1))
+        while block := response.read(CHUNK):
+            count += len(block)
+            if self._check:
+                digest.update(block)
+            if self._target is None:
+                self._blocks.append(block)
+            else:
+                with local_errors(self._target.name, "write"):
+                    self._target.write(block)
+        self._judge(response.headers, count, announced, digest.hexdigest())
+
+    def content(self) -> bytes:
+        """What was read, when no target took it."""
+        return self._blocks[0] if len(self._blocks) == 1 else b"".join(self._blocks)
+
+    def _judge(self, headers: Any, count: int, announced: int, digest: str) -> None:
+        expected = {announced} - {-1} | {
+            length for length in (self._size, _range_length(headers)) if length is not None
+        }
+        if expected - {count}:
+            raise damaged(f"{count} bytes came instead of {max(expected)}", self._url)
+        etag = headers.get("etag", "").strip('"')
+        encrypted = any("server-side-encryption" in name.lower() for name in headers)
+        if self._check and PLAIN_ETAG.fullmatch(etag) and not encrypted and digest != etag:
+            raise damaged("the bytes do not have the MD5 that the store names", self._url)
+
+
+def _range_length(headers: Any) -> int | None:
+    span = headers.get("content-range", "").partition(" ")[2].partition("/")[0]
+    first, _, last = span.partition("-")
+    return int(last) - int(first) + 1 if first.isdigit() and last.isdigit() else None
+
+
+def fetch_in_ranges(store: SdkStore, bucket: str, info: ObjectInfo, path: str, on_bytes: OnBytes) -> None:
+    """Download a big object by several threads into a temporary file that takes its name at the end."""
+    url = Location(bucket, info.key).url
+    part_size = part_size_guess(info.etag, info.size) or store.settings.part_size
+    with local_errors(path, "write"), _Partial(path, f"{url}|{info.etag}|{part_size}", info.size) as partial:
+        for number in partial.verified(part_size):
+            on_bytes(min(part_size, info.size - number * part_size))
+        _fetch_missing(store, bucket, info, partial, part_size, on_bytes)
+        if not _has_etag(partial, info) and not _same_twice(store, bucket, info, partial, part_size):
+            problem = "the bytes do not have the digest that the store names"
+            raise Integrity(problem, url=url, operation="download", next_step="run it again")
+        partial.publish()
+
+
+def _fetch_missing(
+    store: SdkStore, bucket: str, info: ObjectInfo, partial: _Partial, part_size: int, on_bytes: OnBytes
+) -> None:
+    def fetch(number: int) -> None:
+        start = number * part_size
+        sink = _RangeSink(partial.handle, start, min(part_size, info.size - start), Location(bucket, info.key).url)
+        headers = {"If-Match": info.etag, "Range": f"bytes={start}-{start + sink.size - 1}"}
+        store.gate.request("GET", bucket, info.key, headers=headers, operation="download", weight=sink.size, sink=sink)
+        partial.note(number, sink.digest)
+        on_bytes(sink.size)
+
+    missing = (number for number in range(-(-info.size // part_size)) if number not in partial.done)
+    for_each(list(missing), fetch, store.settings.part_threads)
+
+
+def _has_etag(partial: _Partial, info: ObjectInfo) -> bool:
+    digests = [partial.done[number] for number in sorted(partial.done)]
+    return composite(digests) == info.etag or matches_etag(partial.path, info.etag, info.size)
+
+
+def _same_twice(store: SdkStore, bucket: str, info: ObjectInfo, partial: _Partial, part_size: int) -> bool:
+    """Whether a second download brings the same bytes: all that can be checked when the parts' size is not known."""
+    url = Location(bucket, info.key).url
+    if PLAIN_ETAG.fullmatch(info.etag) or part_size_mark(store, bucket, info.key) == part_size:
+        return False
+    logger.warning("%s was uploaded in parts of unknown size: it is read twice and compared", url)
+    first = dict(partial.done)
+    partial.done.clear()
+    _fetch_missing(store, bucket, info, partial, part_size, ignore_bytes)
+    return partial.done == first
+
+
+def part_size_mark(store: SdkStore, bucket: str, key: str) -> int:
+    """The size of the parts that our own uploads note with the object; 0 for others."""
+    reply = store.gate.request("HEAD", bucket, key, operation="look at")
+    text = reply.headers.get(f"{store.gate.prefix}meta-{PART_SIZE_MARK}", "")
+    return int(text) if text.isdigit() else 0
+
+
+class _RangeSink:
+    """Writes one range to its place in the file and takes its MD5; may be called again for a retry."""
+
+    def __init__(self, handle: BinaryIO, start: int, size: int, url: str) -> None:
+        self._handle, self._start, self.size, self._url = handle, start, size, url
+        self.digest = b""
+
+    def __call__(self, response: Any) -> None:
+        """Take the body of a success."""
+        if response.status != 206 and self._start:
+            raise damaged("the store sent the whole object instead of a range", self._url)
+        digest, position = hashlib.md5(), 0
+        buffer = memoryview(bytearray(CHUNK))
+        while count := response.readinto(buffer):
+            if position + count > self.size:
+                raise damaged("more bytes came than were asked for", self._url)
+            digest.update(buffer[:count])
+            _write_at(self._handle, buffer[:count], self._start + position)
+            position += count
+        if position != self.size:
+            raise damaged(f"{position} bytes came instead of {self.size}", self._url)
+        self.digest = digest.digest()
+
+
+def _write_at(handle: BinaryIO, data: memoryview, offset: int) -> None:
+    with local_errors(str(handle.name), "write"):
+        while data:
+            written = os.pwrite(handle.fileno(), data, offset)
+            data, offset = data[written:], offset + written
+
+
+class _Partial:
+    """The temporary file of a download and the note of what is finished; locked: two processes never share it."""
+
+    def __init__(self, path: str, identity: str, size: int) -> None:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        self._final = path
+        tag = hashlib.sha256(f"{identity}|{os.path.abspath(path)}".encode()).hexdigest()[:20]
+        self.handle, self.path = _open_locked(path, tag)
+        self._notes_path = part_path(path, f"{os.path.basename(self.path)[len('.obs_sync-') : -len('.part')]}.notes")
+        self._notes = open(self._notes_path, "a+", encoding="ascii")  # noqa: SIM115 - closed in __exit__
+        self._lock = threading.Lock()
+        self.done: dict[int, bytes] = {}
+        self.handle.truncate(size)
+
+    def __enter__(self) -> _Partial:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        self._notes.close()
+        self.handle.close()
+        if isinstance(error, (Transient, KeyboardInterrupt)):
+            logger.info("%s is kept: a later try goes on with it", self.path)
+            return
+        for path in (self.path, self._notes_path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def verified(self, part_size: int) -> Iterator[int]:
+        """Numbers of the ranges that an earlier try has finished and that are still what they were."""
+        self._notes.seek(0)
+        for line in self._notes.read().splitlines():
+            number, _, digest = line.partition(" ")
+            if number.isdigit() and len(digest) == 32:
+                block = os.pread(self.handle.fileno(), part_size, int(number) * part_size)
+                if hashlib.md5(block).hexdigest() == digest and int(number) not in self.done:
+                    self.done[int(number)] = bytes.fromhex(digest)
+                    yield int(number)
+
+    def note(self, number: int, digest: bytes) -> None:
+        """Remember a finished range."""
+        with self._lock:
+            self.done[number] = digest
+            self._notes.write(f"{number} {digest.hex()}\n")
+            self._notes.flush()
+
+    def publish(self) -> None:
+        """Give the finished file its name."""
+        self.handle.flush()
+        os.fsync(self.handle.fileno())
+        os.replace(self.path, self._final)
+        sync_folder(os.path.dirname(self._final))
+
+
+def _open_locked(path: str, tag: str) -> tuple[Any, str]:
+    """The temporary file for this download, or one of its own if another process is at it."""
+    if fcntl is not None:
+        resumable = part_path(path, tag)
+        handle = open(resumable, "r+b" if os.path.exists(resumable) else "w+b")  # noqa: SIM115 - the caller closes it
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(handle.fileno()), os.stat(resumable)):
+                return handle, resumable
+        handle.close()
+    fresh = part_path(path)
+    return open(fresh, "w+b"), fresh
