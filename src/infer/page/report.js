@@ -132,26 +132,31 @@ function view(position) {
     ? `${picture.width} × ${picture.height} · ${picture.seconds.toFixed(2)} ${words().seconds} · ${words()[picture.state]}`
     : `${words().unreadable}: ${picture.error || picture.status}`;
   byId("file").href = picture.original;
+  document.querySelector(".links").hidden = picture.status !== "ok";
   byId("previous").disabled = position === 0;
   byId("next").disabled = position === shown.length - 1;
   showPicture();
-  const people = picture.persons.map((person, index) => personPanel(person, index + 1));
+  const byVerdict = picture.persons.map((person, index) => [person, index + 1]).sort(([a], [b]) =>
+    STATES_BY_WEIGHT.indexOf(stateOfPerson(a)) - STATES_BY_WEIGHT.indexOf(stateOfPerson(b)));
+  const people = byVerdict.map(([person, number]) => personPanel(person, number));
   byId("people").replaceChildren(...(people.length || picture.status !== "ok" ? people : [words().nobody]));
   document.querySelector("aside").scrollTop = 0;
   if (!byId("viewer").open) byId("viewer").showModal();
+  byId("viewer").focus(); // a button that was just disabled would swallow the arrow keys
 }
 
 function showPicture() {
   const picture = shown[current];
-  const url = byId("original").checked || !picture.rendered ? picture.original : picture.rendered;
-  byId("box").hidden = true;
   const frame = document.querySelector(".frame");
+  frame.hidden = picture.status !== "ok"; // what cannot be read is not copied beside the page
+  byId("box").hidden = true;
+  if (frame.hidden) return;
   if (picture.width && picture.height) {
     frame.style.setProperty("--ratio", picture.width / picture.height);
     frame.style.setProperty("--own-width", picture.width);
   }
   byId("picture").alt = picture.file;
-  byId("picture").src = url;
+  byId("picture").src = byId("original").checked ? picture.original : picture.rendered;
 }
 
 function personPanel(person, number) {

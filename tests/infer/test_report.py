@@ -1,0 +1,425 @@
+"""The report in a real browser from file://, and the table as a spreadsheet reads it."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from src.errors import OutputError
+from src.infer.report import report_html, write_report
+from src.infer.table import results_csv
+from tests.pose.drawing import standing_person
+
+HOSTILE = "a</script><script>window.hacked=1</script>\"'&<img src=x onerror=window.hacked=1>.jpg"
+NAMES = ["滑雪 1.jpg", "a#b?c%20d.jpg", "sub folder/person.jpg", "javascript:alert(1).jpg", HOSTILE.replace("/", "_")]
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def criterion(verdict: int, measured: float | None, text: str = "", threshold: Any = 0.25) -> dict[str, Any]:
+    return {
+        "verdict": verdict,
+        "measured": measured,
+        "threshold": threshold,
+        "unit": "torso",
+        "joints": [],
+        "text": text,
+    }
+
+
+def person(occurred: bool | None, score: float, **criteria: dict[str, Any]) -> dict[str, Any]:
+    keypoints = standing_person(100, 20, 200).tolist()
+    return {"keypoints": keypoints, "score": score, "occurred": occurred, "criteria": criteria}
+
+
+def line(file: str, *persons: dict[str, Any], **more: Any) -> dict[str, Any]:
+    base = {"file": file, "status": "ok", "width": 320, "height": 240, "persons": list(persons), "seconds": 0.25}
+    return {**base, **more}
+
+
+def unreadable(file: str, error: str = "truncated") -> dict[str, Any]:
+    return line(file, status="unreadable", width=0, height=0, error=error)
+
+
+def sample_results() -> list[dict[str, Any]]:
+    hand = criterion(1, 0.42, "left hand 31 px (0.42 torso) above left shoulder; needs > 0.25 torso")
+    knee = criterion(-1, None, "cannot be judged: left knee not found", threshold=[30.0, 60.0])
+    return [
+        line(NAMES[0], person(False, 0.9, hand=criterion(0, -0.1))),
+        line(NAMES[1], person(True, 0.3, hand=hand, knee=knee), person(False, 0.8, hand=criterion(0, -0.5))),
+        line(NAMES[2], person(None, 0.5, knee=knee), person(False, 0.7)),
+        line(NAMES[3]),
+        line(NAMES[4], person(True, 0.6, hand=hand)),
+        unreadable("broken <b>x</b>.jpg", "broken <b>x</b>.jpg: truncated"),
+    ]
+
+
+SUMMARY = {
+    "action": "climb_up",
+    "action_display": {"zh": "攀爬", "en": "climbing <up>"},
+    "checkpoint": "models/<b>np4</b>.ckpt",
+    "network": "vgg19",
+    "pictures": 6,
+    "compiles": 2,
+    "seconds_by_stage": {"read": 0.5, "network": 2.0},
+    "started": "2026-11-22T13:00:00+08:00",
+}
+
+
+def rendered(file: str) -> str:
+    stem, ending = os.path.splitext(file)
+    return f"{stem}_rendered{ending}"
+
+
+def fill(folder: Path, results: list[dict[str, Any]]) -> None:
+    """The pictures the report refers to: originals grey, rendered ones of another size."""
+    for result in results:
+        if result["status"] == "ok":
+            for name, width in ((result["file"], 320), (rendered(result["file"]), 640)):
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(cv2.imencode(".jpg", np.full((width * 3 // 4, width, 3), 90, np.uint8))[1].tobytes())
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+def read_table(results: list[dict[str, Any]]) -> list[dict[str, str]]:
+    data = results_csv(results)
+    assert data.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+def test_the_table_has_a_line_for_each_person_and_for_pictures_without() -> None:
+    rows = read_table(sample_results())
+    assert [(row["file"], row["person"]) for row in rows[:3]] == [(NAMES[0], "1"), (NAMES[1], "1"), (NAMES[1], "2")]
+    assert [row["occurred"] for row in rows] == [
+        "did not occur",
+        "occurred",
+        "did not occur",
+        "undecided",
+        "did not occur",
+        "",
+        "occurred",
+        "",
+    ]
+    assert rows[1]["hand"] == "yes"
+    assert float(rows[1]["hand measured"]) == 0.42
+    assert float(rows[1]["hand threshold"]) == 0.25
+    assert (rows[1]["knee"], rows[1]["knee measured"], rows[1]["knee threshold"]) == (
+        "cannot be judged",
+        "",
+        "30 to 60",
+    )
+    assert rows[-1]["status"] == "unreadable"
+    assert rows[-1]["error"] == "broken <b>x</b>.jpg: truncated"
+    assert rows[0]["joints"] == "18"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=1+1.jpg",
+        "+1.jpg",
+        "-1.jpg",
+        "@SUM(A1).jpg",
+        "\t=1.jpg",
+        "\r=1.jpg",
+        " =1.jpg",
+        "＝1.jpg",
+        "=cmd|' /C calc'!A0",
+    ],
+)
+def test_names_are_never_formulas(name: str) -> None:
+    cell = read_table([line(name)])[0]["file"]
+    assert cell == f"'{name}"
+
+
+def test_names_with_quotes_commas_and_line_breaks_stay_in_their_cell() -> None:
+    names = ['a",=1+1,"b.jpg', "a\r\n=1+1.jpg", "a;b.jpg", "…\u2028.jpg"]
+    assert [row["file"] for row in read_table([line(name) for name in names])] == names
+
+
+def test_negative_numbers_stay_numbers() -> None:
+    assert read_table(sample_results())[0]["hand measured"] == "-0.1"
+
+
+def test_an_empty_run_has_a_heading() -> None:
+    assert results_csv([]).decode("utf-8-sig").startswith('"file","status"')
+
+
+# --- the page as text -------------------------------------------------------------------------------------------------
+
+
+def page_data(html: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def test_no_name_becomes_markup() -> None:
+    html = report_html([line(HOSTILE, person(True, 0.5, **{HOSTILE: criterion(1, 0.3, HOSTILE)}))], SUMMARY)
+    assert html.count("<script") == 2
+    assert "<img src=x" not in html
+    assert "<b>np4" not in html
+    assert page_data(html)["pictures"][0]["file"] == HOSTILE
+    assert page_data(html)["labels"] == [HOSTILE]
+
+
+def test_the_page_needs_nothing_from_elsewhere() -> None:
+    html = report_html(sample_results(), SUMMARY)
+    assert not re.search(r"https?://|//[a-z]+\.|@import|url\(", html)
+
+
+def test_names_that_are_not_text_are_shown_and_addressed_by_their_bytes() -> None:
+    name = os.fsdecode(b"\xff\xfe.jpg")
+    picture = page_data(report_html([line(name)], SUMMARY))["pictures"][0]
+    assert picture["original"] == "./%FF%FE.jpg"
+    assert results_csv([line(name)])
+
+
+def test_the_rendered_name_may_be_given() -> None:
+    picture = page_data(report_html([line("a.gif", rendered="a_rendered.jpg")], SUMMARY))["pictures"][0]
+    assert picture["rendered"] == "./a_rendered.jpg"
+
+
+def test_a_summary_may_lack_everything(tmp_path: Path) -> None:
+    write_report(tmp_path, [], {})
+    assert "<title>Results</title>" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        write_report(tmp_path / "file", [], SUMMARY)
+
+
+def test_the_frame_around_a_person_holds_all_joints_and_stays_in_the_picture() -> None:
+    pose = standing_person(100, 20, 200)
+    left, top, width, height = page_data(report_html(sample_results(), SUMMARY))["pictures"][0]["persons"][0]["box"]
+    assert 0 <= left < pose[:, 0].min() / 320
+    assert 0 <= top < pose[:, 1].min() / 240
+    assert pose[:, 0].max() / 320 < left + width <= 1
+    assert pose[:, 1].max() / 240 < top + height <= 1
+
+
+# --- the page in a browser --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+class Report:
+    """A report open in the browser from file://, with what went wrong in it."""
+
+    def __init__(self, browser: Any, folder: Path, results: list[dict[str, Any]], locale: str = "en-US") -> None:
+        fill(folder, results)
+        write_report(folder, results, SUMMARY)
+        self.page = browser.new_page(locale=locale, viewport={"width": 1300, "height": 800})
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.errors.append(request.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto((folder / "index.html").as_uri())
+
+    def names(self) -> list[str]:
+        return self.page.locator(".card strong").all_text_contents()
+
+    def choose(self, state: str) -> None:
+        self.page.click(f'#filters button[data-state="{state}"]')
+
+
+@pytest.fixture
+def report(browser: Any, tmp_path: Path) -> Iterator[Report]:
+    opened = Report(browser, tmp_path, sample_results())
+    yield opened
+    opened.page.close()
+    assert opened.errors == []
+    assert all(url.startswith(("file://", "data:")) for url in opened.requests)
+
+
+def test_every_picture_is_shown_and_every_rendered_file_loads(report: Report) -> None:
+    assert len(report.names()) == 6
+    report.page.wait_for_function("[...document.querySelectorAll('.card img')].every((i) => i.naturalWidth === 640)")
+    assert report.page.locator(".card img").count() == 5
+    assert report.page.evaluate("window.hacked") is None
+    assert report.page.title() == "攀爬 · climbing <up>"
+
+
+def test_filters_show_their_pictures_and_counts(report: Report) -> None:
+    expected = {
+        "occurred": {NAMES[1], NAMES[4]},
+        "not": {NAMES[0], NAMES[3]},
+        "undecided": {NAMES[2]},
+        "unreadable": {"broken <b>x</b>.jpg"},
+    }
+    for state, names in expected.items():
+        report.choose(state)
+        assert set(report.names()) == names
+        assert report.page.text_content(f'#filters button[data-state="{state}"] b') == str(len(names))
+        assert {card.get_attribute("data-state") for card in report.page.locator(".card").all()} == {state}
+    report.choose("all")
+    assert len(report.names()) == 6
+
+
+def test_order_by_confidence_counts_the_persons_that_decide(report: Report) -> None:
+    report.page.select_option("#sort", "confidence")
+    # The second picture's verdict rests on the person of 0.3, though another scores 0.8.
+    assert report.names()[:4] == [NAMES[0], NAMES[4], NAMES[2], NAMES[1]]
+    report.page.select_option("#sort", "verdict")
+    assert report.names()[:2] == [NAMES[4], NAMES[1]]
+    report.page.select_option("#sort", "order")
+    assert report.names()[:5] == NAMES
+
+
+def test_search_by_name(report: Report) -> None:
+    report.page.fill("#search", "滑雪")
+    assert report.names() == [NAMES[0]]
+    report.page.fill("#search", "no such")
+    assert report.names() == []
+
+
+def test_the_viewer_shows_the_picture_large_with_measured_values_against_thresholds(report: Report) -> None:
+    report.page.select_option("#sort", "order")
+    report.page.click(".card >> nth=1")
+    assert report.page.text_content("#name") == NAMES[1]
+    report.page.wait_for_function("document.getElementById('picture').naturalWidth === 640")
+    assert report.page.locator("#picture").bounding_box()["width"] > 600
+    first, second = report.page.locator(".criterion").all()[:2]
+    assert first.locator(".label").text_content() == "hand"
+    assert re.sub(r"\s+", " ", first.locator(".value").text_content()) == "0.42 torso needs > 0.25 torso"
+    assert first.locator("p").text_content() == "left hand 31 px (0.42 torso) above left shoulder"
+    assert "30 torso … 60 torso" in second.locator(".value").text_content()
+    assert second.locator(".verdict").text_content() == "?"
+    assert report.page.locator(".person").count() == 2
+
+
+def test_the_viewer_lists_those_in_whom_the_action_occurs_first(browser: Any, tmp_path: Path) -> None:
+    report = Report(browser, tmp_path, [line("a.jpg", person(False, 0.9), person(None, 0.8), person(True, 0.1))])
+    report.page.click(".card")
+    assert report.page.locator(".person h3").all_text_contents() == [
+        "Person 3 Occurred",
+        "Person 2 Undecided",
+        "Person 1 Did not occur",
+    ]
+    report.page.close()
+
+
+def test_the_viewer_frames_the_person_under_the_pointer_and_shows_the_original(report: Report) -> None:
+    report.page.click(".card >> nth=0")
+    assert not report.page.is_visible("#box")
+    report.page.hover(".person >> nth=0")
+    assert report.page.is_visible("#box")
+    report.page.check("#original")
+    report.page.wait_for_function("document.getElementById('picture').naturalWidth === 320")
+
+
+def test_the_viewer_is_left_and_walked_through_by_keys(report: Report) -> None:
+    report.page.select_option("#sort", "order")
+    report.page.click(".card >> nth=0")
+    for name in NAMES[1:]:
+        report.page.keyboard.press("ArrowRight")
+        assert report.page.text_content("#name") == name
+        report.page.wait_for_function("document.getElementById('picture').naturalWidth === 640")
+    report.page.keyboard.press("ArrowRight")
+    assert "truncated" in report.page.text_content("#facts")
+    assert report.page.is_disabled("#next")
+    assert not report.page.is_visible("#picture")
+    report.page.keyboard.press("ArrowLeft")
+    assert report.page.text_content("#name") == NAMES[4]
+    report.page.keyboard.press("Escape")
+    assert not report.page.is_visible("#viewer")
+
+
+def test_summary_and_stages(report: Report) -> None:
+    report.page.click("#summary summary")
+    facts = report.page.text_content(".facts")
+    assert "models/<b>np4</b>.ckpt" in facts
+    assert "compiles" in facts
+    bars = report.page.locator(".stages i")
+    assert bars.nth(0).bounding_box()["width"] == pytest.approx(bars.nth(1).bounding_box()["width"] / 4, abs=1)
+
+
+def test_chinese_readers_get_chinese(browser: Any, tmp_path: Path) -> None:
+    report = Report(browser, tmp_path, sample_results(), locale="zh-CN")
+    assert "发生" in report.page.text_content("#filters")
+    report.page.click("#language")
+    assert "Occurred" in report.page.text_content("#filters")
+    report.page.close()
+
+
+def test_missing_pictures_are_said_to_be_missing(browser: Any, tmp_path: Path) -> None:
+    write_report(tmp_path, sample_results(), SUMMARY)
+    page = browser.new_page(locale="en-US")
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("document.querySelectorAll('.broken').length === 6")
+    assert "not beside this page" in page.text_content("#grid")
+    page.close()
+
+
+def test_five_thousand_pictures_load_only_what_is_looked_at(browser: Any, tmp_path: Path) -> None:
+    template = line(
+        "x.jpg", *[person(n % 2 == 0, 0.5, hand=criterion(0, 0.1, "measured; needs > 1")) for n in range(3)]
+    )
+    results = []
+    for number in range(5000):
+        result = copy.copy(template)
+        result["file"] = f"picture {number:04}.jpg"
+        results.append(result)
+    fill(tmp_path, results[:1])
+    for result in results[1:]:
+        os.link(tmp_path / rendered(results[0]["file"]), tmp_path / rendered(result["file"]))
+    write_report(tmp_path, results, SUMMARY)
+    page = browser.new_page(locale="en-US", viewport={"width": 1300, "height": 800})
+    loaded: list[str] = []
+    page.on("requestfinished", lambda request: loaded.append(request.url))
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("[...document.querySelectorAll('.card img')].slice(0, 4).every((i) => i.complete)")
+    assert page.text_content("#shown") == "5000 of 5000 pictures"
+    assert page.locator(".card").count() < 300
+    assert len(loaded) < 300
+    page.keyboard.press("End")
+    page.wait_for_function("document.querySelectorAll('.card').length > 60")
+    page.fill("#search", "4999")
+    assert page.locator(".card strong").all_text_contents() == ["picture 4999.jpg"]
+    page.close()
+
+
+def test_a_wide_window_is_filled(browser: Any, tmp_path: Path) -> None:
+    results = [line(f"{number}.jpg") for number in range(400)]
+    write_report(tmp_path, results, SUMMARY)
+    page = browser.new_page(locale="en-US", viewport={"width": 3800, "height": 2000})
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("document.getElementById('more').getBoundingClientRect().top > innerHeight")
+    page.close()
