@@ -37,12 +37,20 @@ class Errors:
     cut: float = 0.05  # persons whose legs the picture's edge or an object hides from some height down
 
 
-def photograph(joints: Array, rng: np.random.Generator, errors: Errors) -> Array:
+@dataclass(frozen=True)
+class View:
+    """Where cameras stand: ranges of the pitch (degrees, downwards) and of the distance (statures)."""
+
+    pitch: tuple[float, float] = (-5.0, 20.0)
+    distance: tuple[float, float] = (3.0, 10.0)
+
+
+def photograph(joints: Array, rng: np.random.Generator, view: View, errors: Errors) -> Array:
     """A found person (18 x (x_px, y_px, confidence)) from a body's joints (18 x 3, in statures).
 
-    Any side, from 5 degrees below the horizontal to 30 above, 2 to 8 statures away, a slightly rolled camera.
+    From any side, looking down by a pitch in the view's range, from a distance in its range, slightly rolled.
     """
-    seen, depth, stature_px = _project(joints, rng)
+    seen, depth, stature_px = _project(joints, rng, view)
     hidden = _hidden(joints, seen, depth)
     sigma = np.array([_sigma(joint) for joint in J]) * AREA_ROOT * stature_px * errors.noise
     found = seen + rng.normal(size=seen.shape) * sigma[:, None] * np.where(hidden, 1.6, 1.0)[:, None]
@@ -61,10 +69,12 @@ def photograph(joints: Array, rng: np.random.Generator, errors: Errors) -> Array
     return np.where(lost[:, None], 0.0, np.column_stack([found, confidence]))
 
 
-def _project(joints: Array, rng: np.random.Generator) -> tuple[Array, Array, float]:
+def _project(joints: Array, rng: np.random.Generator, view: View) -> tuple[Array, Array, float]:
     """Pixel places (18 x 2), depths (18) and the stature in pixels at the body's middle."""
-    turn = rotation("z", rng.normal(0, 3)) @ rotation("x", rng.uniform(-5, 30)) @ rotation("y", rng.uniform(0, 360))
-    distance, stature_px = rng.uniform(2.0, 8.0), rng.uniform(120, 800)
+    turn = (
+        rotation("z", rng.normal(0, 3)) @ rotation("x", rng.uniform(*view.pitch)) @ rotation("y", rng.uniform(0, 360))
+    )
+    distance, stature_px = rng.uniform(*view.distance), rng.uniform(120, 800)
     inside = (joints - joints.mean(axis=0)) @ turn.T
     depth = distance - inside[:, 2]  # the camera looks along -z
     scale = stature_px * distance / depth

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.random import Generator
@@ -13,9 +14,8 @@ from tests.bench.skeletons.parts import Pair, look, poles
 TRUNK = 0.288  # hip to neck
 
 
-def climb_up(rng: Generator) -> Stance:
+def climb_up(rng: Generator, kind: str) -> Stance:
     """On a ladder, up a wall or fence with the knees out, or stepping high onto its top; the hands hold on above."""
-    kind = rng.choice(["ladder", "spread", "high_step"], p=[0.5, 0.3, 0.2])
     pelvis, lean, wall = vector(rng.normal(0, 0.02), 1.0, 0), rng.normal(6, 8), rng.uniform(0.12, 0.3)
     outward = rng.uniform(0.7, 1.6) if kind == "spread" else rng.uniform(0, 0.7)
     return look(
@@ -35,11 +35,10 @@ def climb_up(rng: Generator) -> Stance:
     )
 
 
-def climb_over_fence(rng: Generator) -> Stance:
+def climb_over_fence(rng: Generator, kind: str) -> Stance:
     """Across the top of a fence, hands on it: astride and leaning along it, belly on it, or a leg swung up to it."""
-    kind = rng.choice(["astride", "belly", "swing"], p=[0.4, 0.3, 0.3])
     side = LEFT if rng.random() < 0.5 else RIGHT
-    low, high = {"astride": (30, 70), "belly": (60, 105), "swing": (25, 65)}[kind]
+    low, high = {"astride": (40, 75), "belly": (60, 105), "swing": (35, 70)}[kind]
     above_top = {"astride": (0.02, 0.09), "belly": (-0.02, 0.06), "swing": (-0.02, 0.10)}[kind]
     lean, pelvis = rng.uniform(low, high), vector(0, 1.0, 0)
     return look(
@@ -57,7 +56,17 @@ def climb_over_fence(rng: Generator) -> Stance:
     )
 
 
-CLIMBING: Mapping[str, Callable[[Generator], Stance]] = {draw.__name__: draw for draw in (climb_up, climb_over_fence)}
+#: action -> its kinds, each a class of its own.
+CLIMBING: Mapping[str, Mapping[str, Callable[[Generator], Stance]]] = {
+    draw.__name__: {f"{draw.__name__}/{kind}": partial(draw, kind=kind) for kind in kinds}
+    for draw, kinds in (
+        (climb_up, ("ladder", "spread", "high_step")),
+        (climb_over_fence, ("astride", "belly", "swing")),
+    )
+}
+
+#: The action is a body folded over the fence: the smaller angle between neck, waist and knee in space is at most this.
+MAX_FOLD_OVER_FENCE = 90.0
 
 
 def _neck(pelvis: Vector, lean: float) -> Vector:
@@ -93,7 +102,7 @@ def _feet_on_wall(rng: Generator, kind: str, pelvis: Vector, wall: float) -> Pai
 def _leading_foot(rng: Generator, kind: str, pelvis: Vector, side: float) -> Vector:
     """The foot that is over already, hooked onto the top beside the hip, or on its way up there."""
     if kind == "astride":
-        place = (rng.uniform(0.10, 0.25), rng.uniform(-0.30, -0.08), rng.uniform(0.05, 0.32))
+        place = (rng.uniform(0.10, 0.25), rng.uniform(-0.25, -0.05), rng.uniform(0.05, 0.32))
     elif kind == "belly":
         place = (rng.uniform(0.15, 0.35), rng.uniform(-0.14, 0.06), rng.uniform(-0.12, 0.20))
     else:

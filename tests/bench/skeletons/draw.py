@@ -9,35 +9,58 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from src.pose.skeleton import JointType
 from tests.bench.skeletons.body import Proportions, Stance, build, rotation, within_limits
-from tests.bench.skeletons.camera import Errors, photograph
-from tests.bench.skeletons.climbing import CLIMBING
+from tests.bench.skeletons.camera import Errors, View, photograph
+from tests.bench.skeletons.climbing import CLIMBING, MAX_FOLD_OVER_FENCE
 from tests.bench.skeletons.everyday import ALSO_SEEN, EVERYDAY, LYING
 
-CLASSES: Mapping[str, Callable[[Generator], Stance]] = {**EVERYDAY, **ALSO_SEEN, **CLIMBING}
-MOST_TRIES = 200
+J = JointType
+CLASSES: Mapping[str, Callable[[Generator], Stance]] = {
+    **EVERYDAY,
+    **ALSO_SEEN,
+    **{name: draw for kinds in CLIMBING.values() for name, draw in kinds.items()},
+}
+MOST_TRIES = 500
 
 
-def draw_class(name: str, count: int, seed: int, errors: Errors | None = None) -> NDArray[np.float64]:
-    """`count` found persons of a class (count x 18 x 3); the same for the same name, count and seed."""
-    return np.stack([draw_one(name, seed, place, errors or Errors()) for place in range(count)])
+def draw_class(
+    name: str, count: int, seed: int, view: View | None = None, errors: Errors | None = None
+) -> NDArray[np.float64]:
+    """`count` found persons of a class (count x 18 x 3); the same for the same arguments."""
+    return np.stack([draw_one(name, seed, place, view or View(), errors or Errors()) for place in range(count)])
 
 
-def draw_one(name: str, seed: int, place: int, errors: Errors) -> NDArray[np.float64]:
+def draw_one(name: str, seed: int, place: int, view: View, errors: Errors) -> NDArray[np.float64]:
     """The person number `place` of a class (18 x 3)."""
     rng = np.random.default_rng([zlib.crc32(name.encode()), seed, place])
-    return photograph(draw_body(name, rng), rng, errors)
+    return photograph(draw_body(name, rng), rng, view, errors)
 
 
 def draw_body(name: str, rng: Generator) -> NDArray[np.float64]:
-    """The joints in space (18 x 3); stances that joints do not allow are drawn again."""
+    """The joints in space (18 x 3); stances that joints do not allow, or that are not of the class, are drawn again."""
     body = _proportions(rng)
     for _ in range(MOST_TRIES):
         stance = CLASSES[name](rng)
         joints = build(stance, body)
-        if within_limits(joints, stance):
+        if within_limits(joints, stance) and (name not in CLIMBING["climb_over_fence"] or _is_folded(joints)):
             return _laid_down(joints, rng) if name == LYING else joints
     raise RuntimeError(f"no stance of {name} is inside the joints' limits in {MOST_TRIES} tries")
+
+
+def fold(joints: NDArray[np.float64]) -> float:
+    """The smaller of both sides' angles at the waist between neck and knee, in space, in degrees."""
+    sides = ((J.RightWaist, J.RightKnee), (J.LeftWaist, J.LeftKnee))
+    return min(_angle(joints[J.Neck] - joints[waist], joints[knee] - joints[waist]) for waist, knee in sides)
+
+
+def _is_folded(joints: NDArray[np.float64]) -> bool:
+    return fold(joints) <= MAX_FOLD_OVER_FENCE
+
+
+def _angle(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    cosine = float(first @ second) / float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
 
 
 def _proportions(rng: Generator) -> Proportions:

@@ -178,7 +178,7 @@ def tying_shoes(rng: Generator) -> Stance:
         rng
     )
     ahead = {"bent": 0.1, "step": 0.26, "kneeling": 0.16, "squatting": 0.1, "seated": 0.26}[kind]
-    height = {"step": rng.uniform(0.12, 0.30), "seated": rng.uniform(0.04, 0.34)}.get(kind, ANKLE_HEIGHT)
+    height = {"step": rng.uniform(0.10, 0.26), "seated": rng.uniform(0.04, 0.34)}.get(kind, ANKLE_HEIGHT)
     foot = vector(side * 0.07, height, ahead)
     other = vector(-side * 0.07, ANKLE_HEIGHT, 0.0)
     pelvis, lean = stance.pelvis, rng.uniform(55, 95)
