@@ -7,6 +7,7 @@ batch normalisation, so its published weights can be imported (`python -m src.to
 from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
+from mindspore.common.initializer import Constant, HeNormal
 
 from src.net.openposenet import StagedNet
 from src.pose.skeleton import HEATMAP_CHANNELS, PAF_CHANNELS
@@ -39,10 +40,15 @@ BATCHNORM_EPSILON = 1e-3
 class ConvNorm(nn.Cell):
     """Convolution without bias, batch normalisation and, unless `act` is empty, ReLU or ReLU6."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, group: int = 1, act: str = ""):
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, group: int = 1, act: str = "", gain: float = 1
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel, stride, pad_mode="same", group=group, has_bias=False)
-        self.bn = nn.BatchNorm2d(out_channels, eps=BATCHNORM_EPSILON)
+        init = HeNormal(mode="fan_out" if group == 1 else "fan_in", nonlinearity="relu")
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel, stride, pad_mode="same", group=group, has_bias=False, weight_init=init
+        )
+        self.bn = nn.BatchNorm2d(out_channels, eps=BATCHNORM_EPSILON, gamma_init=Constant(gain))
         self.act = {"": nn.Identity, "relu": nn.ReLU, "relu6": nn.ReLU6}[act]()
 
     def construct(self, x: Tensor) -> Tensor:
@@ -95,7 +101,8 @@ class SeparableConv(nn.Cell):
     def __init__(self, in_channels: int, out_channels: int, kernel: int, last: bool) -> None:
         super().__init__()
         self.depthwise = nn.Conv2d(in_channels, in_channels, kernel, pad_mode="same", group=in_channels, has_bias=False)
-        self.pointwise = ConvNorm(in_channels, out_channels, 1, act="" if last else "relu")
+        # Maps are mostly near zero: starting there saves the first hundreds of steps.
+        self.pointwise = ConvNorm(in_channels, out_channels, 1, act="" if last else "relu", gain=0.1 if last else 1)
 
     def construct(self, x: Tensor) -> Tensor:
         return self.pointwise(self.depthwise(x))
