@@ -6,6 +6,7 @@ resampled once and keypoints and masks follow exactly. Ranges are those of the r
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -16,6 +17,7 @@ from src.pose.skeleton import MIRROR
 
 Matrix = NDArray[np.float64]
 Joints = NDArray[np.float32]
+Point = tuple[float, float]
 
 #: What lies beyond the picture's edge, in all three channels.
 PADDING = 128
@@ -60,20 +62,20 @@ def draw_view(
     r = ranges or AugmentRanges()
     width, height = input_size
     unit = min(width, height) / REFERENCE_SIDE
-    uniform, turn = rng.random(10), rng.normal()
-    boxes = joint_boxes(joints)
-    scale = _scale(boxes, float(uniform[0]), r) * unit
-    box = boxes[min(int(uniform[1] * len(boxes)), len(boxes) - 1)]
-    shift = (uniform[2:4] * 2 - 1) * r.shift_px * unit
-    flipped = bool(uniform[4] < r.flip_share)
-    target = np.array([(width - 1) / 2, (height - 1) / 2]) + shift
-    matrix = view_matrix((box[:2] + box[2:]) / 2, target, scale, turn * r.rotate_sigma_deg)
+    uniform, turn = rng.random(9).tolist(), rng.normal()
+    boxes = joint_boxes(joints).tolist()
+    scale = _scale(boxes, uniform[0], r) * unit
+    left, top, right, bottom = boxes[min(int(uniform[1] * len(boxes)), len(boxes) - 1)]
+    shift = 2 * r.shift_px * unit
+    target = (width - 1) / 2 + (uniform[2] - 0.5) * shift, (height - 1) / 2 + (uniform[3] - 0.5) * shift
+    matrix = view_matrix(((left + right) / 2, (top + bottom) / 2), target, scale, turn * r.rotate_sigma_deg)
+    flipped = uniform[4] < r.flip_share
     if flipped:
         matrix = mirrored(matrix, width)
     colour = None
     if uniform[5] < r.jitter_share:
-        hue, saturation, brightness = (uniform[6:9] * 2 - 1) * (r.hue_deg, r.saturation, r.brightness)
-        colour = colour_matrix(hue, 1 + saturation, brightness)
+        hue, saturation, brightness = (2 * u - 1 for u in uniform[6:9])
+        colour = colour_matrix(hue * r.hue_deg, 1 + saturation * r.saturation, brightness * r.brightness)
     return View(matrix, flipped, colour)
 
 
@@ -85,19 +87,19 @@ def joint_boxes(joints: Joints) -> NDArray[np.float64]:
     return np.concatenate([low, high], axis=1)
 
 
-def _scale(boxes: NDArray[np.float64], uniform: float, r: AugmentRanges) -> float:
+def _scale(boxes: list[list[float]], uniform: float, r: AugmentRanges) -> float:
     """A scale that keeps all persons' diagonals in range as far as the scale's own range allows."""
-    diagonal = np.hypot(boxes[:, 2] - boxes[:, 0] + 1, boxes[:, 3] - boxes[:, 1] + 1)
-    low = min(max(r.box_min_px / diagonal.min(), r.scale_min), 1.0, r.scale_max)
-    high = max(min(r.box_max_px / diagonal.max(), r.scale_max), min(1.0, r.scale_max), low)
+    diagonals = [math.hypot(right - left + 1, bottom - top + 1) for left, top, right, bottom in boxes]
+    low = min(max(r.box_min_px / min(diagonals), r.scale_min), 1.0, r.scale_max)
+    high = max(min(r.box_max_px / max(diagonals), r.scale_max), min(1.0, r.scale_max), low)
     return low + uniform * (high - low)
 
 
-def view_matrix(centre: NDArray[np.float64], target: NDArray[np.float64], scale: float, degrees: float) -> Matrix:
+def view_matrix(centre: Point, target: Point, scale: float, degrees: float) -> Matrix:
     """(2, 3): scale and turn (clockwise as seen) about `centre` in the picture, which comes to lie on `target`."""
-    c, s = np.cos(np.radians(degrees)) * scale, np.sin(np.radians(degrees)) * scale
-    linear = np.array([[c, -s], [s, c]])
-    return np.concatenate([linear, (target - linear @ centre)[:, None]], axis=1)
+    c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
+    (x, y), (to_x, to_y) = centre, target
+    return np.array([[c, -s, to_x - c * x + s * y], [s, c, to_y - s * x - c * y]])
 
 
 def mirrored(matrix: Matrix, width: int) -> Matrix:
@@ -119,7 +121,7 @@ def move_joints(joints: Joints, view: View) -> Joints:
     """Joints (P, 18, 3) from picture to input pixels; a mirrored view exchanges left and right joints."""
     moved = joints.copy()
     moved[:, :, :2] = joints[:, :, :2] @ view.matrix[:, :2].T + view.matrix[:, 2]
-    return moved[:, list(MIRROR)] if view.flipped else moved
+    return moved[:, _MIRROR] if view.flipped else moved
 
 
 def decode_reduction(matrix: Matrix) -> int:
@@ -160,8 +162,14 @@ def colour_matrix(hue_deg: float, saturation: float, brightness: float) -> Matri
 
     The linear counterpart of a change of hue, saturation and value, at a fraction of the two colour conversions' cost.
     """
-    c, s = np.cos(np.radians(hue_deg)), np.sin(np.radians(hue_deg))
-    grey = np.full((3, 3), 1 / 3)
-    cross = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
-    chroma = c * (np.eye(3) - grey) + s * cross
-    return np.concatenate([grey + saturation * chroma, np.full((3, 1), brightness)], axis=1)
+    c, s = math.cos(math.radians(hue_deg)), math.sin(math.radians(hue_deg))
+    matrix = np.empty((3, 4))
+    matrix[:, :3] = _GREY + (saturation * c) * _CHROMA + (saturation * s) * _QUARTER_TURN
+    matrix[:, 3] = brightness
+    return matrix
+
+
+_GREY = np.full((3, 3), 1 / 3)
+_CHROMA = np.eye(3) - _GREY
+_QUARTER_TURN = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
+_MIRROR = np.array(MIRROR)

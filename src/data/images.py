@@ -145,7 +145,8 @@ _SCAN = 0xDA
 
 def read_bytes(path: str | Path) -> bytes:
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return file.read()
     except FileNotFoundError as error:
         raise PictureError(path, "no such file") from error
     except OSError as error:

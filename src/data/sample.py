@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -87,7 +88,7 @@ class SampleMaker:
         self, index: PoseIndex, folder: str | Path, settings: SampleSettings, mask_folder: str | Path | None = None
     ) -> None:
         self.index, self.settings = index, settings
-        self.folder = Path(folder)
+        self.folder = str(folder)
         self.mask_folder = Path(mask_folder) if mask_folder else None
         self.broken: dict[str, str] = {}  # path -> reason
 
@@ -117,11 +118,11 @@ class SampleMaker:
         image = self._image(row, view)
         persons = move_joints(joints, view)
         heatmaps, pafs = encode_keypoints(persons, s.input_size, s.stride, s.sigma, s.paf_half_width)
-        return Sample(image, heatmaps, pafs, self._valid_mask(row, view))
+        return Sample(image, heatmaps, pafs, self.valid_mask(row, view))
 
     def _image(self, row: int, view: View) -> NDArray[np.uint8]:
         """(3, H, W): the picture, decoded no larger than needed, through the view's map and colours."""
-        path = self.folder / str(self.index.names[row])
+        path = os.path.join(self.folder, str(self.index.names[row]))
         data = read_bytes(path)
         reduction = decode_reduction(view.matrix)
         if reduction > 1 and exif_orientation(data) != 1:
@@ -134,12 +135,18 @@ class SampleMaker:
         warped = warp_picture(picture, from_reduced(view.matrix, reduction), self.settings.input_size)
         if view.colour is not None:
             warped = cv2.transform(warped, view.colour)
-        image = np.empty((3, *warped.shape[:2]), np.uint8)
-        for channel in range(3):
-            cv2.extractChannel(warped, channel, image[channel])
-        return image
+        return self.planes(warped)
 
-    def _valid_mask(self, row: int, view: View) -> NDArray[np.float32]:
+    @staticmethod
+    def planes(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(H, W, 3) as contiguous (3, H, W)."""
+        planes = np.empty((3, *picture.shape[:2]), np.uint8)
+        for channel in range(3):
+            cv2.extractChannel(picture, channel, planes[channel])
+        return planes
+
+    def valid_mask(self, row: int, view: View) -> NDArray[np.float32]:
+        """(1, h, w) 1 where the loss counts in this view; from the picture's mask file where there is one."""
         s, index = self.settings, self.index
         matrix = to_cells(view.matrix, s.stride)
         if self.mask_folder is not None:

@@ -47,7 +47,7 @@ def test_a_dot_lands_where_its_joint_lands(reduction: int, suffix: str) -> None:
         _, data = cv2.imencode(suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, 98] if suffix == ".jpg" else [])
         scale = 0.75 / reduction
         matrix = augment.view_matrix(
-            where + rng.uniform(-20, 20, 2), np.array([180.0, 190.0]), scale, rng.uniform(-60, 60)
+            tuple(where + rng.uniform(-20, 20, 2)), (180.0, 190.0), scale, rng.uniform(-60, 60)
         )
         if trial % 2:
             matrix = augment.mirrored(matrix, INPUT[0])
@@ -177,4 +177,4 @@ def test_colours_keep_grey_grey_and_turn_hue() -> None:
 def test_reduction_follows_the_scale() -> None:
     """No reduction is chosen that would blur: the reduced picture is never smaller than the view of it."""
     for scale, reduction in ((1.3, 1), (1.0, 1), (0.51, 1), (0.5, 2), (0.26, 2), (0.25, 4), (0.1, 8), (0.01, 8)):
-        assert augment.decode_reduction(augment.view_matrix(np.zeros(2), np.zeros(2), scale, 33.0)) == reduction
+        assert augment.decode_reduction(augment.view_matrix((0, 0), (0, 0), scale, 33.0)) == reduction

@@ -1,0 +1,117 @@
+"""Training samples per second and core, by stage, against decoding the JPEG alone: `python -m tests.bench.pipeline`.
+
+Pictures of 640x480 (the photographs of the shared folder where they are, else drawn ones), input 368x368, the
+reference's augmentation. All stages take turns in one run; times are processor time of one thread, medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from src.data import augment, images
+from src.data.coco import index_annotations
+from src.data.sample import SampleMaker, SampleSettings
+from src.data.synthetic import draw_dataset
+from src.pose.encode import encode_heatmaps, encode_pafs
+
+#: The reference pipeline's time for such a sample, measured on the same kind of machine.
+REFERENCE_MS = 22.5
+SIZE = (640, 480)
+
+
+def prepare(folder: Path) -> Path:
+    """640x480 JPEGs and their annotations in `folder`; returns the annotation file."""
+    shared = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[3] / "shared"))
+    sample = shared / "data" / "coco_sample"
+    if not sample.is_dir():
+        print("no photographs here: using drawn pictures")
+        return draw_dataset(folder, 16, seed=1, sizes=[SIZE])
+    content = json.loads((sample / "person_keypoints.json").read_text(encoding="utf-8"))
+    (folder / "images").mkdir()
+    scales = {}
+    for image in content["images"]:
+        picture = cv2.resize(images.read_picture(sample / image["file_name"]), SIZE, interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(folder / "images" / image["file_name"]), picture, [cv2.IMWRITE_JPEG_QUALITY, 93])
+        scales[image["id"]] = SIZE[0] / image["width"], SIZE[1] / image["height"]
+        image["width"], image["height"] = SIZE
+    for annotation in content["annotations"]:
+        x, y = scales[annotation["image_id"]]
+        annotation["keypoints"] = (np.reshape(annotation["keypoints"], (17, 3)) * (x, y, 1)).ravel().tolist()
+        annotation["segmentation"] = [
+            (np.reshape(p, (-1, 2)) * (x, y)).ravel().tolist() for p in annotation["segmentation"]
+        ]
+    target = folder / "person_keypoints.json"
+    target.write_text(json.dumps(content), encoding="utf-8")
+    return target
+
+
+def stages(maker: SampleMaker, row: int, epoch: int) -> dict[str, Callable[[], Any]]:
+    """Every stage of one sample on its own, with what it needs made beforehand."""
+    s = maker.settings
+    rng = np.random.default_rng([s.seed, epoch, row])
+    joints = np.array(maker.index.persons[row])
+    view = augment.draw_view(rng, joints, s.input_size, s.ranges)
+    path = Path(maker.folder, str(maker.index.names[row]))
+    data = images.read_bytes(path)
+    reduction = augment.decode_reduction(view.matrix)
+    picture = images.decode_picture(data, path, reduction)
+    matrix = augment.from_reduced(view.matrix, reduction)
+    warped = augment.warp_picture(picture, matrix, s.input_size)
+    persons = augment.move_joints(joints, view).astype(float)
+    shape = s.map_size[::-1]
+    colour = view.colour
+    return {
+        "plain JPEG decode": lambda: cv2.imread(str(path)),
+        "whole sample": lambda: maker.make(row, epoch),
+        "  read file": lambda: images.read_bytes(path),
+        "  decode": lambda: images.decode_picture(data, path, reduction),
+        "  draw view": lambda: augment.draw_view(np.random.default_rng([1, 2, 3]), joints, s.input_size, s.ranges),
+        "  warp picture": lambda: augment.warp_picture(picture, matrix, s.input_size),
+        "  colours": lambda: None if colour is None else cv2.transform(warped, colour),
+        "  planes": lambda: maker.planes(warped),
+        "  heatmaps": lambda: encode_heatmaps(persons, shape, s.stride, s.sigma),
+        "  PAFs": lambda: encode_pafs(persons, shape, s.stride, s.paf_half_width),
+        "  valid mask": lambda: maker.valid_mask(row, view),
+    }
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=300)
+    rounds = parser.parse_args().samples
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        index = index_annotations(prepare(folder))
+        maker = SampleMaker(index, folder / "images", SampleSettings())
+        sizes = [(folder / "images" / str(n)).stat().st_size for n in index.names]
+        print(f"{len(index)} pictures of {SIZE[0]}x{SIZE[1]}, {np.mean(sizes) / 1e3:.0f} KB each, input 368x368")
+        times: dict[str, list[float]] = {}
+        for number in range(rounds):
+            for stage, call in stages(maker, number % len(index), number // len(index)).items():
+                start = time.thread_time()
+                call()
+                times.setdefault(stage, []).append(time.thread_time() - start)
+    middle = {stage: float(np.median(values[len(values) // 10 :])) * 1e3 for stage, values in times.items()}
+    for stage, milliseconds in middle.items():
+        print(f"{stage:20s} {milliseconds:7.3f} ms")
+    whole = middle["whole sample"]
+    print(
+        f"{1e3 / whole:.0f} samples/s a core: {REFERENCE_MS / whole:.1f} x the reference's {REFERENCE_MS} ms a sample,"
+    )
+    print(f"{whole / middle['plain JPEG decode']:.2f} x the time of decoding the JPEG alone")
+
+
+if __name__ == "__main__":
+    main()
