@@ -32,6 +32,11 @@ _GAPS: tuple[tuple[JointType, JointType, float], ...] = (
     (J.RightShoulder, J.RightWaist, 0.288),
     (J.LeftShoulder, J.LeftWaist, 0.288),
 )
+_BONE_ENDS, _BONE_SHARES = np.array([bone[:2] for bone in _BONES]), np.array([bone[2] for bone in _BONES], np.float32)
+# Each gap in both directions: which fragment has which end is not known.
+_GAP_ENDS = np.array([ends for a, b, _ in _GAPS for ends in ((a, b), (b, a))])
+_GAP_SHARES = np.repeat(np.array([gap[2] for gap in _GAPS], np.float32), 2)
+
 #: A gap may be this much longer: people differ, and what is nearer looks larger.
 _GAP_SLACK = 1.25
 #: Parts of one person may differ this much in size, because limbs point towards the camera.
@@ -69,24 +74,19 @@ def bridge(
 
 
 def _misfits(peaks: Peaks, members: NDArray[np.intp]) -> NDArray[np.float32]:
-    """(F, F): the narrowest gap between two fragments over its length on a body; infinite below the diagonal and where
-    two cannot be one person.
+    """(F, F): the narrowest gap between two fragments over its length on a body; infinite on and below the diagonal and
+    where two cannot be one person.
     """
     xy = np.append(peaks.xy_cell, np.full((1, 2), np.nan, np.float32), axis=0)[members]
     height = _body_heights(xy)
     small, large = np.minimum.outer(height, height), np.maximum.outer(height, height)
-    narrowest = np.full_like(large, np.inf)
-    for p, q, share in _GAPS:
-        for one, other in ((p, q), (q, p)):
-            gap = np.linalg.norm(xy[:, None, one] - xy[None, :, other], axis=-1)
-            narrowest = np.fmin(narrowest, gap / np.maximum(share * large, 1e-6))
-    possible = (small * _SIZE_RATIO >= large) & (small > 0)
-    return np.triu(np.where(possible, narrowest, np.inf), 1) + np.tril(np.full_like(large, np.inf))
+    gaps = np.hypot(*np.moveaxis(xy[:, None, _GAP_ENDS[:, 0]] - xy[None, :, _GAP_ENDS[:, 1]], -1, 0)) / _GAP_SHARES
+    narrowest = np.fmin.reduce(gaps, axis=2) / np.maximum(large, 1e-6)
+    possible = np.triu((small * _SIZE_RATIO >= large) & (small > 0), 1) & np.isfinite(narrowest)
+    return np.where(possible, narrowest, np.float32(np.inf))
 
 
 def _body_heights(xy: NDArray[np.float32]) -> NDArray[np.float32]:
     """(F,) heights in cells of the bodies that the longest bones, each for its kind, belong to; 0 without bones."""
-    height = np.zeros(len(xy), np.float32)
-    for a, b, share in _BONES:
-        height = np.fmax(height, np.linalg.norm(xy[:, a] - xy[:, b], axis=-1) / share)
-    return height
+    lengths = np.hypot(*np.moveaxis(xy[:, _BONE_ENDS[:, 0]] - xy[:, _BONE_ENDS[:, 1]], -1, 0))
+    return np.fmax.reduce(lengths / _BONE_SHARES, axis=1, initial=0)

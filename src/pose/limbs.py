@@ -13,7 +13,12 @@ from src.pose.settings import DecodeSettings
 from src.pose.skeleton import LIMB_COUNT, LIMBS
 
 #: cv2.remap refuses arrays with a side of 32,767 or more; longer lists of pairs are read in parts.
-_REMAP_ROWS = 32_000
+_REMAP_COLUMNS = 32_000
+
+#: From here on it pays to read a few points of each pair first.
+_MANY_PAIRS = 1000
+
+_TINY = np.float32(1e-6)
 
 _LIMB_ENDS = np.array(LIMBS, np.intp)
 
@@ -37,19 +42,43 @@ def score_limbs(pafs: NDArray[np.float32], peaks: Peaks, settings: DecodeSetting
     a penalty where it is longer than the picture is wide.
     """
     limb, ends = _candidate_pairs(peaks, settings.peak_threshold)
-    start, end = peaks.xy_cell[ends[:, 0]], peaks.xy_cell[ends[:, 1]]
-    length = np.maximum(np.hypot(*(end - start).T), np.float32(1e-6))
-    direction = (end - start) / length[:, None]
-    field_x, field_y = _sample(pafs, limb, start, end, settings.limb_samples)
-    projection = field_x * direction[:, :1] + field_y * direction[:, 1:]
-    short = np.flatnonzero(length < settings.short_limb_cells)
-    trust = (length[short] / settings.short_limb_cells)[:, None]
-    projection[short] = trust * projection[short] + (1 - trust) * np.hypot(field_x[short], field_y[short])
-    score = projection.mean(axis=1) + np.minimum(pafs.shape[2] / length - 1, 0)
-    support = (projection > settings.limb_threshold).mean(axis=1)
+    t = np.linspace(0, 1, settings.limb_samples, dtype=np.float32)
     # Half a sample of slack: 7 of 10 in float32 must count as 0.7.
-    keep = (support > settings.limb_support - 0.5 / settings.limb_samples) & (score > 0)
+    least_points = settings.limb_support * settings.limb_samples - 0.5
+    if len(limb) > _MANY_PAIRS and least_points >= 0:
+        # Most pairs are of two people and lie on no field. Where all of so many points fail that the others cannot make
+        # up for it, the pair is lost: reading those first, from the middle where fields are thinnest, changes nothing.
+        decisive = settings.limb_samples - max(int(np.floor(least_points)), 0)
+        middle = (len(t) - decisive) // 2
+        probes = _project(pafs, peaks, limb, ends, t[middle : middle + decisive], settings)
+        hopeful = (probes > settings.limb_threshold).any(axis=0)
+        limb, ends = limb[hopeful], ends[hopeful]
+    projection = _project(pafs, peaks, limb, ends, t, settings)
+    length = np.hypot(*(peaks.xy_cell[ends[:, 1]] - peaks.xy_cell[ends[:, 0]]).T)
+    score = projection.mean(axis=0) + np.minimum(pafs.shape[2] / np.maximum(length, _TINY) - 1, 0)
+    keep = ((projection > settings.limb_threshold).sum(axis=0) > least_points) & (score > 0)
     return Connections(limb[keep], ends[keep], score[keep].astype(np.float32))
+
+
+def _project(
+    pafs: NDArray[np.float32],
+    peaks: Peaks,
+    limb: NDArray[np.intp],
+    ends: NDArray[np.intp],
+    t: NDArray[np.float32],
+    settings: DecodeSettings,
+) -> NDArray[np.float32]:
+    """(len(t), M): the field's component along each pair, at the shares `t` of the way between its ends."""
+    start, end = peaks.xy_cell[ends[:, 0]].T, peaks.xy_cell[ends[:, 1]].T
+    length = np.maximum(np.hypot(*(end - start)), _TINY)
+    direction_x, direction_y = (end - start) / length
+    field_x, field_y = _sample(pafs, limb, start, end, t)
+    projection = field_x * direction_x + field_y * direction_y
+    short = np.flatnonzero(length < settings.short_limb_cells)
+    trust = length[short] / settings.short_limb_cells
+    strength = np.hypot(field_x[:, short], field_y[:, short])
+    projection[:, short] = trust * projection[:, short] + (1 - trust) * strength
+    return projection
 
 
 def _candidate_pairs(peaks: Peaks, sure: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -70,23 +99,29 @@ def _sample(
     limb: NDArray[np.intp],
     start: NDArray[np.float32],
     end: NDArray[np.float32],
-    samples: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The field's x and y, (M, samples) each, at points from `start` to `end` by bilinear interpolation.
+    t: NDArray[np.float32],
+) -> list[NDArray[np.float32]]:
+    """The field's x and y, (len(t), M) each, at shares `t` of the way from `start` to `end` (2, M), interpolated.
 
     The x channels of all limbs lie below one another in one tall picture, so that one call reads them all; clamping y
     to a channel's own rows keeps the channels apart.
     """
     _, height, width = pafs.shape
-    t = np.linspace(0, 1, samples, dtype=np.float32)
-    x = np.clip(start[:, :1] + (end - start)[:, :1] * t, 0, width - 1)
-    y = np.clip(start[:, 1:] + (end - start)[:, 1:] * t, 0, height - 1) + (height * limb)[:, None].astype(np.float32)
+    step = t[:, None]
+    x = np.clip(start[0] + (end[0] - start[0]) * step, 0, width - 1)
+    y = np.clip(start[1] + (end[1] - start[1]) * step, 0, height - 1) + (height * limb).astype(np.float32)
     field = []
     for part in range(2):
         tall = pafs[part::2].reshape(LIMB_COUNT * height, width)
-        values = np.empty((len(limb), samples), np.float32)
-        for first in range(0, len(limb), _REMAP_ROWS):
-            rows = slice(first, first + _REMAP_ROWS)
-            values[rows] = cv2.remap(tall, x[rows], y[rows], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        values = np.empty_like(x)
+        for first in range(0, len(limb), _REMAP_COLUMNS):
+            columns = slice(first, first + _REMAP_COLUMNS)
+            values[:, columns] = cv2.remap(
+                tall,
+                np.ascontiguousarray(x[:, columns]),
+                np.ascontiguousarray(y[:, columns]),
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
         field.append(values)
-    return field[0], field[1]
+    return field

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from src.pose import limbs
 from src.pose.limbs import score_limbs
 from src.pose.peaks import Peaks, find_peaks
 from src.pose.settings import DecodeSettings
@@ -101,3 +102,21 @@ def test_more_pairs_than_one_remap_call_can_read() -> None:
     long = np.hypot(*delta.T) >= SETTINGS.short_limb_cells
     assert len(found) > 10_000
     assert found.score[long] == pytest.approx(expected[long], abs=2e-3)
+
+
+@pytest.mark.parametrize("limb_support", [0.0, 0.05, 0.3, 0.7, 0.85, 1.0])
+def test_reading_a_few_points_first_changes_nothing(limb_support: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    people = [standing_person(*rng.uniform((20, 0), (340, 200)), rng.uniform(80, 200)) for _ in range(12)]
+    heatmaps, pafs = draw_maps(people)
+    pafs += rng.normal(0, 0.1, pafs.shape).astype(np.float32)
+    options = DecodeSettings(limb_support=limb_support)
+    peaks = find_peaks(heatmaps, options)
+    monkeypatch.setattr(limbs, "_MANY_PAIRS", 0)
+    probed = score_limbs(pafs, peaks, options)
+    monkeypatch.setattr(limbs, "_MANY_PAIRS", 10**9)
+    whole = score_limbs(pafs, peaks, options)
+    assert len(whole) > 100
+    assert (probed.ends == whole.ends).all()
+    assert (probed.limb == whole.limb).all()
+    assert (probed.score == whole.score).all()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.pose import DecodeSettings, decode_poses
+from src.pose.encode import encode_keypoints
 from src.pose.grid import Fit
 from src.pose.skeleton import BACKGROUND_CHANNEL, COCO_ORDER, JOINT_COUNT, LIMBS, JointType
 from tests.pose.drawing import draw_maps, standing_person
@@ -318,3 +319,11 @@ def test_the_background_channel_is_not_a_joint() -> None:
     expected, _ = decode_poses(heatmaps, pafs)
     heatmaps[BACKGROUND_CHANNEL] = np.random.default_rng(0).random(heatmaps[0].shape)
     assert (decode_poses(heatmaps, pafs)[0] == expected).all()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.floats(80, 280), st.floats(5, 50), st.floats(180, 290))
+def test_what_the_training_encoder_draws_is_read_back(x: float, y: float, height: float) -> None:
+    people = [standing_person(x, y, height)]
+    poses, _ = decode_poses(*encode_keypoints(np.array(people, np.float32), (368, 368)))
+    assert_same_people(poses, people)
