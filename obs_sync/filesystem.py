@@ -249,7 +249,7 @@ class ObsFileSystem(AbstractFileSystem):
         if mode == "create" and self.exists(rpath):
             raise Exists("the object exists already", url=f"obs://{bucket}/{key}", operation="upload")
         callback.set_size(os.path.getsize(lpath))
-        self.store.upload(os.fspath(lpath), bucket, key, callback.relative_update)
+        self.store.confirm(bucket, self.store.upload(os.fspath(lpath), bucket, key, callback.relative_update))
 
     def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
         """Copy an object within the store; a folder needs no copy of its own."""

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from obs_sync import local_names as names
 from obs_sync.atomic import CHUNK, finish, local_error, local_errors, replacing
-from obs_sync.errors import AccessDenied, Exists, Integrity, LocalProblem, NotFound, Transient
+from obs_sync.errors import AccessDenied, Exists, Integrity, LocalProblem, NotFound, RequestFailed, Transient
 from obs_sync.local_walk import walk_keys
 from obs_sync.store import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
 from obs_sync.urls import Location
@@ -36,6 +36,7 @@ class LocalStore(Store):
     """Buckets are the folders below `root`."""
 
     mode = "local"
+    must_confirm = False
 
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(root)
@@ -60,7 +61,7 @@ class LocalStore(Store):
         """Remove the folder of a bucket that holds no object."""
         folder = self._folder(bucket)
         if any(True for _ in walk_keys(folder, "")):
-            raise Exists("the bucket is not empty", url=f"obs://{bucket}/", operation="remove bucket")
+            raise RequestFailed("the bucket is not empty", url=f"obs://{bucket}/", operation="remove bucket")
         with local_errors(folder, "remove bucket"):
             shutil.rmtree(folder)
 

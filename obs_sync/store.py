@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Callable, NamedTuple
 
+from obs_sync.errors import Integrity
+
 OnBytes = Callable[[int], None]
 
 
@@ -30,6 +32,17 @@ class Page(NamedTuple):
 
     objects: list[ObjectInfo]
     folders: list[str]
+
+
+def mismatch(written: ObjectInfo, found: ObjectInfo | None) -> str:
+    """How the store's object differs from what was written, or an empty text."""
+    if found is None:
+        return "the store reported success but has no such object"
+    if found.size != written.size:
+        return f"the store holds {found.size} bytes instead of {written.size}"
+    if written.etag and found.etag and written.etag != found.etag:
+        return f"the store holds other bytes: ETag {found.etag} instead of {written.etag}"
+    return ""
 
 
 class Upload(ABC):
@@ -57,7 +70,12 @@ class Store(ABC):
 
     mode: str
     part_size: int = 16 << 20
-    must_verify_by_listing = False
+    must_confirm = True  # whether a success still has to be looked at: false only where the write itself is proof
+
+    def confirm(self, bucket: str, info: ObjectInfo) -> None:
+        """Raise Integrity unless the object that was written is there as it was written."""
+        if self.must_confirm and (problem := mismatch(info, self.head(bucket, info.key))):
+            raise Integrity(problem, url=f"obs://{bucket}/{info.key}", operation="confirm", next_step="run it again")
 
     @abstractmethod
     def buckets(self) -> list[str]:

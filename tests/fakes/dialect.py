@@ -143,19 +143,21 @@ def signature(secret: str, verb: str, headers: Mapping[str, str], target: str, p
     return base64.b64encode(hmac.new(secret.encode(), text.encode(), hashlib.sha1).digest()).decode()
 
 
-def refusal(keys: Mapping[str, Key], verb: str, headers: Mapping[str, str], path: str, args: Args) -> Refusal | None:
+def refusal(
+    keys: Mapping[str, Key], verb: str, headers: Mapping[str, str], path: str, args: Args, now: float
+) -> Refusal | None:
     """Why this request is refused, or None for one that is signed as it should be."""
     match = re.fullmatch(r"OBS ([^:]+):(\S+)", headers.get("authorization", ""))
     if match is None:
         return Refusal(403, "AccessDenied", "not signed in the OBS dialect")
-    if abs(_sent_at(headers) - time.time()) > MAX_SKEW_S:
+    if abs(_sent_at(headers) - now) > MAX_SKEW_S:
         return Refusal(403, "RequestTimeTooSkewed", "the clocks differ by more than 15 minutes")
     key = keys.get(match[1])
     if key is None:
         return Refusal(403, "InvalidAccessKeyId", f"no such access key: {match[1]}")
     if headers.get("x-obs-security-token", "") != key.token:
         return Refusal(403, "InvalidToken", "the security token is wrong")
-    if time.time() > key.ends:
+    if now > key.ends:
         return Refusal(403, "ExpiredToken", "the security token has expired")
     expected = signature(key.secret, verb, headers, resource(path, args, OBS_SUBRESOURCES, True), "x-obs-")
     if not hmac.compare_digest(expected, match[2]):

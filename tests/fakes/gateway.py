@@ -13,6 +13,7 @@ import email.utils
 import http.client
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,7 +30,9 @@ _BLOCK = 1 << 18
 
 
 class Gateway(ThreadingHTTPServer):
-    """The gateway; `keys` may be changed while it runs."""
+    """The gateway; `keys` and its clock may be changed while it runs."""
+
+    clock_offset_s = 0.0
 
     daemon_threads = True
     request_queue_size = 512
@@ -72,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         host = headers.get("host", "").rsplit(":", 1)[0]
         path = f"/{host[: -len(DOMAIN) - 1]}{raw}" if host.endswith(f".{DOMAIN}") else raw
-        refused = refusal(self.server.keys, self.command, headers, path, args)
+        refused = refusal(self.server.keys, self.command, headers, path, args, time.time() + self.server.clock_offset_s)
         if refused:
             self._refuse(refused)
         else:
