@@ -34,10 +34,11 @@ class AugmentRanges:
     scale_max: float = 2.0
     box_min_px: float = 64.0  # the smallest person is not scaled below this diagonal,
     box_max_px: float = 512.0  # the largest not above this one
-    rotate_sigma_deg: float = 40.0 / 3.0
+    rotate_max_deg: float = 40.0  # a normal distribution with a third of it as deviation, cut there
     shift_px: float = 40.0
     flip_share: float = 0.5
-    jitter_share: float = 0.5
+    jitter_share: float = 0.5  # of the views have changed colours,
+    jitter: float = 1.0  # at most by this times the three below
     hue_deg: float = 20.0
     saturation: float = 40.0 / 255.0
     brightness: float = 30.0
@@ -62,19 +63,20 @@ def draw_view(
     r = ranges or AugmentRanges()
     width, height = input_size
     unit = min(width, height) / REFERENCE_SIDE
-    uniform, turn = rng.random(9).tolist(), rng.normal()
+    uniform = rng.random(9).tolist()
+    turn = min(max(rng.normal() * r.rotate_max_deg / 3, -r.rotate_max_deg), r.rotate_max_deg)
     boxes = joint_boxes(joints).tolist()
     scale = _scale(boxes, uniform[0], r) * unit
     left, top, right, bottom = boxes[min(int(uniform[1] * len(boxes)), len(boxes) - 1)]
     shift = 2 * r.shift_px * unit
     target = (width - 1) / 2 + (uniform[2] - 0.5) * shift, (height - 1) / 2 + (uniform[3] - 0.5) * shift
-    matrix = view_matrix(((left + right) / 2, (top + bottom) / 2), target, scale, turn * r.rotate_sigma_deg)
+    matrix = view_matrix(((left + right) / 2, (top + bottom) / 2), target, scale, turn)
     flipped = uniform[4] < r.flip_share
     if flipped:
         matrix = mirrored(matrix, width)
     colour = None
-    if uniform[5] < r.jitter_share:
-        hue, saturation, brightness = (2 * u - 1 for u in uniform[6:9])
+    if uniform[5] < r.jitter_share and r.jitter > 0:
+        hue, saturation, brightness = ((2 * u - 1) * r.jitter for u in uniform[6:9])
         colour = colour_matrix(hue * r.hue_deg, 1 + saturation * r.saturation, brightness * r.brightness)
     return View(matrix, flipped, colour)
 

@@ -104,6 +104,12 @@ def test_views_vary_and_flip_half_the_time() -> None:
     assert 0.4 < np.mean([view.colour is not None for view in views]) < 0.6
     turns = [np.degrees(np.arctan2(v.matrix[1, 0], v.matrix[1, 1])) for v in views]
     assert 11 < np.std(turns) < 16  # 40/3 degrees
+    assert np.abs(turns).max() <= 40
+    tame = AugmentRanges(rotate_max_deg=6, jitter=0)
+    views = [augment.draw_view(rng, joints, INPUT, tame) for _ in range(400)]
+    turns = [np.degrees(np.arctan2(v.matrix[1, 0], v.matrix[1, 1])) for v in views]
+    assert 5 < np.abs(turns).max() <= 6
+    assert all(view.colour is None for view in views)
 
 
 def test_smaller_inputs_see_the_same_view_smaller() -> None:
@@ -117,7 +123,7 @@ def test_smaller_inputs_see_the_same_view_smaller() -> None:
 
 
 def test_narrow_ranges_are_obeyed() -> None:
-    ranges = AugmentRanges(scale_min=0.7, scale_max=0.8, rotate_sigma_deg=0, shift_px=0, flip_share=0, jitter_share=0)
+    ranges = AugmentRanges(scale_min=0.7, scale_max=0.8, rotate_max_deg=0, shift_px=0, flip_share=0, jitter_share=0)
     rng = np.random.default_rng(0)
     for _ in range(50):
         view = augment.draw_view(rng, _person(rng), INPUT, ranges)

@@ -107,9 +107,7 @@ def test_picture_heatmaps_and_flip_agree(tmp_path: Path, name: str, size: tuple[
 def test_mirrored_picture_has_the_other_hand_there(tmp_path: Path) -> None:
     joints = _dots(tmp_path, (640, 480))
     for share, colour in ((0.0, DOT_JOINTS[J.LeftHand]), (1.0, DOT_JOINTS[J.RightHand])):
-        ranges = AugmentRanges(
-            flip_share=share, rotate_sigma_deg=0, shift_px=0, jitter_share=0, scale_max=1, scale_min=1
-        )
+        ranges = AugmentRanges(flip_share=share, rotate_max_deg=0, shift_px=0, jitter_share=0, scale_max=1, scale_min=1)
         sample = SampleMaker(_index("dots.png", (640, 480), joints), tmp_path, SampleSettings(ranges=ranges)).make(0, 0)
         row, column = np.unravel_index(sample.heatmaps[J.LeftHand].argmax(), (46, 46))
         assert np.abs(cell_to_input(np.array([column, row])) - _dot(sample.image, colour)).max() <= 4.5
