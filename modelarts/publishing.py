@@ -27,7 +27,6 @@ class Publisher:
         """Copy one checkpoint; it appears under its final name only when all of it is there. The local file goes away then."""
         target = _below(self._folder, checkpoint.name)
         obs_sync.copy(str(checkpoint), target)
-        logger.info("published %s (%.1f MB)", target, checkpoint.stat().st_size / 1e6)
         checkpoint.unlink()
         self._published.append(target)
         self._retire()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path, PurePosixPath
 
 import obs_sync
 from src.errors import ConfigError, DataError
 from src.model_utils.config import Config
 from src.train.inputs import TrainingInputs
-
-logger = logging.getLogger(__name__)
 
 
 def under(base: str, path: str) -> str:
@@ -93,5 +90,4 @@ def _scratch_copy(url: str, scratch: Path) -> Path:
 
 
 def _copy(source: str, target: Path | str) -> None:
-    result = obs_sync.copy(source, str(target))
-    logger.info("staged %s -> %s: %s", source, target, result)
+    obs_sync.copy(source, str(target))

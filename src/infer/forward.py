@@ -42,7 +42,7 @@ class PoseNetwork:
         self._cell = cell.set_train(False)
         self._shapes: set[tuple[int, ...]] = set()
         if dynamic:
-            self._cell.set_inputs(ms.Tensor(shape=[None, None, None, 3], dtype=ms.uint8))
+            self._cell.set_inputs(ms.Tensor(shape=[None, 3, None, None], dtype=ms.uint8))
 
     @property
     def compiles(self) -> int:
@@ -56,11 +56,11 @@ class PoseNetwork:
 
     def forward(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Maps]:
         """Fitted pictures of one shape (H, W, 3), uint8 BGR, to their maps."""
-        batch = np.ascontiguousarray(np.stack(inputs))
+        batch = np.ascontiguousarray(np.stack(inputs).transpose(0, 3, 1, 2))
         if batch.shape not in self._shapes:
             self._shapes.add(batch.shape)
             if len(self._shapes) == self.compiles:
-                logger.info("compiling the network for input %d×%d, this takes a while", batch.shape[2], batch.shape[1])
+                logger.info("compiling the network for input %d×%d, this takes a while", batch.shape[3], batch.shape[2])
         started = time.perf_counter()
         pafs, heatmaps = self._cell(ms.Tensor(batch))
         last_pafs, last_heatmaps = pafs[-1].asnumpy(), heatmaps[-1].asnumpy()

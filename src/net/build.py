@@ -38,7 +38,7 @@ ARCHITECTURES = {
 
 
 class PictureNet(nn.Cell):
-    """Pictures (N, H, W, 3) uint8 BGR to `(pafs, heatmaps)` of each stage; normalisation happens on the device.
+    """Pictures (N, 3, H, W) uint8 BGR to `(pafs, heatmaps)` of each stage; normalisation happens on the device.
 
     Its parameters keep the names of the network inside.
     """
@@ -51,7 +51,7 @@ class PictureNet(nn.Cell):
         self.rgb = architecture.rgb
 
     def construct(self, pictures: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        x = pictures.astype(ms.float32).transpose(0, 3, 1, 2)
+        x = pictures.astype(ms.float32)
         if self.rgb:
             x = x.flip((1,))
         return self.network(x * self.scale + self.offset)

@@ -10,8 +10,8 @@ from src.net.build import PictureNet
 class PoseLoss(nn.Cell):
     """Sum over the stages of the mean squared errors of PAFs and heatmaps (Cao et al., CVPR 2017, eq. 5).
 
-    The mean runs over all cells, the ignored ones counting as zero. Inputs: pictures (N, H, W, 3) uint8 BGR,
-    heatmaps (N, 19, h, w), pafs (N, 38, h, w) and valid_mask (N, h, w), 1 where the loss counts. Output: a float32 scalar.
+    The mean runs over all cells, the ignored ones counting as zero. Inputs: pictures (N, 3, H, W) uint8 BGR,
+    heatmaps (N, 19, h, w), pafs (N, 38, h, w) and valid_mask (N, 1, h, w), 1 where the loss counts. Output: a float32 scalar.
     """
 
     def __init__(self, network: PictureNet) -> None:
@@ -19,9 +19,8 @@ class PoseLoss(nn.Cell):
         self.network = network
 
     def construct(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> Tensor:
-        valid = valid_mask.expand_dims(1)
         stage_pafs, stage_heatmaps = self.network(pictures)
         loss = 0.0
         for paf, heatmap in zip(stage_pafs, stage_heatmaps):
-            loss += ops.square(paf - pafs).mul(valid).mean() + ops.square(heatmap - heatmaps).mul(valid).mean()
+            loss += ops.square(paf - pafs).mul(valid_mask).mean() + ops.square(heatmap - heatmaps).mul(valid_mask).mean()
         return loss

@@ -48,7 +48,7 @@ def test_fewer_stages_are_the_first_ones() -> None:
 @pytest.mark.parametrize("network", ["vgg19", "mobilenet_v2"])
 def test_maps_have_an_eighth_of_the_input(network: str) -> None:
     net = build_network(network, 2).set_train(False)
-    pafs, heatmaps = net(ms.Tensor(np.zeros((2, 32, 48, 3), np.uint8)))
+    pafs, heatmaps = net(ms.Tensor(np.zeros((2, 3, 32, 48), np.uint8)))
     assert [p.shape for p in pafs] == [(2, 38, 4, 6)] * 2
     assert [h.shape for h in heatmaps] == [(2, 19, 4, 6)] * 2
 
@@ -67,12 +67,12 @@ def test_published_weights_give_the_golden_maps(shared: Path, tmp_path: Path) ->
     import_weights(shared / "weights" / "openpose_mobilenet_v2.npz", "mobilenet_v2", 6, checkpoint)
     net = build_network("mobilenet_v2", 6).set_train(False)
     load_all_weights(net, checkpoint, "mobilenet_v2", 6)
-    net.set_inputs(ms.Tensor(shape=[None, None, None, 3], dtype=ms.uint8))
+    net.set_inputs(ms.Tensor(shape=[None, 3, None, None], dtype=ms.uint8))
     files = sorted((shared / "data" / "golden").glob("*.npz"))
     assert files
     for file in files:
         golden = np.load(file)
-        picture = np.ascontiguousarray(golden["rgb"][None, :, :, ::-1])
+        picture = np.ascontiguousarray(golden["rgb"][None, :, :, ::-1].transpose(0, 3, 1, 2))
         pafs, heatmaps = net(ms.Tensor(picture))
         assert np.abs(pafs[-1].asnumpy()[0] - golden["pafs"].astype(np.float32)).max() < AGREEMENT
         assert np.abs(heatmaps[-1].asnumpy()[0] - golden["heatmaps"].astype(np.float32)).max() < AGREEMENT

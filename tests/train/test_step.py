@@ -65,10 +65,10 @@ def batch(size: int = 32) -> list[ms.Tensor]:
     rng = np.random.default_rng(3)
     cells = size // 8
     return [
-        ms.Tensor(rng.integers(0, 255, (2, size, size, 3), np.uint8)),
+        ms.Tensor(rng.integers(0, 255, (2, 3, size, size), np.uint8)),
         ms.Tensor(rng.random((2, 19, cells, cells), np.float32)),
         ms.Tensor(rng.random((2, 38, cells, cells), np.float32)),
-        ms.Tensor(np.ones((2, cells, cells), np.float32)),
+        ms.Tensor(np.ones((2, 1, cells, cells), np.float32)),
     ]
 
 
@@ -118,7 +118,7 @@ def test_masked_cells_do_not_count() -> None:
     pictures, heatmaps, pafs, mask = batch()
     assert float(loss(pictures, heatmaps, pafs, mask * 0).asnumpy()) == 0
     half = mask.asnumpy().copy()
-    half[:, :, :2] = 0
+    half[:, :, :, :2] = 0
     spoilt = heatmaps.asnumpy().copy()
     spoilt[:, :, :, :2] = 1e6
     counted = float(loss(pictures, heatmaps, pafs, ms.Tensor(half)).asnumpy())
