@@ -104,11 +104,11 @@ def test_views_vary_and_flip_half_the_time() -> None:
     assert 0.4 < np.mean([view.colour is not None for view in views]) < 0.6
     turns = [np.degrees(np.arctan2(v.matrix[1, 0], v.matrix[1, 1])) for v in views]
     assert 11 < np.std(turns) < 16  # 40/3 degrees
-    assert np.abs(turns).max() <= 40
+    assert np.abs(turns).max() <= 40 + 1e-6
     tame = AugmentRanges(rotate_max_deg=6, jitter=0)
     views = [augment.draw_view(rng, joints, INPUT, tame) for _ in range(400)]
     turns = [np.degrees(np.arctan2(v.matrix[1, 0], v.matrix[1, 1])) for v in views]
-    assert 5 < np.abs(turns).max() <= 6
+    assert 5 < np.abs(turns).max() <= 6 + 1e-6
     assert all(view.colour is None for view in views)
 
 
