@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import csv
+import functools
+import http.server
 import io
 import json
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -423,3 +426,24 @@ def test_a_wide_window_is_filled(browser: Any, tmp_path: Path) -> None:
     page.goto((tmp_path / "index.html").as_uri())
     page.wait_for_function("document.getElementById('more').getBoundingClientRect().top > innerHeight")
     page.close()
+
+
+def test_static_hosting_shows_the_same(browser: Any, tmp_path: Path) -> None:
+    fill(tmp_path, sample_results())
+    write_report(tmp_path, sample_results(), SUMMARY)
+    handler = functools.partial(QuietHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page(locale="en-US")
+        page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        page.wait_for_function("[...document.querySelectorAll('.card img')].every((i) => i.naturalWidth === 640)")
+        assert page.locator(".card img").count() == 5
+        page.close()
+        server.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder without a line on stderr for each request."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return None
