@@ -64,12 +64,10 @@ def _make_samples(config: Config, inputs: TrainingInputs) -> SampleMaker:
         scale_max=config.scale_max,
         box_min_px=config.person_size_min,
         box_max_px=config.person_size_max,
-        rotate_sigma_deg=config.rotate_max / 3,
+        rotate_max_deg=config.rotate_max,
         shift_px=config.center_shift_max,
         flip_share=config.flip_probability,
-        hue_deg=AugmentRanges.hue_deg * config.colour_jitter,
-        saturation=AugmentRanges.saturation * config.colour_jitter,
-        brightness=AugmentRanges.brightness * config.colour_jitter,
+        jitter=config.colour_jitter,
     )
     settings = SampleSettings(
         input_width=config.insize,
