@@ -10,7 +10,8 @@ const STATES_BY_WEIGHT = ["occurred", "undecided", "not", "unreadable"];
 const WORDS = {
   en: {
     all: "All", occurred: "Occurred", not: "Did not occur", undecided: "Undecided", unreadable: "Unreadable",
-    sort: "Sort by", verdict: "verdict, then confidence", confidence: "confidence", name: "name", order: "order of processing", people: "number of persons",
+    sort: "Sort by", verdict: "verdict, then confidence", confidence: "confidence", name: "name",
+    order: "order of processing", people: "number of persons",
     search: "Search", about: "About this run", table: "results.csv", original: "show the original", open: "open the file",
     shown: (shown, all) => `${shown} of ${all} pictures`, persons: (n) => (n === 1 ? "1 person" : `${n} persons`),
     nobody: "no person found", person: (n) => `Person ${n}`, score: "confidence", joints: (n) => `${n} of 18 joints`,
@@ -97,7 +98,8 @@ function card(picture, position) {
     thumb.append(element("span", "broken", picture.error || words().unreadable));
   }
   thumb.append(element("span", "badge", words()[picture.state]));
-  const caption = element("span", "caption", element("strong", "", picture.file), element("small", "", shortFacts(picture)));
+  const facts = element("small", "", shortFacts(picture));
+  const caption = element("span", "caption", element("strong", "", picture.file), facts);
   const button = element("button", "card", thumb, caption);
   button.type = "button";
   button.title = picture.file;
@@ -200,10 +202,10 @@ function speak() {
   document.documentElement.lang = ui.language;
   byId("language").textContent = ui.language === "zh" ? "English" : "中文";
   for (const node of document.querySelectorAll("[data-text]")) node.textContent = words()[node.dataset.text];
-  byId("sort").replaceChildren(...Object.keys(ORDERS).map((order) => new Option(words()[order], order, false, order === ui.sort)));
-  const counts = Object.fromEntries(STATES.map((state) => [state, data.pictures.filter((p) => p.state === state).length]));
+  const orders = Object.keys(ORDERS).map((order) => new Option(words()[order], order, false, order === ui.sort));
+  byId("sort").replaceChildren(...orders);
   byId("filters").replaceChildren(...["all", ...STATES].map((state) => {
-    const count = state === "all" ? data.pictures.length : counts[state];
+    const count = data.pictures.filter((picture) => state === "all" || picture.state === state).length;
     const button = element("button", "", words()[state], element("b", "", String(count)));
     button.type = "button";
     button.dataset.state = state;
