@@ -23,7 +23,7 @@ from src.data.augment import (
     to_cells,
     warp_picture,
 )
-from src.data.images import PictureError, decode_picture, exif_orientation, read_bytes, read_picture
+from src.data.images import PictureError, decode_picture, exif_orientation, read_bytes
 from src.data.masks import ignored_regions, read_mask_regions, valid_cells
 from src.data.pose_index import PoseIndex
 from src.errors import DataError
@@ -89,7 +89,9 @@ class SampleMaker:
     ) -> None:
         self.index, self.settings = index, settings
         self.folder = str(folder)
-        self.mask_folder = Path(mask_folder) if mask_folder else None
+        self.mask_folder = str(mask_folder) if mask_folder else None
+        if self.mask_folder is not None and not os.path.isdir(self.mask_folder):
+            raise DataError(f"{self.mask_folder}: no such folder of ignore masks; leave it empty to draw them")
         self.broken: dict[str, str] = {}  # path -> reason
 
     def __len__(self) -> int:
@@ -150,12 +152,19 @@ class SampleMaker:
         s, index = self.settings, self.index
         matrix = to_cells(view.matrix, s.stride)
         if self.mask_folder is not None:
-            path = self.mask_folder / Path(str(index.names[row])).with_suffix(".png")
-            if path.exists():
-                ignored = read_mask_regions(read_picture(path)[:, :, 0].copy(), matrix, s.map_size)
-                return valid_cells(ignored)
+            path = os.path.join(self.mask_folder, os.path.splitext(str(index.names[row]))[0] + ".png")
+            if os.path.exists(path):
+                return valid_cells(read_mask_regions(self._mask_file(path, row), matrix, s.map_size))
         ignored = ignored_regions(index.ignored[row], index.crowds[row], index.kept[row], matrix, s.map_size)
         return valid_cells(ignored)
+
+    def _mask_file(self, path: str, row: int) -> NDArray[np.uint8]:
+        """(height, width) of a mask file as `gen_ignore_mask` writes it: 0 ignored, 255 valid."""
+        mask = cv2.imdecode(np.frombuffer(read_bytes(path), np.uint8), cv2.IMREAD_GRAYSCALE)
+        width, height = self.index.sizes[row]
+        if mask is None or mask.shape != (height, width):
+            raise PictureError(path, f"not an ignore mask of {width}x{height} pixels")
+        return mask
 
     def _note(self, error: PictureError) -> None:
         if error.path in self.broken:

@@ -158,6 +158,18 @@ def test_mask_files_say_the_same_as_annotations(tmp_path: Path) -> None:
         assert (one.valid_mask[0] == other.valid_mask[0])[edge == 0].all()
 
 
+def test_bad_masks(tmp_path: Path) -> None:
+    index = _index("dots.png", (640, 480), _dots(tmp_path, (640, 480)))
+    with pytest.raises(DataError, match="no such folder of ignore masks"):
+        SampleMaker(index, tmp_path, SampleSettings(), tmp_path / "masks")
+    (tmp_path / "masks").mkdir()
+    maker = SampleMaker(index, tmp_path, SampleSettings(), tmp_path / "masks")
+    assert (maker.make(0, 0).valid_mask == 1).all()  # no file for this picture: drawn from the annotations
+    cv2.imwrite(str(tmp_path / "masks" / "dots.png"), np.full((48, 64), 255, np.uint8))
+    with pytest.raises(DataError, match="not an ignore mask of 640x480"):
+        maker.make(0, 0)
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
