@@ -26,7 +26,7 @@ class Clothes:
     top: Colour
     trousers: Colour
     shoes: Colour
-    print_colour: Colour
+    tie: Colour
     bag: Colour | None
     long_sleeves: bool
 
@@ -90,49 +90,73 @@ class _Part:
     joints: frozenset[int]
 
 
+@dataclass
+class _Body:
+    """The parts of one figure below the head, being gathered."""
+
+    figure: Figure
+    joints: Vector  # (18, 3) in body axes
+    parts: list[_Part] = field(default_factory=list)
+
+    def add(self, points: Vector, radii: list[float], colour: Colour, shows: set[int], bias: float = 0.0) -> None:
+        """A part around `points` (k, 3) in body axes; farther parts are darker, `bias` moves one nearer."""
+        seen = self.figure.to_pixels(points)
+        near = float(seen[:, 2].mean()) + bias
+        shade = 1.0 + 1.3 * float(np.clip(near, -0.25, 0.12))
+        outline = hull(seen[:, :2], np.asarray(radii) * self.figure.stature)
+        self.parts.append(_Part(outline, colour * shade, near, frozenset(int(joint) for joint in shows)))
+
+    def chain(self, joints: list[J], radii: list[float], colour: Colour, bias: float) -> None:
+        """A part around joints, which also shows them."""
+        self.add(self.joints[joints], radii, colour, set(joints), bias)
+
+
+_TRUNK = [J.LeftShoulder, J.RightShoulder, J.LeftWaist, J.RightWaist]
+_TOE = np.array([0.0, 0.02, 0.075])  # from the ankle
+
+
 def _parts(figure: Figure, joints: Vector, head: Vector, axes: Vector) -> list[_Part]:
     """All parts of a figure, farthest first."""
-    wear, girth, size = figure.clothes, figure.shape.girth, figure.stature
-    seen = figure.to_pixels(joints)
-    parts: list[_Part] = []
-
-    def add(points: Vector, radii: list[float], colour: Colour, shows: set[int], bias: float = 0.0) -> None:
-        near = float(points[:, 2].mean()) + bias
-        shade = 1.0 + 1.3 * float(np.clip(near, -0.25, 0.12))
-        outline = hull(points[:, :2], np.asarray(radii) * size)
-        parts.append(_Part(outline, colour * shade, near, frozenset(int(j) for j in shows)))
-
-    trunk = [J.LeftShoulder, J.RightShoulder, J.LeftWaist, J.RightWaist]
-    g = girth**0.5
-    add(seen[trunk], [0.042 * g, 0.042 * g, 0.052 * g, 0.052 * g], wear.top, {*trunk, J.Neck})
-    add(seen[[J.LeftWaist, J.RightWaist]], [0.056 * g] * 2, wear.trousers, {J.LeftWaist, J.RightWaist}, 0.004)
-    forward = np.array([0.0, 0.02, 0.075])
+    body = _Body(figure, joints)
+    wear, g = figure.clothes, figure.shape.girth**0.5
+    body.add(joints[_TRUNK], [0.042 * g, 0.042 * g, 0.052 * g, 0.052 * g], wear.top, {*_TRUNK, J.Neck})
+    body.chain([J.LeftWaist, J.RightWaist], [0.056 * g] * 2, wear.trousers, 0.004)
+    body.add(np.stack([joints[J.Neck], head]), [0.030 * g, 0.030], wear.skin * 0.85, {J.Neck}, -0.005)
     for side in ("Left", "Right"):
-        shoulder, elbow, hand = (J[side + n] for n in ("Shoulder", "Elbow", "Hand"))
-        hip, knee, foot = (J[side + n] for n in ("Waist", "Knee", "Foot"))
-        sleeve = wear.top if wear.long_sleeves else wear.skin
-        add(seen[[shoulder, elbow]], [0.034 * g, 0.028 * g], wear.top * 0.9, {shoulder, elbow}, 0.02)
-        add(seen[[elbow, hand]], [0.026 * g, 0.021 * g], sleeve * 0.95, {elbow, hand}, 0.025)
-        add(seen[[hand]], [0.030], wear.skin, {hand}, 0.03)
-        add(seen[[hip, knee]], [0.052 * g, 0.040 * g], wear.trousers * 0.95, {hip, knee}, 0.006)
-        add(seen[[knee, foot]], [0.038 * g, 0.027 * g], wear.trousers, {knee, foot}, 0.004)
-        toe = figure.to_pixels(joints[foot] + forward)
-        add(np.stack([seen[foot], toe]), [0.030, 0.024], wear.shoes, {foot}, 0.008)
-    chest = joints[trunk].mean(axis=0)
-    trunk_up = joints[J.Neck] / np.linalg.norm(joints[J.Neck])
+        _add_limbs(body, side, g)
+    _add_front_and_back(body, g)
+    body.parts.sort(key=lambda part: part.nearness)
+    return body.parts + _head_parts(figure, joints, head, axes)
+
+
+def _add_limbs(body: _Body, side: str, g: float) -> None:
+    """One arm and one leg; `g` widens them."""
+    wear = body.figure.clothes
+    shoulder, elbow, hand = (J[side + name] for name in ("Shoulder", "Elbow", "Hand"))
+    hip, knee, foot = (J[side + name] for name in ("Waist", "Knee", "Foot"))
+    sleeve = wear.top if wear.long_sleeves else wear.skin
+    body.chain([shoulder, elbow], [0.034 * g, 0.028 * g], wear.top * 0.9, 0.02)
+    body.chain([elbow, hand], [0.026 * g, 0.021 * g], sleeve * 0.95, 0.025)
+    body.chain([hand], [0.030], wear.skin, 0.03)
+    body.chain([hip, knee], [0.052 * g, 0.040 * g], wear.trousers * 0.95, 0.006)
+    body.chain([knee, foot], [0.038 * g, 0.027 * g], wear.trousers, 0.004)
+    body.add(np.stack([body.joints[foot], body.joints[foot] + _TOE]), [0.030, 0.024], wear.shoes, {foot}, 0.008)
+
+
+def _add_front_and_back(body: _Body, g: float) -> None:
+    """A tie on the chest and, for some, a bag on the back: they tell front from back, and so left from right."""
+    wear, joints = body.figure.clothes, body.joints
+    chest = joints[_TRUNK].mean(axis=0)
+    up = joints[J.Neck] / np.linalg.norm(joints[J.Neck])
     across = joints[J.LeftShoulder] - joints[J.RightShoulder]
-    ahead = np.cross(trunk_up, across)
-    ahead *= -1 if ahead[2] < 0 else 1
-    ahead /= np.linalg.norm(ahead)
-    if project(ahead, figure.yaw)[2] > 0.25:
-        patch = figure.to_pixels(np.stack([chest + ahead * 0.03 + trunk_up * d for d in (0.09, -0.05)]))
-        add(patch, [0.024 * g, 0.024 * g], wear.print_colour, set(trunk), 0.012)
+    ahead = np.cross(up, across)
+    ahead /= np.linalg.norm(ahead) * (-1 if ahead[2] < 0 else 1)
+    if project(ahead, body.figure.yaw)[2] > 0.25:
+        tie = np.stack([chest + ahead * 0.03 + up * distance for distance in (0.09, -0.05)])
+        body.add(tie, [0.024 * g, 0.024 * g], wear.tie, set(_TRUNK), 0.012)
     if wear.bag is not None:
-        bag = [chest - ahead * 0.07 + trunk_up * d + across * s for d in (0.1, -0.08) for s in (0.22, -0.22)]
-        add(figure.to_pixels(np.stack(bag)), [0.035] * 4, wear.bag, {J.LeftShoulder, J.RightShoulder}, 0.035)
-    add(figure.to_pixels(np.stack([joints[J.Neck], head])), [0.030 * g, 0.030], wear.skin * 0.85, {J.Neck}, -0.005)
-    parts.sort(key=lambda part: part.nearness)
-    return parts + _head_parts(figure, joints, head, axes)
+        corners = [chest - ahead * 0.07 + up * d + across * s for d in (0.1, -0.08) for s in (0.22, -0.22)]
+        body.add(np.stack(corners), [0.035] * 4, wear.bag, {J.LeftShoulder, J.RightShoulder}, 0.035)
 
 
 def _head_parts(figure: Figure, joints: Vector, head: Vector, axes: Vector) -> list[_Part]:

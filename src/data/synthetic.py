@@ -186,7 +186,7 @@ def _draw_clothes(rng: Rng) -> Clothes:
         top=top,
         trousers=trousers,
         shoes=rng.uniform(10, 90, size=3),
-        print_colour=255 - top,
+        tie=255 - top,
         bag=vivid() if rng.random() < 0.6 else None,
         long_sleeves=bool(rng.random() < 0.5),
     )
