@@ -152,7 +152,7 @@ def send_file_in_parts(store: SdkStore, path: str, bucket: str, key: str, on_byt
     """Upload a big file by several threads; goes on with what an earlier, interrupted try has sent."""
     before = stamp(path)
     size = os.path.getsize(path)
-    part_size = max(store.settings.part_size, -(-size // MAX_PARTS // _MIB) * _MIB)
+    part_size = part_size_for(size, store.settings.part_size)
     record = _Record(store, path, bucket, key, part_size)
     upload, there = record.resume(PartsUpload)
     etags: dict[int, str] = {}
@@ -166,14 +166,24 @@ def send_file_in_parts(store: SdkStore, path: str, bucket: str, key: str, on_byt
         etags[number] = digest.hex() if known else upload.send(number, data, digest)
         on_bytes(len(data))
 
-    try:
+    def send_all() -> None:
         for_each(range(1, -(-size // part_size) + 1), send, store.settings.part_threads)
         if stamp(path) != before:
-            raise Transient(
-                "the file changed while it was read", url=path, operation="upload", next_step="run it again"
-            )
+            problem = "the file changed while it was read"
+            raise Transient(problem, url=path, operation="upload", next_step="run it again")
         upload.etags = [etags[number] for number in sorted(etags)]
-        upload.commit()
+
+    try:
+        send_all()
+        try:
+            upload.commit()
+        except Integrity as error:
+            if error.code != "InvalidPart":
+                raise
+            logger.warning("%s lacks a part that it had taken: sent again", upload.url)
+            there = upload.parts()
+            send_all()
+            upload.commit()
     except Transient:
         logger.info("the upload of %s is kept: a later try goes on with it", path)
         raise
@@ -182,9 +192,13 @@ def send_file_in_parts(store: SdkStore, path: str, bucket: str, key: str, on_byt
         record.forget()
         raise
     record.forget()
-    return ObjectInfo(
-        key, size, composite([bytes.fromhex(tag) for tag in upload.etags]) if _all_digests(upload.etags) else ""
-    )
+    digests = [bytes.fromhex(tag) for tag in upload.etags] if _all_digests(upload.etags) else []
+    return ObjectInfo(key, size, composite(digests) if digests else "")
+
+
+def part_size_for(size: int, wanted: int) -> int:
+    """The wanted size of parts, or as many whole MiB as keep a file within the number of parts a store takes."""
+    return wanted if size <= wanted * MAX_PARTS else -(-size // (MAX_PARTS * _MIB)) * _MIB
 
 
 class _Record:

@@ -73,15 +73,22 @@ class BodyReader:
         return self._blocks[0] if len(self._blocks) == 1 else b"".join(self._blocks)
 
     def _judge(self, headers: Any, count: int, announced: int, digest: str) -> None:
-        expected = {announced} - {-1} | {
-            length for length in (self._size, _range_length(headers)) if length is not None
-        }
-        if expected - {count}:
-            raise damaged(f"{count} bytes came instead of {max(expected)}", self._url)
+        _check_end(count, announced, self._url)
+        for expected in (self._size, _range_length(headers)):
+            if expected is not None and count != expected:
+                raise damaged(f"{count} bytes came instead of {expected}", self._url)
         etag = headers.get("etag", "").strip('"')
         encrypted = any("server-side-encryption" in name.lower() for name in headers)
         if self._check and PLAIN_ETAG.fullmatch(etag) and not encrypted and digest != etag:
             raise damaged("the bytes do not have the MD5 that the store names", self._url)
+
+
+def _check_end(count: int, announced: int, url: str) -> None:
+    if count < announced:
+        step = "check the network, then run it again"
+        raise Transient(
+            f"the connection ended after {count} of {announced} bytes", url=url, operation="read", next_step=step
+        )
 
 
 def _range_length(headers: Any) -> int | None:
@@ -98,9 +105,8 @@ def fetch_in_ranges(store: SdkStore, bucket: str, info: ObjectInfo, path: str, o
         for number in partial.verified(part_size):
             on_bytes(min(part_size, info.size - number * part_size))
         _fetch_missing(store, bucket, info, partial, part_size, on_bytes)
-        if not _has_etag(partial, info) and not _same_twice(store, bucket, info, partial, part_size):
-            problem = "the bytes do not have the digest that the store names"
-            raise Integrity(problem, url=url, operation="download", next_step="run it again")
+        if not _has_etag(partial, info):
+            _fetch_again(store, bucket, info, partial, part_size)
         partial.publish()
 
 
@@ -124,16 +130,22 @@ def _has_etag(partial: _Partial, info: ObjectInfo) -> bool:
     return composite(digests) == info.etag or matches_etag(partial.path, info.etag, info.size)
 
 
-def _same_twice(store: SdkStore, bucket: str, info: ObjectInfo, partial: _Partial, part_size: int) -> bool:
-    """Whether a second download brings the same bytes: all that can be checked when the parts' size is not known."""
+def _fetch_again(store: SdkStore, bucket: str, info: ObjectInfo, partial: _Partial, part_size: int) -> None:
+    """Read everything once more after the digest did not fit; Integrity unless it fits now.
+
+    Where the size of the parts is not known no digest can fit: there the same bytes twice must do.
+    """
     url = Location(bucket, info.key).url
-    if PLAIN_ETAG.fullmatch(info.etag) or part_size_mark(store, bucket, info.key) == part_size:
-        return False
-    logger.warning("%s was uploaded in parts of unknown size: it is read twice and compared", url)
+    logger.warning("%s: the bytes do not have the digest that the store names, or none is known: read again", url)
     first = dict(partial.done)
     partial.done.clear()
     _fetch_missing(store, bucket, info, partial, part_size, ignore_bytes)
-    return partial.done == first
+    if _has_etag(partial, info):
+        return
+    is_checkable = PLAIN_ETAG.fullmatch(info.etag) or part_size_mark(store, bucket, info.key) == part_size
+    if is_checkable or partial.done != first:
+        problem = "the bytes do not have the digest that the store names"
+        raise Integrity(problem, url=url, operation="download", next_step="run it again")
 
 
 def part_size_mark(store: SdkStore, bucket: str, key: str) -> int:
@@ -162,6 +174,7 @@ class _RangeSink:
             digest.update(buffer[:count])
             _write_at(self._handle, buffer[:count], self._start + position)
             position += count
+        _check_end(position, int(response.headers.get("content-length", -1)), self._url)
         if position != self.size:
             raise damaged(f"{position} bytes came instead of {self.size}", self._url)
         self.digest = digest.digest()
@@ -186,17 +199,26 @@ class _Partial:
         self._notes = open(self._notes_path, "a+", encoding="ascii")  # noqa: SIM115 - closed in __exit__
         self._lock = threading.Lock()
         self.done: dict[int, bytes] = {}
-        self.handle.truncate(size)
+        try:
+            self.handle.truncate(size)
+        except OSError:
+            self._remove()
+            raise
 
     def __enter__(self) -> _Partial:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        self._notes.close()
-        self.handle.close()
         if isinstance(error, (Transient, KeyboardInterrupt)):
             logger.info("%s is kept: a later try goes on with it", self.path)
-            return
+            self._notes.close()
+            self.handle.close()
+        else:
+            self._remove()
+
+    def _remove(self) -> None:
+        self._notes.close()
+        self.handle.close()
         for path in (self.path, self._notes_path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)

@@ -5,7 +5,7 @@
         ... use proxy.port, look at proxy.log
 
 Kinds, by what the client sees:
-status        an error with status `arg` and the code SlowDown, not from the store
+status        an error with status `arg` (503 SlowDown), not from the store
 replace       status 200 with the body `arg`, not from the store
 swallow       status 200 with the right ETag of what was sent, but nothing reaches the store
 reset_before  the connection is reset when the request has arrived; the store sees nothing
@@ -38,7 +38,8 @@ from typing import Any
 _BLOCK = 1 << 16
 _FOR_EVER = 3600.0
 _DRIP = 512
-_ERROR = b"<Error><Code>SlowDown</Code><Message>injected</Message><RequestId>proxy</RequestId></Error>"
+_ERROR = "<Error><Code>{}</Code><Message>injected</Message><RequestId>proxy</RequestId></Error>"
+_CODES = {403: "AccessDenied", 404: "NoSuchKey", 408: "RequestTimeout", 429: "TooManyRequests", 500: "InternalError"}
 Headers = list[tuple[str, str]]
 
 
@@ -153,7 +154,10 @@ class FaultProxy:
         digest = hashlib.md5()
         async for block in _body(reader, headers):
             digest.update(block)
-        status, body = (rule.arg or 503, _ERROR) if rule.kind == "status" else (200, rule.arg or b"")
+        status, body = 200, rule.arg or b""
+        if rule.kind == "status":
+            status = rule.arg or 503
+            body = _ERROR.format(_CODES.get(status, "SlowDown")).encode()
         extra = f'ETag: "{digest.hexdigest()}"\r\n' if rule.kind == "swallow" else ""
         head = f"HTTP/1.1 {status} Injected\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + (b"" if line.startswith("HEAD") else body))

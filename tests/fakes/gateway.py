@@ -1,7 +1,7 @@
 """A loopback gateway that speaks the native OBS dialect in front of an S3 store that takes AWS V2 signatures.
 
-It lets in only what is signed rightly (`Authorization: OBS key:signature`), renames `x-obs-` headers to `x-amz-` and back,
-signs anew, and passes bodies through as they are. Virtual-host and path style.
+It lets in only what is signed rightly (`Authorization: OBS key:signature`), renames `x-obs-` headers to `x-amz-` and
+back, signs anew, and passes bodies through as they are. Virtual-host and path style.
 
     python -m tests.fakes.gateway --port 9000 --upstream 7480
 """

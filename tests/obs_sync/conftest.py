@@ -64,6 +64,6 @@ def fs(request: pytest.FixtureRequest) -> ObsFileSystem:
 
 
 @pytest.fixture
-def base(fs: ObsFileSystem) -> str:
+def base() -> str:
     """An empty folder of the store for this test alone."""
     return f"obs://{BUCKET}/{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,328 @@
+"""Every fault on every operation: the right bytes or the right error, in time, and nothing partial under a final name.
+
+The table in docs/storage.md is the result of this file: set OBS_FAULT_TABLE to a path to have it written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import obs_sync
+from obs_sync import AccessDenied, Integrity, NotFound, ObsFileSystem, ObsSyncError, Transient
+from tests.fakes.fault_proxy import FaultProxy
+from tests.fakes.object_store import ObjectStore, free_ports
+from tests.obs_sync.conftest import BUCKET
+
+SMALL = hashlib.sha256(b"small").digest() * 3000  # 96 KB
+BIG = b"".join(hashlib.sha256(b"%d" % n).digest() * 1024 for n in range(24))  # 786 KB: three parts
+PART = 256 << 10
+LIMIT_S = 12.0
+OPERATIONS = ("upload", "upload in parts", "download", "download in ranges", "list")
+REQUEST = {
+    "upload": r"^PUT .*/x$",
+    "upload in parts": r"^PUT .*partNumber=2",
+    "download": r"^GET .*/x$",
+    "download in ranges": r"^GET .*/x$",
+    "list": r"^GET .*prefix",
+}
+SENDING = OPERATIONS[:2]
+RECEIVING = OPERATIONS[2:]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault, what it is called in the table, and what it must end in."""
+
+    name: str
+    kind: str
+    times: int | None
+    expected: type[ObsSyncError] | None  # None: the right bytes
+    operations: tuple[str, ...] = OPERATIONS
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+ERROR_BODY = b"<?xml version='1.0'?><Error><Code>InternalError</Code><Message>inside a 200</Message></Error>"
+FAULTS = [
+    Fault("refused", "refused", None, Transient),
+    Fault("403", "status", None, AccessDenied, options={"arg": 403}),
+    Fault("404", "status", None, NotFound, options={"arg": 404}),
+    Fault("429 once", "status", 1, None, options={"arg": 429}),
+    Fault("429 for ever", "status", None, Transient, options={"arg": 429}),
+    Fault("503 once", "status", 1, None),
+    Fault("503 for ever", "status", None, Transient),
+    Fault("408 once", "status", 1, None, options={"arg": 408}),
+    Fault("reset before commit", "reset_before", 1, None),
+    Fault("reset before commit, for ever", "reset_before", None, Transient),
+    Fault("reset after commit", "reset_after", 1, None),
+    Fault("reset while sending", "reset_send", 1, None, SENDING, {"at": 50_000}),
+    Fault("reset while sending, for ever", "reset_send", None, Transient, SENDING, {"at": 50_000}),
+    Fault("reset in the answer", "reset_body", 1, None, RECEIVING, {"at": 300}),
+    Fault("reset in the answer, for ever", "reset_body", None, Transient, RECEIVING, {"at": 300}),
+    Fault("truncated", "truncate", 1, None, RECEIVING, {"at": 300}),
+    Fault("truncated for ever", "truncate", None, Transient, RECEIVING, {"at": 300}),
+    Fault("shortened consistently", "shorten", 1, None, RECEIVING, {"at": 300}),
+    Fault("shortened consistently, for ever", "shorten", None, Integrity, RECEIVING[:2], {"at": 300}),
+    Fault("shortened consistently, for ever", "shorten", None, Transient, RECEIVING[2:], {"at": 300}),
+    Fault("bit flip down", "corrupt", 1, None, RECEIVING, {"at": 300}),
+    Fault("bit flip down, for ever", "corrupt", None, Integrity, RECEIVING[:2], {"at": 300}),
+    Fault("bit flip down, for ever", "corrupt", None, Transient, RECEIVING[2:], {"at": 300}),
+    Fault("bit flip up", "corrupt_send", 1, None, SENDING, {"at": 300}),
+    Fault("bit flip up, for ever", "corrupt_send", None, Integrity, SENDING, {"at": 300}),
+    Fault("200 with an error body", "replace", 1, None, options={"arg": ERROR_BODY}),
+    Fault("200 with an error body, for ever", "replace", None, Transient, SENDING + RECEIVING[2:], {"arg": ERROR_BODY}),
+    Fault("200 with an error body, for ever", "replace", None, Integrity, RECEIVING[:2], {"arg": ERROR_BODY}),
+    Fault("200 but absent", "swallow", 1, None, SENDING),
+    Fault("200 but absent, for ever", "swallow", None, Integrity, SENDING),
+    Fault("stall", "stall", 1, None, RECEIVING, {"at": 300}),
+    Fault("stall for ever", "stall", None, Transient, RECEIVING, {"at": 300}),
+    Fault("blackhole", "blackhole", 1, None),
+    Fault("blackhole for ever", "blackhole", None, Transient),
+    Fault("slow drip", "slow", None, Transient, RECEIVING[:2], {"arg": 4000}),
+    Fault("not HTTP", "garbage", 1, None),
+]
+CASES = [(fault, operation) for fault in FAULTS for operation in fault.operations]
+
+
+def options(store: ObjectStore, port: int, **more: Any) -> dict[str, Any]:
+    """Settings with short times and small parts, so that the tests are quick."""
+    small = {"timeout_s": 0.8, "deadline_s": 3.0, "max_attempts": 3, "backoff_s": 0.02, "threads": 4}
+    return {**store.options(port), **small, "multipart_from": 2 * PART, "part_size": PART, **more}
+
+
+@pytest.fixture(scope="module")
+def proxy(store: ObjectStore) -> Iterator[FaultProxy]:
+    """One proxy in front of the store for all tests here."""
+    with FaultProxy(store.port) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_faults_left(proxy: FaultProxy) -> Iterator[None]:
+    """Each test begins and ends without faults."""
+    proxy.clear()
+    yield
+    proxy.clear()
+
+
+@pytest.fixture
+def broken(store: ObjectStore, proxy: FaultProxy) -> ObsFileSystem:
+    """The filesystem behind the proxy."""
+    return obs_sync.filesystem("obs", **options(store, proxy.port))
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[dict[tuple[str, str], str]]:
+    """What each fault ended in, written as a table at the end if asked for."""
+    results: dict[tuple[str, str], str] = {}
+    yield results
+    path = os.environ.get("OBS_FAULT_TABLE")
+    if path:
+        Path(path).write_text(as_markdown(results), encoding="utf-8")
+
+
+def as_markdown(results: dict[tuple[str, str], str]) -> str:
+    """The results with a row for each fault and a column for each operation."""
+    names = list(dict.fromkeys(fault for fault, _ in results))
+    rows = [f"| {name} | " + " | ".join(results.get((name, op), "–") for op in OPERATIONS) + " |" for name in names]
+    return "\n".join(["| fault | " + " | ".join(OPERATIONS) + " |", "|---" * (len(OPERATIONS) + 1) + "|", *rows]) + "\n"
+
+
+class Work:
+    """One operation between a local folder and a folder of the store, and the looks at what it left."""
+
+    def __init__(self, operation: str, good: ObsFileSystem, base: str, folder: Path) -> None:
+        self.operation, self.good, self.url = operation, good, f"{base}/x"
+        self.sending = operation in SENDING
+        self.data = BIG if operation in ("upload in parts", "download in ranges") else SMALL
+        self.local = folder / "x"
+        folder.mkdir()
+        if self.sending:
+            self.local.write_bytes(self.data)
+        else:
+            obs_sync.copy(str(self._source(folder)), self.url, filesystem=good)
+
+    def _source(self, folder: Path) -> Path:
+        path = folder.parent / "source"
+        path.write_bytes(self.data)
+        return path
+
+    def run(self, fs: ObsFileSystem) -> None:
+        """Do it."""
+        if self.operation == "list":
+            names = fs.find(self.url.rpartition("/")[0])
+            assert names == [self.url[6:]]
+        elif self.sending:
+            obs_sync.copy(str(self.local), self.url, filesystem=fs)
+        else:
+            obs_sync.copy(self.url, str(self.local), filesystem=fs)
+
+    def is_right(self) -> bool:
+        """Whether the result is there, byte for byte."""
+        return self.operation == "list" or self._found() == self.data
+
+    def is_absent_or_right(self) -> bool:
+        """Whether there is nothing, or the right thing, under the final name."""
+        return self._found() in (None, self.data)
+
+    def _found(self) -> bytes | None:
+        if self.sending:
+            return self.good.cat_file(self.url) if self.good.exists(self.url) else None
+        return self.local.read_bytes() if self.local.exists() else None
+
+    def leftovers(self) -> list[str]:
+        """Other files in the folder of the local file."""
+        return sorted(path.name for path in self.local.parent.iterdir() if path.name != "x")
+
+
+@pytest.mark.parametrize(("fault", "operation"), CASES, ids=[f"{fault.name}-{op}" for fault, op in CASES])
+def test_fault(
+    fault: Fault,
+    operation: str,
+    proxy: FaultProxy,
+    broken: ObsFileSystem,
+    obs_mode: ObsFileSystem,
+    store: ObjectStore,
+    base: str,
+    tmp_path: Path,
+    table: dict[tuple[str, str], str],
+) -> None:
+    if not store.is_real and fault.kind in ("corrupt_send", "replace", "swallow"):
+        pytest.skip("moto does not check what it is sent")
+    work = Work(operation, obs_mode, base, tmp_path / "work")
+    fs = broken
+    if fault.kind == "refused":
+        fs = obs_sync.filesystem("obs", **options(store, free_ports(1)[0]))
+    else:
+        rule = proxy.add(fault.kind, REQUEST[operation], times=fault.times, **fault.options)
+    begin = time.monotonic()
+    if fault.expected is None:
+        work.run(fs)
+        assert work.is_right()
+    else:
+        with pytest.raises(fault.expected) as caught:
+            work.run(fs)
+        assert "obs://" in str(caught.value)
+        assert "obssk" not in str(caught.value)
+        assert work.is_absent_or_right()
+    seconds = time.monotonic() - begin
+    assert fault.kind == "refused" or rule.hits > 0
+    assert seconds < LIMIT_S
+    if not isinstance(fault.expected, type) or fault.expected is not Transient:
+        assert work.leftovers() == []
+    proxy.clear()
+    work.run(broken)
+    assert work.is_right()
+    assert work.leftovers() == []
+    outcome = "right bytes" if fault.expected is None else fault.expected.__name__
+    table[fault.name, operation] = f"{outcome}, {seconds:.1f} s"
+
+
+@pytest.mark.parametrize("kind", ["replace", "reset_after", "reset_before", "status"])
+def test_completing_an_upload_fails_once(
+    kind: str, proxy: FaultProxy, broken: ObsFileSystem, obs_mode: ObsFileSystem, base: str, tmp_path: Path
+) -> None:
+    work = Work("upload in parts", obs_mode, base, tmp_path / "work")
+    rule = proxy.add(kind, r"^POST .*uploadId=", arg=ERROR_BODY if kind == "replace" else None)
+    work.run(broken)
+    assert rule.hits == 1
+    assert work.is_right()
+    assert sum("partNumber" in line for line in proxy.log) == 3
+
+
+def test_completing_an_upload_fails_for_ever(
+    proxy: FaultProxy, broken: ObsFileSystem, obs_mode: ObsFileSystem, base: str, tmp_path: Path
+) -> None:
+    work = Work("upload in parts", obs_mode, base, tmp_path / "work")
+    proxy.add("replace", r"^POST .*uploadId=", times=None, arg=ERROR_BODY)
+    with pytest.raises(Transient):
+        work.run(broken)
+    assert not obs_mode.exists(work.url)
+    proxy.clear()
+    work.run(broken)
+    assert work.is_right()
+    assert [line for line in proxy.log if line.startswith("PUT")] == []  # all parts were there already
+    assert [line for line in proxy.log if line.endswith("uploads")] == []
+
+
+@pytest.mark.parametrize("kind", ["replace", "reset_after", "status"])
+def test_copy_in_the_store(kind: str, proxy: FaultProxy, broken: ObsFileSystem, base: str) -> None:
+    broken.pipe_file(f"{base}/x", SMALL)
+    rule = proxy.add(kind, r"^PUT .*/y$", arg=ERROR_BODY if kind == "replace" else None)
+    obs_sync.copy(f"{base}/x", f"{base}/y", filesystem=broken)
+    assert rule.hits == 1
+    assert broken.cat_file(f"{base}/y") == SMALL
+    proxy.clear()
+    proxy.add("replace", r"^PUT .*/z$", times=None, arg=ERROR_BODY)
+    with pytest.raises(Transient):
+        obs_sync.copy(f"{base}/x", f"{base}/z", filesystem=broken)
+    proxy.clear()
+    assert not broken.exists(f"{base}/z")
+
+
+def test_object_replaced_during_a_download_is_never_mixed(
+    proxy: FaultProxy, broken: ObsFileSystem, obs_mode: ObsFileSystem, base: str, tmp_path: Path
+) -> None:
+    work = Work("download in ranges", obs_mode, base, tmp_path / "work")
+    proxy.add("slow", REQUEST["download in ranges"], times=1, arg=400_000)
+    proxy.add("status", REQUEST["download in ranges"], times=1, skip=2)
+    info = broken.store.head(*broken.split(work.url))
+    other = bytes(len(BIG))
+    (tmp_path / "other").write_bytes(other)
+    obs_sync.copy(str(tmp_path / "other"), work.url, filesystem=obs_mode)
+    with pytest.raises(Integrity):
+        broken.store.download(BUCKET, info, str(work.local))
+    assert not work.local.exists()
+    obs_sync.copy(work.url, str(work.local), filesystem=broken)
+    assert work.local.read_bytes() == other
+
+
+def test_one_bad_file_of_many_is_named_and_the_rest_arrives(
+    proxy: FaultProxy, broken: ObsFileSystem, base: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(8):
+        (tmp_path / "in" / f"{number}.bin").write_bytes(bytes([number]) * 100)
+    proxy.add("status", r"^PUT .*/3\.bin$", times=None, arg=403)
+    with pytest.raises(obs_sync.Incomplete, match=r"3\.bin") as caught:
+        obs_sync.copy(str(tmp_path / "in"), base, filesystem=broken)
+    result = caught.value.result
+    assert result is not None
+    assert (len(result.copied), list(result.failed), result.listed) == (7, ["3.bin"], 8)
+    proxy.clear()
+    again = obs_sync.copy(str(tmp_path / "in"), base, filesystem=broken)
+    assert (again.copied, len(again.skipped)) == (["3.bin"], 7)
+
+
+def test_absent_after_success_in_a_folder(proxy: FaultProxy, broken: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(8):
+        (tmp_path / "in" / f"{number}.bin").write_bytes(bytes([number]) * 100)
+    proxy.add("swallow", r"^PUT .*/5\.bin$", times=1)
+    obs_sync.copy(str(tmp_path / "in"), f"{base}/once", filesystem=broken)
+    assert len(broken.find(f"{base}/once")) == 8
+    proxy.add("swallow", r"^PUT .*/6\.bin$", times=None)
+    with pytest.raises(obs_sync.Incomplete, match="no such object"):
+        obs_sync.copy(str(tmp_path / "in"), f"{base}/ever", filesystem=broken)
+
+
+def test_disk_full_in_ranges(broken: ObsFileSystem, obs_mode: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    import resource
+
+    work = Work("download in ranges", obs_mode, base, tmp_path / "work")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (PART, hard))
+    try:
+        with pytest.raises(obs_sync.LocalProblem, match="disk"):
+            work.run(broken)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not work.local.exists()
+    assert work.leftovers() == []
