@@ -1,0 +1,57 @@
+"""What the tools' command lines share: one line and an exit code for what goes wrong, and shared argument types."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from src.errors import JobError
+
+#: Anything a tool did not foresee in a file it was given.
+FAILED = 1
+INTERRUPTED = 130
+
+
+def make_parser(tool: str, description: str, *examples: str) -> argparse.ArgumentParser:
+    """The parser of `python -m src.tools.<tool>`; `examples` are the arguments of calls that work."""
+    lines = "\n".join(f"  python -m src.tools.{tool} {example}" for example in examples)
+    return argparse.ArgumentParser(
+        prog=f"python -m src.tools.{tool}",
+        description=description,
+        epilog=f"examples:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def run_command(
+    work: Callable[[argparse.Namespace], int], parser: argparse.ArgumentParser, argv: Sequence[str] | None
+) -> int:
+    """Parse, work, and turn every expected error into one line on stderr; returns the exit code.
+
+    0 done, 1 storage or system, 2 wrong arguments or input, 3 done but incomplete, 130 interrupted.
+    """
+    arguments = parser.parse_args(argv)
+    os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must precede its import
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        return work(arguments)
+    except JobError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:  # the storage's errors are kinds of it
+        print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, as an argument's type."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)

@@ -1,0 +1,163 @@
+"""Ignore masks: the right pixels, readable by training, nothing drawn twice, nothing mixed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+from src.data.coco import Selection, index_annotations
+from src.data.sample import SampleMaker, SampleSettings
+from src.data.synthetic import draw_dataset
+from src.tools.gen_ignore_mask import STAMP_FILE, main
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_dataset(folder, 24, seed=5)
+    return folder
+
+
+def annotate(tmp_path: Path, annotations: list[dict[str, Any]], drawn: Path) -> Path:
+    """One 60×40 picture with a learnt person, and the given annotations."""
+    categories = json.loads((drawn / "annotations" / "person_keypoints.json").read_text())["categories"]
+    person = {"keypoints": [2, 2, 2] * 17, "num_keypoints": 17, "area": 2000, "bbox": [0, 0, 5, 5], "iscrowd": 0}
+    person["segmentation"] = [[20, 0, 30, 0, 30, 40, 20, 40]]
+    people = [person, *annotations]
+    content = {
+        "images": [{"id": 7, "file_name": "sub/one.jpg", "width": 60, "height": 40}],
+        "annotations": [{"id": i, "image_id": 7, "category_id": 1, **each} for i, each in enumerate(people)],
+        "categories": categories,
+    }
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def run(*arguments: object) -> int:
+    return main([str(each) for each in arguments])
+
+
+def mask_of(folder: Path, name: str) -> np.ndarray:
+    mask = cv2.imread(str(folder / name), cv2.IMREAD_UNCHANGED)
+    assert mask is not None
+    return mask
+
+
+def test_small_person_is_black_and_all_else_white(tmp_path: Path, drawn: Path) -> None:
+    small = {"keypoints": [0] * 51, "num_keypoints": 0, "area": 80, "iscrowd": 0, "bbox": [40, 10, 8, 10]}
+    small["segmentation"] = [[40, 10, 47, 10, 47, 19, 40, 19]]
+    path = annotate(tmp_path, [small], drawn)
+    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}") == 0
+    mask = mask_of(tmp_path / "m", "sub/one.png")
+    assert mask.shape == (40, 60)
+    expected = np.full((40, 60), 255, np.uint8)
+    expected[10:20, 40:48] = 0
+    np.testing.assert_array_equal(mask, expected)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_crowd_equals_pycocotools_but_for_learnt_persons(tmp_path: Path, drawn: Path, compressed: bool) -> None:
+    region = np.zeros((40, 60), np.uint8)
+    region[5:30, 10:50] = 1
+    region[8:12, 40:60] = 1
+    coded = coco_mask.encode(np.asfortranarray(region))
+    if compressed:
+        segmentation = {"size": [40, 60], "counts": coded["counts"].decode()}
+    else:
+        runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[2], region.T.reshape(-1), [2]]))))
+        counts = runs.tolist() if region[0, 0] else [0, *runs.tolist()][1:]
+        segmentation = {"size": [40, 60], "counts": counts}
+    crowd = {"keypoints": [0] * 51, "num_keypoints": 0, "area": 900, "iscrowd": 1, "bbox": [10, 5, 50, 25]}
+    path = annotate(tmp_path, [{**crowd, "segmentation": segmentation}], drawn)
+    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}") == 0
+    ignored = mask_of(tmp_path / "m", "sub/one.png") == 0
+    assert not ignored[:, 21:30].any(), "the learnt person stays"
+    outside = np.ones((40, 60), bool)
+    outside[:, 19:32] = False
+    np.testing.assert_array_equal(ignored[outside], coco_mask.decode(coded)[outside] == 1)
+
+
+def test_training_sees_the_same_valid_cells_with_files_as_without(tmp_path: Path, drawn: Path) -> None:
+    annotations = drawn / "annotations" / "person_keypoints.json"
+    assert run(f"--jsonpath_train={annotations}", f"--maskpath_train={tmp_path}", "--min_area=9000") == 0
+    index = index_annotations(annotations, Selection(5, 9000))
+    settings = SampleSettings(256, 256, seed=3)
+    with_files = SampleMaker(index, drawn / "images", settings, tmp_path)
+    without = SampleMaker(index, drawn / "images", settings)
+    ignored = missed = added = 0
+    for i in range(len(index)):
+        a, b = with_files.make(i, 0), without.make(i, 0)
+        np.testing.assert_array_equal(a.image, b.image)
+        ignored += int((b.valid_mask == 0).sum())
+        missed += int((a.valid_mask > b.valid_mask).sum())
+        added += int((a.valid_mask < b.valid_mask).sum())
+    assert ignored > 300
+    assert added < 0.02 * ignored, "a file's region is never wider than the outline it was drawn from"
+    assert missed < 0.4 * ignored, "outlines ignore every cell they touch, files the cells whose centre they cover"
+
+
+def test_what_exists_is_kept_and_a_torn_file_is_drawn_again(tmp_path: Path, drawn: Path, capsys: Any) -> None:
+    arguments = [f"--jsonpath_train={drawn / 'annotations' / 'person_keypoints.json'}", f"--maskpath_train={tmp_path}"]
+    assert run(*arguments) == 0
+    masks = sorted(tmp_path.glob("*.png"))
+    times = [path.stat().st_mtime_ns for path in masks]
+    masks[3].write_bytes(b"")
+    masks[4].unlink()
+    assert run(*arguments) == 0
+    assert "2 masks written" in capsys.readouterr().out.splitlines()[-1]
+    assert [p.stat().st_mtime_ns for p in masks[:3]] == times[:3]
+    assert mask_of(tmp_path, masks[3].name).size > 0
+    assert not list(tmp_path.glob("*.part"))
+    assert run(*arguments, "--force") == 0
+    assert f"{len(masks)} masks written" in capsys.readouterr().out
+
+
+def test_masks_of_other_limits_are_not_mixed(tmp_path: Path, drawn: Path, capsys: Any) -> None:
+    arguments = [f"--jsonpath_train={drawn / 'annotations' / 'person_keypoints.json'}", f"--maskpath_train={tmp_path}"]
+    assert run(*arguments) == 0
+    assert run(*arguments, "--min_keypoints=9") == 2
+    assert "--force" in capsys.readouterr().err
+    assert json.loads((tmp_path / STAMP_FILE).read_text())["min_keypoints"] == 5
+
+
+def test_preview_tints_exactly_the_ignored_pixels(tmp_path: Path, drawn: Path) -> None:
+    annotations = drawn / "annotations" / "person_keypoints.json"
+    look = tmp_path / "look"
+    done = run(
+        *(f"--jsonpath_train={annotations}", f"--maskpath_train={tmp_path / 'm'}", "--min_area=5000"),
+        *(f"--imgpath_train={drawn / 'images'}", f"--preview={look}", "--preview_pictures=3"),
+    )
+    assert done == 0
+    pictures = sorted(look.glob("*_ignored.jpg"))
+    assert 1 <= len(pictures) <= 3
+    for path in pictures:
+        stem = path.stem[: -len("_ignored")]
+        shown = cv2.imread(str(path)).astype(int)
+        before = cv2.imread(str(drawn / "images" / f"{stem}.jpg")).astype(int)
+        inside = cv2.erode((mask_of(tmp_path / "m", f"{stem}.png") == 0).astype(np.uint8), np.ones((9, 9))) > 0
+        far = cv2.dilate((mask_of(tmp_path / "m", f"{stem}.png") == 0).astype(np.uint8), np.ones((33, 33))) == 0
+        assert (shown - before)[far].max() < 60
+        if inside.any():
+            assert (shown[..., 2] - shown[..., 0])[inside].mean() > 60
+
+
+def test_no_annotations_is_one_line(tmp_path: Path, capsys: Any) -> None:
+    assert run(f"--jsonpath_train={tmp_path / 'none.json'}", f"--maskpath_train={tmp_path / 'm'}") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, drawn: Path, capsys: Any) -> None:
+    (tmp_path / "m").mkdir(mode=0o500)
+    path = drawn / "annotations" / "person_keypoints.json"
+    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}") == 2
+    assert "cannot be written" in capsys.readouterr().err
