@@ -67,16 +67,31 @@ def finish(handle: BinaryIO) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: str) -> Iterator[BinaryIO]:
-    """A binary file under a temporary name that takes the place of `path` when the block ends well."""
+def removing_on_error(path: str) -> Iterator[str]:
+    """A temporary name in the folder of `path` (which is made); the file of that name is removed if the block fails."""
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     part = part_path(path)
     try:
-        with open(part, "xb") as handle:
-            yield handle
-            finish(handle)
-        os.replace(part, path)
+        yield part
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part)
         raise
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """A binary file under a temporary name that takes the place of `path` when the block ends well."""
+    with removing_on_error(path) as part:
+        with open(part, "xb") as handle:
+            yield handle
+            finish(handle)
+        os.replace(part, path)
+
+
+def publish(part: str, path: str) -> None:
+    """Give a finished temporary file its name, durably."""
+    with open(part, "rb") as handle:
+        os.fsync(handle.fileno())
+    os.replace(part, path)
+    sync_folder(os.path.dirname(path))

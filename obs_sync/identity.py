@@ -9,7 +9,7 @@ import re
 from obs_sync.atomic import CHUNK
 from obs_sync.local_store import LocalStore
 from obs_sync.places import File, LocalPlace, Place
-from obs_sync.tags import TagBook
+from obs_sync.tags import TagBook, stamp
 
 PLAIN_ETAG = re.compile(r"[0-9a-f]{32}")
 _PARTS = re.compile(r"[0-9a-f]{32}-([0-9]+)")
@@ -24,11 +24,16 @@ def same(source: Place, source_file: File, target: Place, target_file: File, boo
     first, second = disk_path(source, source_file), disk_path(target, target_file)
     if first and second:
         return _same_on_disk(first, second, source_file, book)
-    if first or second:
-        info = source_file.info if second else target_file.info
-        return _has_etag(first or second, info.etag if info else "", source_file.size, book)
-    etags = [file.info.etag for file in (source_file, target_file) if file.info]
-    return len(etags) == 2 and etags[0] == etags[1] != ""
+    if second and source_file.info:
+        return _has_etag(second, source_file.info.etag, source_file.size, book)
+    memory = f"{target.label}|{target_file.name}"
+    if first and target_file.info:
+        is_known = book.copied_from(memory, target_file.info.etag) == stamp(first)
+        return is_known or _has_etag(first, target_file.info.etag, source_file.size, book)
+    if source_file.info is None or target_file.info is None:
+        return False
+    etag = target_file.info.etag
+    return etag != "" and source_file.info.etag in (etag, book.copied_from(memory, etag))
 
 
 def disk_path(place: Place, file: File) -> str:

@@ -16,7 +16,7 @@ from obs_sync.places import File, LocalPlace, Place, RemotePlace
 from obs_sync.progress import Tracker, Wanted
 from obs_sync.result import TransferResult
 from obs_sync.store import ObjectInfo, OnBytes, mismatch
-from obs_sync.tags import TagBook, state_folder
+from obs_sync.tags import TagBook, stamp, state_folder
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +114,17 @@ class Job:
             info = target.store.upload(path, target.bucket, target.key_of(file.name), on_bytes)
             self._written[file.name] = info
             self._book.note(path, info.etag)
+            self._book.note_copy(f"{target.label}|{file.name}", info.etag, stamp(path))
         elif isinstance(source, RemotePlace) and isinstance(target, LocalPlace) and file.info is not None:
             path = target.path_of(file.name)
             source.store.download(source.bucket, file.info, path, on_bytes)
             self._book.note(path, file.info.etag)
         elif isinstance(source, RemotePlace) and isinstance(target, RemotePlace):
             key = target.key_of(file.name)
-            self._written[file.name] = target.store.copy(source.bucket, source.key_of(file.name), target.bucket, key)
+            info = target.store.copy(source.bucket, source.key_of(file.name), target.bucket, key)
+            self._written[file.name] = info
+            if file.info is not None:
+                self._book.note_copy(f"{target.label}|{file.name}", info.etag, file.info.etag)
 
     def _unconfirmed(self, files: list[File]) -> dict[File, str]:
         """What is wrong with moved files in the store: by one listing, or by a look at each of a few."""

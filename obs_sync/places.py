@@ -87,7 +87,6 @@ class RemotePlace:
         try:
             info = self.store.head(self.bucket, self.key)
         except NotFound:
-            self.store.check_bucket(self.bucket)
             return None
         return File("", info.size, info)
 

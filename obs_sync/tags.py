@@ -61,6 +61,18 @@ class TagBook:
             with self._lock:
                 self._new[path] = entry
 
+    def note_copy(self, url: str, etag: str, source_etag: str) -> None:
+        """Remember that an object, while it has this ETag, was copied from one with that ETag."""
+        if etag and source_etag:
+            with self._lock:
+                self._new[url] = (etag, source_etag)
+
+    def copied_from(self, url: str, etag: str) -> str:
+        """The ETag of what an object was copied from, if it still has the ETag given."""
+        with self._lock:
+            row = self._new.get(url) or self._row(url)
+        return row[1] if row and row[0] == etag else ""
+
     def close(self) -> None:
         """Write down what is new."""
         with self._lock:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -14,7 +17,8 @@ from obs_sync import ObsFileSystem
 from tests.fakes.object_store import ObjectStore, resolve_domain_here, running_store
 
 BUCKET = "contract"
-MODES = ("local", "obs")
+FAKES = Path(__file__).resolve().parents[1] / "fakes"
+MODES = ("local", "obs", "moxing")
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +59,50 @@ def store() -> Iterator[ObjectStore]:
 def obs_mode(store: ObjectStore) -> ObsFileSystem:
     """SDK mode on the object store, in OBS's own dialect."""
     return obs_sync.filesystem("obs", timeout_s=10.0, deadline_s=60.0, backoff_s=0.05, **store.options())
+
+
+@pytest.fixture
+def mox(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The file module of a faithful stand-in for the platform's moxing, with the bucket of the contract tests."""
+    monkeypatch.syspath_prepend(str(FAKES / "moxing_image"))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "moxing"]:
+        monkeypatch.delitem(sys.modules, name)
+    module = importlib.import_module("moxing.file")
+    module.buckets[BUCKET] = {}
+    yield module
+    for name in [name for name in sys.modules if name.partition(".")[0] == "moxing"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def moxing_mode(mox: ModuleType) -> ObsFileSystem:
+    """moxing mode on the stand-in."""
+    return obs_sync.filesystem("moxing", backoff_s=0.01, max_attempts=3, deadline_s=20.0)
+
+
+def make_bucket(fs: ObsFileSystem, name: str) -> None:
+    """Create an empty bucket, in moxing mode behind its back."""
+    if fs.storage_mode == "moxing":
+        sys.modules["moxing.file"].buckets[name] = {}
+    else:
+        fs.mkdir(name)
+
+
+def drop_bucket(fs: ObsFileSystem, name: str) -> None:
+    """Remove a bucket and all in it."""
+    if fs.storage_mode == "moxing":
+        del sys.modules["moxing.file"].buckets[name]
+        return
+    fs.store.delete(name, [info.key for page in fs.store.pages(name) for info in page.objects])
+    fs.rmdir(name)
+
+
+def put_raw(fs: ObsFileSystem, bucket: str, key: str, data: bytes) -> None:
+    """Store an object under any key, as another program might have."""
+    if fs.storage_mode == "moxing":
+        sys.modules["moxing.file"].put(bucket, key, data)
+    else:
+        fs.store.write(bucket, key, data)
 
 
 @pytest.fixture(params=MODES)

@@ -10,8 +10,8 @@ import fsspec
 import pytest
 
 import obs_sync
-from obs_sync import ObsFileSystem
-from tests.obs_sync.conftest import BUCKET
+from obs_sync import ObsFileSystem, urls
+from tests.obs_sync.conftest import BUCKET, drop_bucket, make_bucket
 
 AWKWARD = [
     "a",
@@ -101,11 +101,13 @@ def test_folder_exists_only_through_its_files(fs: ObsFileSystem, base: str) -> N
 
 @pytest.mark.parametrize("key", AWKWARD)
 def test_awkward_keys(fs: ObsFileSystem, key: str) -> None:
-    name = f"k{abs(hash(key))}"  # a bucket of its own: keys start at its root
-    store = fs.store
-    bucket = f"{BUCKET}-{name[:12].lower()}"
-    fs.mkdir(bucket)
+    store, bucket = fs.store, "contract-awkward"  # a bucket of its own: keys start at its root
+    make_bucket(fs, bucket)
     try:
+        if fs.storage_mode == "moxing" and urls.name_problem(key):
+            with pytest.raises(obs_sync.Refused, match="moxing cannot address it"):
+                store.write(bucket, key, b"content")
+            return
         store.write(bucket, key, b"content")
         assert store.read(bucket, key) == b"content"
         assert store.head(bucket, key).size == 7
@@ -115,7 +117,7 @@ def test_awkward_keys(fs: ObsFileSystem, key: str) -> None:
         store.delete(bucket, [key, "copied"])
         assert [info.key for page in store.pages(bucket) for info in page.objects] == []
     finally:
-        fs.rmdir(bucket)
+        drop_bucket(fs, bucket)
 
 
 def test_object_and_folder_of_one_name(fs: ObsFileSystem, base: str) -> None:
@@ -165,12 +167,12 @@ def test_a_bucket_is_never_taken_for_an_object(fs: ObsFileSystem, base: str) -> 
 
 
 def test_bucket_with_objects_is_not_removed(fs: ObsFileSystem) -> None:
-    fs.mkdir("obs://contract-full")
+    make_bucket(fs, "contract-full")
     fs.pipe_file("obs://contract-full/x", b"x")
     with pytest.raises(obs_sync.ObsSyncError):
         fs.rmdir("obs://contract-full")
-    fs.rm("obs://contract-full", recursive=True)
-    fs.rmdir("obs://contract-full")
+    assert fs.exists("obs://contract-full/x")
+    drop_bucket(fs, "contract-full")
     assert not fs.exists("obs://contract-full")
 
 

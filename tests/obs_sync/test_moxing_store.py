@@ -1,0 +1,160 @@
+"""moxing mode where moxing lies: silence, half copies, hangs, odd exceptions, and the wrong package of that name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import obs_sync
+from obs_sync import AccessDenied, Integrity, MissingDependency, NotFound, ObsFileSystem, Transient
+
+
+def once_and_ever(mox: ModuleType, function: str, what: Any, ever: bool) -> None:
+    """Let the next call, or all that will come, misbehave."""
+    mox.faults[:] = [(function, what)] * (50 if ever else 1)
+
+
+@pytest.fixture(autouse=True)
+def no_faults(mox: ModuleType) -> None:
+    mox.faults.clear()
+    mox.calls.clear()
+
+
+@pytest.mark.parametrize("what", ["skip", "half", "raise", "broken", 503, 429])
+def test_upload_and_download_through_one_failure(
+    mox: ModuleType, moxing_mode: ObsFileSystem, base: str, tmp_path: Path, what: Any
+) -> None:
+    (tmp_path / "f").write_bytes(b"0123456789")
+    once_and_ever(mox, "copy", what, ever=False)
+    obs_sync.copy(str(tmp_path / "f"), f"{base}/f", filesystem=moxing_mode)
+    assert moxing_mode.cat_file(f"{base}/f") == b"0123456789"
+    once_and_ever(mox, "copy", what, ever=False)
+    obs_sync.copy(f"{base}/f", str(tmp_path / "g"), filesystem=moxing_mode)
+    assert (tmp_path / "g").read_bytes() == b"0123456789"
+
+
+@pytest.mark.parametrize(
+    ("what", "error"),
+    [
+        ("skip", Integrity),
+        ("half", Integrity),
+        ("raise", Transient),
+        ("broken", Transient),
+        (503, Transient),
+        (403, AccessDenied),
+    ],
+)
+def test_failure_for_ever_is_an_error(
+    mox: ModuleType, moxing_mode: ObsFileSystem, base: str, tmp_path: Path, what: Any, error: type[Exception]
+) -> None:
+    (tmp_path / "f").write_bytes(b"0123456789")
+    moxing_mode.pipe_file(f"{base}/there", b"9876543210")
+    once_and_ever(mox, "copy", what, ever=True)
+    with pytest.raises(error):
+        obs_sync.copy(str(tmp_path / "f"), f"{base}/f", filesystem=moxing_mode)
+    with pytest.raises(error):
+        obs_sync.copy(f"{base}/there", str(tmp_path / "out" / "g"), filesystem=moxing_mode)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert (tmp_path / "f").read_bytes() == b"0123456789"
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "x").write_bytes(b"x1")
+    with pytest.raises(obs_sync.Incomplete) as caught:
+        obs_sync.copy(str(tmp_path / "in"), f"{base}/folder", filesystem=moxing_mode)
+    assert caught.value.result is not None
+    assert list(caught.value.result.failed) == ["x"]
+
+
+@pytest.mark.parametrize("what", ["skip", "half"])
+def test_silent_write_and_read(mox: ModuleType, moxing_mode: ObsFileSystem, base: str, what: str) -> None:
+    once_and_ever(mox, "write", what, ever=True)
+    with pytest.raises(Integrity):
+        moxing_mode.pipe_file(f"{base}/f", b"0123456789")
+    mox.faults.clear()
+    moxing_mode.pipe_file(f"{base}/f", b"0123456789")
+    once_and_ever(mox, "read", "half", ever=True)
+    with pytest.raises(Integrity):
+        moxing_mode.cat_file(f"{base}/f")
+
+
+def test_remove_that_does_nothing_is_noticed(mox: ModuleType, moxing_mode: ObsFileSystem, base: str) -> None:
+    moxing_mode.pipe_file(f"{base}/f", b"x")
+    once_and_ever(mox, "remove", "skip", ever=True)
+    with pytest.raises(obs_sync.RequestFailed, match="did not remove"):
+        moxing_mode.rm_file(f"{base}/f")
+
+
+def test_missing_source_never_reaches_moxing(
+    mox: ModuleType, moxing_mode: ObsFileSystem, base: str, tmp_path: Path
+) -> None:
+    with pytest.raises(NotFound):
+        obs_sync.copy(str(tmp_path / "none"), f"{base}/f", filesystem=moxing_mode)
+    with pytest.raises(NotFound):
+        obs_sync.copy(f"{base}/none", str(tmp_path / "f"), filesystem=moxing_mode)
+    assert [call for call in mox.calls if call[0].startswith("copy")] == []
+
+
+def test_source_is_always_first_and_never_written(
+    mox: ModuleType, moxing_mode: ObsFileSystem, base: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    (tmp_path / "in" / "deep" / "a").write_bytes(b"a")
+    obs_sync.copy(str(tmp_path / "in"), base, filesystem=moxing_mode)
+    obs_sync.copy(base, str(tmp_path / "out"), filesystem=moxing_mode)
+    copies = [call for call in mox.calls if call[0] == "copy"]
+    assert copies[0] == ("copy", str(tmp_path / "in" / "deep" / "a"), f"{base}/deep/a")
+    assert copies[1][1] == f"{base}/deep/a"
+    assert copies[1][2].startswith(str(tmp_path / "out"))
+    assert (tmp_path / "in" / "deep" / "a").read_bytes() == b"a"
+
+
+def test_hanging_call_ends_at_the_deadline(mox: ModuleType, base: str, tmp_path: Path) -> None:
+    fs = obs_sync.filesystem("moxing", deadline_s=0.5, max_attempts=1)
+    (tmp_path / "f").write_bytes(b"x")
+    once_and_ever(mox, "copy", "hang", ever=True)
+    with pytest.raises(Transient, match="does not come back"):
+        obs_sync.copy(str(tmp_path / "f"), f"{base}/f", filesystem=fs)
+
+
+def test_object_replaced_during_the_download(
+    mox: ModuleType, moxing_mode: ObsFileSystem, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moxing_mode.pipe_file(f"{base}/f", b"1111")
+    bucket, key = moxing_mode.split(f"{base}/f")
+    original = mox.copy
+
+    def copy_then_replace(source: str, target: str) -> None:
+        original(source, target)
+        mox.put(bucket, key, b"2222")
+
+    monkeypatch.setattr(mox, "copy", copy_then_replace)
+    with pytest.raises(Integrity, match="replaced"):
+        obs_sync.copy(f"{base}/f", str(tmp_path / "g"), filesystem=moxing_mode)
+    assert not (tmp_path / "g").exists()
+
+
+def test_one_listing_a_folder(mox: ModuleType, moxing_mode: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    for number in range(20):
+        moxing_mode.pipe_file(f"{base}/{number}", b"x")
+    obs_sync.copy(f"{base}/", str(tmp_path / "out"), filesystem=moxing_mode)
+    mox.calls.clear()
+    again = obs_sync.copy(f"{base}/", str(tmp_path / "out"), filesystem=moxing_mode)
+    assert len(again.skipped) == 20
+    assert [call[0] for call in mox.calls] == ["scan_dir"]
+
+
+def test_the_other_package_of_that_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "moxing"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "moxing", ModuleType("moxing"))
+    with pytest.raises(MissingDependency, match="another program"):
+        _ = obs_sync.filesystem("moxing").store
+    monkeypatch.setattr(sys.modules["moxing"], "__spec__", object())
+    assert obs_sync.filesystem("auto", obs_local_root=str(tmp_path)).storage_mode == "local"
+
+
+def test_auto_takes_the_real_moxing(mox: ModuleType) -> None:
+    assert obs_sync.filesystem("auto").storage_mode == "moxing"
