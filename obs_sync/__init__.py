@@ -29,6 +29,7 @@ from obs_sync.progress import Progress
 from obs_sync.result import Incomplete, TransferResult
 from obs_sync.settings import Settings, configure
 from obs_sync.transfer import copy, download, exists, list_files, upload
+from obs_sync.uploader import Uploader
 from obs_sync.urls import is_url, join, split
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Settings",
     "TransferResult",
     "Transient",
+    "Uploader",
     "configure",
     "copy",
     "download",
