@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,17 +42,19 @@ def network_meta(network: str, stages: int, **more: Any) -> dict[str, Any]:
     return {"format": FORMAT_VERSION, "network": network, "stages": stages, "mindspore": ms.__version__, **more}
 
 
-def write_checkpoint(cell: nn.Cell, path: Path, meta: dict[str, Any]) -> None:
-    """Save all parameters of `cell` with `meta` (JSON values): written beside, flushed to disk, then renamed into place.
+def write_checkpoint(source: nn.Cell | Iterable[ms.Parameter], path: Path, meta: dict[str, Any]) -> None:
+    """Save parameters with `meta` (JSON values): written beside, flushed to disk, then renamed into place.
 
     Raises OutputError when the folder cannot be written or the disk is full; an older file of the name stays whole then.
     """
-    meta = {**meta, "parameter_count": len(list(cell.get_parameters()))}
+    parameters = list(source.get_parameters() if isinstance(source, nn.Cell) else source)
+    meta = {**meta, "parameter_count": len(parameters)}
+    entries = [{"name": parameter.name, "data": parameter} for parameter in parameters]
     aside = path.with_name(f".{path.stem}.{os.getpid()}.part.ckpt")
     options = {"crc_check": True} if "crc_check" in inspect.signature(ms.save_checkpoint).parameters else {}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        ms.save_checkpoint(cell, str(aside), append_dict={META_KEY: json.dumps(meta)}, **options)
+        ms.save_checkpoint(entries, str(aside), append_dict={META_KEY: json.dumps(meta)}, **options)
         _flush(aside)
         aside.chmod(0o644)
         aside.replace(path)
