@@ -155,7 +155,7 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m obs_sync",
         description=__doc__,
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     main.add_argument("--storage_mode", choices=MODES, help="default: OBS_STORAGE_MODE, else auto")
     main.add_argument("--obs_local_root", help="local mode: the folder that stands for OBS (default ./obs_root)")
