@@ -13,6 +13,7 @@ from src.data.figures import HEAD_RADIUS, Pose, Shape, Vector, body_joints, proj
 from src.pose.skeleton import JOINT_COUNT
 from src.pose.skeleton import JointType as J
 
+_EDGE_SHADE = 0.55  # of a part's edge, so that an arm shows before a trunk of its own colour
 _SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
 Colour = NDArray[np.float64]
 
@@ -66,10 +67,13 @@ class Canvas:
         self.joints.append(joints)
         return len(self.owner) - 1
 
-    def fill(self, outline: Vector, colour: Colour, part: int) -> None:
-        """Paint a convex outline (n, 2) in pixels."""
+    def fill(self, outline: Vector, colour: Colour, part: int, edged: bool = False) -> None:
+        """Paint a convex outline (n, 2) in pixels, with a darker edge if wished."""
         points = np.round(outline * (1 << _SHIFT)).astype(np.int32)
         cv2.fillConvexPoly(self.picture, points, tuple(np.clip(colour, 0, 255).tolist()), cv2.LINE_AA, _SHIFT)
+        if edged:
+            edge = tuple(np.clip(colour * _EDGE_SHADE, 0, 255).tolist())
+            cv2.polylines(self.picture, [points], True, edge, 1, cv2.LINE_AA, _SHIFT)
         cv2.fillConvexPoly(self.top, points, part, cv2.LINE_8, _SHIFT)
 
 
@@ -135,7 +139,7 @@ def _add_limbs(body: _Body, side: str, g: float) -> None:
     shoulder, elbow, hand = (J[side + name] for name in ("Shoulder", "Elbow", "Hand"))
     hip, knee, foot = (J[side + name] for name in ("Waist", "Knee", "Foot"))
     sleeve = wear.top if wear.long_sleeves else wear.skin
-    body.chain([shoulder, elbow], [0.034 * g, 0.028 * g], wear.top * 0.9, 0.02)
+    body.chain([shoulder, elbow], [0.034 * g, 0.028 * g], wear.top * 0.75, 0.02)
     body.chain([elbow, hand], [0.026 * g, 0.021 * g], sleeve * 0.95, 0.025)
     body.chain([hand], [0.030], wear.skin, 0.03)
     body.chain([hip, knee], [0.052 * g, 0.040 * g], wear.trousers * 0.95, 0.006)
@@ -199,7 +203,7 @@ def paint_figure(canvas: Canvas, figure: Figure, owner: int) -> tuple[Vector, ND
     """Paint one figure; return its joints (18, 3) in pixels with nearness, and (18,) which of them face away."""
     joints, head, axes = body_joints(figure.shape, figure.pose)
     for part in _parts(figure, joints, head, axes):
-        canvas.fill(part.outline, part.colour, canvas.new_part(owner, part.nearness, part.joints))
+        canvas.fill(part.outline, part.colour, canvas.new_part(owner, part.nearness, part.joints), edged=True)
     seen = figure.to_pixels(joints)
     relative = seen[:, 2] - project(head, figure.yaw)[2]
     away = np.zeros(JOINT_COUNT, bool)
