@@ -1,0 +1,194 @@
+"""Merges the checkpoints that several cards saved at one step into a single one."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.errors import CheckpointError, OutputError
+from src.progress import Progress
+from src.tools.checkpoint_sets import CheckpointSet, complete_sets, list_checkpoints, set_by_template
+from src.tools.command import make_parser, positive, run_command
+from src.tools.merging import Merged, merge_replicas, merge_slices, read_strategy, sliced_names
+from src.tools.storage import add_storage_arguments, is_local, open_folder
+
+logger = logging.getLogger(__name__)
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class DamagedError(CheckpointError):
+    """A checkpoint cannot be read to its end."""
+
+
+@dataclass(frozen=True)
+class MergeSettings:
+    """How far ranks may be apart, which parameters stay, and how sliced ones were cut (empty: none is)."""
+
+    tolerance: float = 0.0
+    weights_only: bool = False
+    strategy: Mapping[str, Any] | None = None
+
+
+def merge_set(
+    filesystem: Any, chosen: CheckpointSet, settings: MergeSettings, scratch: Path
+) -> tuple[Merged, dict[str, Any]]:
+    """The merged parameters of a set of checkpoints and rank 0's metadata; CheckpointError says which file is wrong."""
+    meta: dict[str, Any] = {}
+    sliced: dict[str, list[NDArray[Any]]] = {name: [] for name in sliced_names(settings.strategy or {})}
+
+    def read() -> Iterator[tuple[str, Arrays]]:
+        with Progress("checkpoints", len(chosen.files)) as progress:
+            for rank, path in chosen.files.items():
+                arrays, own = _read(filesystem, path, scratch, settings.weights_only)
+                _check_meta(path, own, meta if rank else own)
+                meta.update(own if rank == 0 else {})
+                for name, slices in sliced.items():
+                    if name in arrays:
+                        slices.append(arrays.pop(name))
+                yield path, arrays
+                progress.advance(note=path)
+
+    merged = merge_replicas(read(), settings.tolerance)
+    for name, slices in sliced.items():
+        if slices:
+            merged.arrays[name] = merge_slices(name, slices, settings.strategy or {})
+    return merged, meta
+
+
+def _read(filesystem: Any, path: str, scratch: Path, weights_only: bool) -> tuple[Arrays, dict[str, Any]]:
+    """A checkpoint's parameters as arrays and its metadata; fetched first when it is not on this machine."""
+    from src.net.weights import OPTIMIZER_ENTRY, read_checkpoint
+
+    local = Path(path)
+    if not is_local(filesystem):
+        local = scratch / path.rsplit("/", 1)[-1]
+        filesystem.get_file(path, str(local))
+    try:
+        parameters, meta = read_checkpoint(local)
+    except CheckpointError as error:
+        raise DamagedError(str(error)) from None
+    finally:
+        if local.parent == scratch:
+            local.unlink(missing_ok=True)
+    kept = [name for name in parameters if not (weights_only and OPTIMIZER_ENTRY.match(name))]
+    return {name: np.asarray(parameters[name].asnumpy()) for name in kept}, meta
+
+
+def _check_meta(path: str, meta: Mapping[str, Any], first: Mapping[str, Any]) -> None:
+    for key in ("network", "stages", "epoch", "step", "global_step"):
+        if meta.get(key) != first.get(key):
+            raise CheckpointError(f"{path}: says {key}={meta.get(key)}, rank 0 says {first.get(key)}")
+
+
+def _write(filesystem: Any, target: str, merged: Merged, meta: Mapping[str, Any], scratch: Path) -> None:
+    """Write the checkpoint, read it back, and put it where it belongs."""
+    import mindspore as ms
+
+    from src.net.weights import read_checkpoint
+    from src.train.checkpoint import write_checkpoint
+
+    local = Path(target) if is_local(filesystem) else scratch / target.rsplit("/", 1)[-1]
+    parameters = [ms.Parameter(ms.Tensor(array), name=name) for name, array in merged.arrays.items()]
+    write_checkpoint(parameters, local, dict(meta))
+    read_checkpoint(local)
+    if not is_local(filesystem):
+        filesystem.put_file(str(local), target)
+
+
+def _candidates(paths: list[str], arguments: argparse.Namespace) -> list[CheckpointSet]:
+    if arguments.checkpoint_filename_template:
+        return [set_by_template(paths, arguments.checkpoint_filename_template, arguments.rank_size)]
+    return complete_sets(paths, arguments.rank_size)
+
+
+def _merge_newest(
+    filesystem: Any, candidates: list[CheckpointSet], settings: MergeSettings, scratch: Path
+) -> tuple[CheckpointSet, Merged, dict[str, Any]]:
+    """Merge the first set; where that is damaged, say so and take the next older one."""
+    for chosen in candidates:
+        try:
+            return chosen, *merge_set(filesystem, chosen, settings, scratch)
+        except DamagedError as error:
+            if chosen is candidates[-1]:
+                raise
+            logger.warning("%s; going back to an older step", error)
+    raise CheckpointError("no checkpoints to merge")
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    filesystem, root = open_folder(arguments.checkpoint_root_path, arguments.storage_mode, arguments.obs_local_root)
+    candidates = _candidates(list_checkpoints(filesystem, root), arguments)
+    if not arguments.force:
+        _check_absent(filesystem, _target(root, candidates[0], arguments.output))
+    strategy = read_strategy(arguments.strategy) if arguments.strategy else None
+    settings = MergeSettings(arguments.tolerance, arguments.weights_only, strategy)
+    with tempfile.TemporaryDirectory(prefix="merge_") as scratch:
+        chosen, merged, meta = _merge_newest(filesystem, candidates, settings, Path(scratch))
+        target = _target(root, chosen, arguments.output)
+        if not arguments.force:
+            _check_absent(filesystem, target)
+        sources = [path.rsplit("/", 1)[-1] for path in chosen.files.values()]
+        facts = {"merged_from": sources, "largest_drift": merged.learnt.largest}
+        _write(filesystem, target, merged, {**meta, **facts}, Path(scratch))
+    print(f"{len(chosen.files)} ranks: {', '.join(sources)}")
+    print(f"learnt parameters: {merged.learnt}")
+    print(f"batch-norm statistics: {merged.statistics}{', averaged' if merged.statistics.different else ''}")
+    print(f"{_shown(arguments.checkpoint_root_path, target)}: {len(merged.arrays)} parameters")
+    return 0
+
+
+def _target(root: str, chosen: CheckpointSet, output: str | None) -> str:
+    return f"{root.rstrip('/')}/{output or chosen.name}"
+
+
+def _check_absent(filesystem: Any, target: str) -> None:
+    if filesystem.exists(target):
+        raise OutputError(f"{target}: is there already; name another --output or give --force")
+
+
+def _shown(given: str, target: str) -> str:
+    return f"{given.split('://')[0]}://{target}" if "://" in given else target
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = make_parser(
+        "merge_checkpoints",
+        "Merge the checkpoints that several cards saved at one step into a single one that test_tmp.py loads.",
+        "--rank_size=4 --checkpoint_root_path=/a/b/c/A "
+        "--checkpoint_filename_template=openpose-train-rank{}-1000_103.ckpt",
+        "--checkpoint_root_path=obs://bucket/output/ep2_np4",
+    )
+    parser.add_argument(
+        "--checkpoint_root_path", required=True, help="folder (or obs:// address) with the files, or with ckpt_<rank>/"
+    )
+    parser.add_argument(
+        "--checkpoint_filename_template",
+        help="file name with {} where the rank stands; left out: the newest complete step",
+    )
+    parser.add_argument("--rank_size", type=positive, help="number of cards; left out: the highest rank found plus 1")
+    parser.add_argument("--output", metavar="NAME", help="file name of the result [the template without {}]")
+    parser.add_argument(
+        "--tolerance", type=float, default=0.0, help="largest difference allowed between ranks [%(default)s]"
+    )
+    parser.add_argument(
+        "--strategy", type=Path, metavar="FILE", help="MindSpore's strategy file, for sliced parameters"
+    )
+    parser.add_argument("--weights_only", action="store_true", help="leave out the optimizer's state")
+    parser.add_argument("--force", action="store_true", help="replace a result that is there already")
+    add_storage_arguments(parser)
+    return run_command(_work, parser, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""Merges the parameters of several ranks: equal ones to their mean, sliced ones to the whole they are slices of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.errors import CheckpointError
+
+Arrays = Mapping[str, NDArray[Any]]
+
+#: Every rank gathers these from its own pictures, so that they differ.
+STATISTICS = (".moving_mean", ".moving_variance")
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far ranks are from rank 0: the number of parameters that differ, and the one that differs most."""
+
+    different: int = 0
+    name: str = ""
+    largest: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.different} differ, most {self.name} by {self.largest:.3g}" if self.different else "all agree"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The merged parameters, and how far the ranks' learnt parameters and batch-norm statistics were apart."""
+
+    arrays: dict[str, NDArray[Any]]
+    learnt: Drift
+    statistics: Drift
+
+
+def merge_replicas(ranks: Iterable[tuple[str, Arrays]], tolerance: float) -> Merged:
+    """The mean of the ranks' parameters; `ranks` gives each one's file and parameters and is read one at a time.
+
+    Raises CheckpointError when names, shapes or types differ, a value is not finite, whole numbers differ, or learnt
+    parameters differ by more than `tolerance`. Batch-norm statistics may differ.
+    """
+    first: dict[str, NDArray[Any]] = {}
+    total: dict[str, NDArray[Any]] = {}
+    largest: dict[str, float] = {}
+    count = 0
+    for file, arrays in ranks:
+        count += 1
+        if count == 1:
+            first = dict(arrays)
+            largest = dict.fromkeys(first, 0.0)
+            total = {name: array.astype(np.float64) for name, array in first.items() if array.dtype.kind == "f"}
+            _check_finite(file, arrays)
+            continue
+        _check_alike(file, arrays, first)
+        _check_finite(file, arrays)
+        for name, array in arrays.items():
+            largest[name] = max(largest[name], _distance(array, first[name]))
+            if name in total:
+                total[name] += array
+    learnt = _drift({name: value for name, value in largest.items() if not name.endswith(STATISTICS)})
+    _check_agreement(learnt, {name: value for name, value in largest.items() if name not in total}, tolerance)
+    statistics = _drift({name: value for name, value in largest.items() if name.endswith(STATISTICS)})
+    merged = {name: (total[name] / count).astype(a.dtype) if name in total else a for name, a in first.items()}
+    return Merged(merged, learnt, statistics)
+
+
+def merge_slices(name: str, slices: list[NDArray[Any]], strategy: Mapping[str, Any]) -> NDArray[Any]:
+    """The whole parameter from its slices in order of rank, by MindSpore's own merging.
+
+    Ranks that hold the same slice must agree. Raises CheckpointError.
+    """
+    import mindspore as ms
+
+    _check_copies(name, slices, strategy[name])
+    parameters = [ms.Parameter(ms.Tensor(each), name=name) for each in slices]
+    try:
+        return ms.merge_sliced_parameter(parameters, dict(strategy)).asnumpy()
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise CheckpointError(f"{name}: its slices do not fit the strategy ({_one_line(error)})") from None
+
+
+def read_strategy(path: Path) -> dict[str, Any]:
+    """A strategy file's layouts by parameter; CheckpointError when it is none, or asks for more than can be merged."""
+    import mindspore as ms
+
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such strategy file")
+    try:
+        strategy = dict(ms.build_searched_strategy(str(path)))
+    except (ValueError, TypeError, AttributeError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: not a strategy file ({_one_line(error)})") from None
+    if not strategy:
+        raise CheckpointError(f"{path}: the strategy file holds no parameter")
+    sharded = [name for name, layout in strategy.items() if layout.opt_weight_shard_size]
+    if sharded:
+        raise CheckpointError(
+            f"{path}: {sharded[0]} is sharded by the parallel optimizer too; convert the checkpoints with "
+            "mindspore.transform_checkpoints first"
+        )
+    return strategy
+
+
+def sliced_names(strategy: Mapping[str, Any]) -> set[str]:
+    """The parameters of which a rank holds a part only."""
+    return {name for name, layout in strategy.items() if any(axis >= 0 for axis in layout.tensor_map[0].dim)}
+
+
+def _check_copies(name: str, slices: list[NDArray[Any]], layout: Any) -> None:
+    """Ranks at the same place along every axis that the parameter is cut along must hold the same slice."""
+    devices = list(layout.dev_matrix[0].dim)
+    if len(slices) != int(np.prod(devices)):
+        raise CheckpointError(f"{name}: the strategy is for {int(np.prod(devices))} ranks, not for {len(slices)}")
+    axes = sorted({len(devices) - 1 - axis for axis in layout.tensor_map[0].dim if axis >= 0})
+    holder: dict[tuple[int, ...], int] = {}
+    for rank, array in enumerate(slices):
+        place = np.unravel_index(rank, devices)
+        other = holder.setdefault(tuple(int(place[axis]) for axis in axes), rank)
+        if not np.array_equal(slices[other], array):
+            raise CheckpointError(f"{name}: rank {rank} and rank {other} hold different copies of the same slice")
+
+
+def _check_alike(file: str, arrays: Arrays, first: Arrays) -> None:
+    odd = sorted(set(arrays) ^ set(first))
+    if odd:
+        raise CheckpointError(f"{file}: its parameters are not rank 0's: {', '.join(odd[:3])} is in one of them only")
+    for name, array in arrays.items():
+        if array.shape != first[name].shape or array.dtype != first[name].dtype:
+            raise CheckpointError(
+                f"{file}: {name} is {array.dtype} {array.shape}, in rank 0 {first[name].dtype} {first[name].shape}; "
+                "for sliced parameters give --strategy"
+            )
+
+
+def _check_finite(file: str, arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{file}: {name} holds values that are no numbers; training diverged before this step"
+            )
+
+
+def _check_agreement(learnt: Drift, whole_numbers: Mapping[str, float], tolerance: float) -> None:
+    unequal = [name for name, value in whole_numbers.items() if value]
+    if unequal:
+        raise CheckpointError(f"{unequal[0]} differs between the ranks: they were not saved at the same step")
+    if learnt.largest > tolerance:
+        raise CheckpointError(
+            f"the ranks disagree: {learnt} (allowed {tolerance:g}); they are of different runs, or did not train "
+            "together; --tolerance merges them all the same"
+        )
+
+
+def _distance(array: NDArray[Any], other: NDArray[Any]) -> float:
+    if not array.size or np.array_equal(array, other):
+        return 0.0
+    return float(np.abs(array.astype(np.float64) - other).max())
+
+
+def _drift(largest: Mapping[str, float]) -> Drift:
+    name = max(largest, key=largest.__getitem__, default="")
+    return Drift(sum(value > 0 for value in largest.values()), name, largest.get(name, 0.0))
+
+
+def _one_line(error: BaseException) -> str:
+    lines = [line.strip("- ") for line in str(error).splitlines() if line.strip("- ")]
+    return lines[0][:160] if lines else type(error).__name__

@@ -1,0 +1,252 @@
+"""Merging: every rank is there, agreement is proven, means are right, slices become whole, and the result infers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import obs_sync
+from src.net.build import build_network, choose_device
+from src.net.weights import read_checkpoint
+from src.tools.merge_checkpoints import main
+from src.train.checkpoint import CheckpointName, network_meta, write_checkpoint
+
+Arrays = Mapping[str, NDArray[Any]]
+TEMPLATE = "openpose-train-rank{}-1000_103.ckpt"
+MERGED = "openpose-train-rank-1000_103.ckpt"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _device() -> None:
+    choose_device("CPU")
+
+
+def save(path: Path, arrays: Arrays, **meta: Any) -> None:
+    parameters = [ms.Parameter(ms.Tensor(array), name=name) for name, array in arrays.items()]
+    write_checkpoint(parameters, path, {"network": "mobilenet_v2", "stages": 1, **meta})
+
+
+def load(path: Path) -> dict[str, NDArray[Any]]:
+    return {name: value.asnumpy() for name, value in read_checkpoint(path)[0].items()}
+
+
+def rank_arrays(rank: int, drift: float = 0.0) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(3)
+    return {
+        "base.w": rng.normal(size=(4, 3)).astype(np.float32) + np.float32(drift * rank),
+        "bn.moving_mean": np.full(5, rank, np.float32),
+        "bn.moving_variance": np.full(5, 2 + rank, np.float32),
+        "moments.base.w": rng.normal(size=(4, 3)).astype(np.float32),
+        "global_step": np.array([103_000], np.int32),
+        "learning_rate": np.array(1e-4, np.float32),
+    }
+
+
+def save_ranks(folder: Path, ranks: list[int], drift: float = 0.0, template: str = TEMPLATE, **meta: Any) -> None:
+    for rank in ranks:
+        save(folder / template.replace("{}", str(rank)), rank_arrays(rank, drift), **meta)
+
+
+def run(folder: object, *arguments: str, template: str | None = TEMPLATE) -> int:
+    named = [f"--checkpoint_filename_template={template}"] if template else []
+    return main([f"--checkpoint_root_path={folder}", *named, *arguments])
+
+
+def test_equal_ranks_merge_bit_for_bit_and_statistics_are_averaged(tmp_path: Path, capsys: Any) -> None:
+    save_ranks(tmp_path, [0, 1, 2], epoch=1000, step=103)
+    assert run(tmp_path, "--rank_size=3") == 0
+    merged = load(tmp_path / MERGED)
+    for name in ("base.w", "moments.base.w", "global_step", "learning_rate"):
+        np.testing.assert_array_equal(merged[name], rank_arrays(0)[name])
+        assert merged[name].dtype == rank_arrays(0)[name].dtype
+    np.testing.assert_array_equal(merged["bn.moving_mean"], np.ones(5, np.float32))
+    np.testing.assert_array_equal(merged["bn.moving_variance"], np.full(5, 3, np.float32))
+    out = capsys.readouterr().out
+    assert "learnt parameters: all agree" in out
+    assert "2 differ, most bn.moving_mean by 2, averaged" in out
+    assert read_checkpoint(tmp_path / MERGED)[1]["epoch"] == 1000
+
+
+@pytest.mark.parametrize(
+    ("ranks", "rank_size", "message"),
+    [
+        ([0, 2, 3], 4, "rank 1 of 4 missing"),
+        ([0, 1, 2], 4, "rank 3 of 4 missing"),
+        ([0, 1, 2, 4], 4, "rank 3 of 4 missing, rank 4 there although rank_size is 4"),
+        ([0, 1, 2], 2, "rank 2 there although rank_size is 2"),
+        ([1, 2], None, "rank 0 of 3 missing"),
+    ],
+)
+def test_missing_and_extra_ranks_are_named(
+    tmp_path: Path, capsys: Any, ranks: list[int], rank_size: int | None, message: str
+) -> None:
+    for rank in ranks:
+        (tmp_path / TEMPLATE.replace("{}", str(rank))).write_bytes(b"never read")
+    assert run(tmp_path, *([f"--rank_size={rank_size}"] if rank_size else [])) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / MERGED).exists()
+
+
+def test_drift_is_refused_or_merged_to_the_mean_within_a_tolerance(tmp_path: Path, capsys: Any) -> None:
+    save_ranks(tmp_path, [0, 1, 2], drift=0.01)
+    assert run(tmp_path) == 2
+    assert "1 differ, most base.w by 0.02" in capsys.readouterr().err
+    assert not (tmp_path / MERGED).exists()
+    assert run(tmp_path, "--tolerance=0.021") == 0
+    np.testing.assert_allclose(load(tmp_path / MERGED)["base.w"], rank_arrays(1, 0.01)["base.w"], atol=1e-6)
+    assert "most base.w by 0.02" in capsys.readouterr().out
+    assert read_checkpoint(tmp_path / MERGED)[1]["largest_drift"] == pytest.approx(0.02, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("base.w", np.full((4, 3), np.nan, np.float32), "no numbers"),
+        ("base.w", np.zeros((2, 3), np.float32), "--strategy"),
+        ("global_step", np.array([102_999], np.int32), "same step"),
+        ("another.w", np.zeros(2, np.float32), "another.w is in one of them only"),
+    ],
+)
+def test_ranks_that_do_not_belong_together(
+    tmp_path: Path, capsys: Any, name: str, change: NDArray[Any], message: str
+) -> None:
+    save_ranks(tmp_path, [0])
+    save(tmp_path / TEMPLATE.replace("{}", "1"), {**rank_arrays(1), name: change})
+    assert run(tmp_path, "--tolerance=1000") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_other_metadata_is_another_step(tmp_path: Path, capsys: Any) -> None:
+    save_ranks(tmp_path, [0], epoch=1000, step=103)
+    save_ranks(tmp_path, [1], epoch=999, step=103)
+    assert run(tmp_path) == 2
+    assert "epoch=999" in capsys.readouterr().err
+
+
+def test_nothing_is_overwritten_without_force(tmp_path: Path, capsys: Any) -> None:
+    save_ranks(tmp_path, [0, 1])
+    (tmp_path / MERGED).write_bytes(b"precious")
+    assert run(tmp_path) == 2
+    assert "--force" in capsys.readouterr().err
+    assert (tmp_path / MERGED).read_bytes() == b"precious"
+    assert run(tmp_path, "--force") == 0
+    assert "base.w" in load(tmp_path / MERGED)
+    assert run(tmp_path, "--output=other.ckpt", "--weights_only") == 0
+    assert set(load(tmp_path / "other.ckpt")) == {"base.w", "bn.moving_mean", "bn.moving_variance"}
+
+
+@pytest.mark.parametrize("template", ["no_place.ckpt", "two{}places{}.ckpt", "absent{}.ckpt"])
+def test_templates_that_cannot_be(tmp_path: Path, capsys: Any, template: str) -> None:
+    save_ranks(tmp_path, [0])
+    assert run(tmp_path, template=template) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_template_signs_are_taken_literally(tmp_path: Path) -> None:
+    save_ranks(tmp_path, [0, 1], template="a+b(rank{}).x.ckpt")
+    (tmp_path / "aab(rank2)yx.ckpt").write_bytes(b"another's")
+    assert run(tmp_path, template="a+b(rank{}).x.ckpt") == 0
+    assert (tmp_path / "a+b(rank).x.ckpt").is_file()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    """A local folder that stands for OBS: the newest step lacks a rank, the next one is damaged, then two good ones."""
+    run_folder = tmp_path / "bucket" / "run"
+    for epoch, step in ((1, 9), (2, 9), (3, 9), (10, 4)):
+        for rank in (0, 1):
+            if (epoch, rank) != (10, 1):
+                save(run_folder / f"ckpt_{rank}" / str(CheckpointName(rank, epoch, step)), rank_arrays(rank))
+    damaged = run_folder / "ckpt_1" / str(CheckpointName(1, 3, 9))
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    yield tmp_path
+    obs_sync.configure()
+
+
+def test_newest_complete_step_in_obs_is_found_and_published(store: Path, capsys: Any) -> None:
+    arguments = ["--storage_mode=local", f"--obs_local_root={store}"]
+    assert run("obs://bucket/run", *arguments, template=None) == 0
+    captured = capsys.readouterr()
+    assert "obs://bucket/run/openpose-train-rank-2_9.ckpt: 6 parameters" in captured.out
+    assert set(load(store / "bucket" / "run" / "openpose-train-rank-2_9.ckpt")) == set(rank_arrays(0))
+    assert run("obs://bucket/run", *arguments, "--rank_size=3", template=None) == 2
+    assert "rank 1, 2 of 3 missing" in capsys.readouterr().err
+    assert run("obs://bucket/none", *arguments, template=None) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def strategy_file(path: Path, layouts: Mapping[str, tuple[list[int], list[int]]], shard: int = 0) -> Path:
+    """A strategy in MindSpore's JSON form: device matrix and tensor map of each parameter."""
+    items = {
+        name: {
+            "field": 0,
+            "opt_weight_shard_size": shard,
+            "opt_weight_shard_step": shard,
+            "dev_matrix": m,
+            "tensor_map": t,
+        }
+        for name, (m, t) in layouts.items()
+    }
+    path.write_text(json.dumps({"parallel_layout_item": items, "parallel_strategy_item": {"x": {"stage": 0}}}))
+    return path
+
+
+def save_sliced(folder: Path, whole: NDArray[np.float32]) -> None:
+    """Four ranks as 2×2: rows are cut along the second device axis, the first axis holds copies."""
+    for rank in range(4):
+        half = whole[: len(whole) // 2] if rank % 2 == 0 else whole[len(whole) // 2 :]
+        save(folder / TEMPLATE.replace("{}", str(rank)), {"cut.w": half, "bias": np.ones(3, np.float32)})
+
+
+def test_slices_become_whole(tmp_path: Path) -> None:
+    whole = np.arange(48, dtype=np.float32).reshape(8, 6)
+    save_sliced(tmp_path, whole)
+    strategy = strategy_file(tmp_path / "s.json", {"cut.w": ([2, 2], [0, -1]), "bias": ([2, 2], [-1])})
+    assert run(tmp_path, f"--strategy={strategy}") == 0
+    merged = load(tmp_path / MERGED)
+    np.testing.assert_array_equal(merged["cut.w"], whole)
+    np.testing.assert_array_equal(merged["bias"], np.ones(3))
+
+
+def test_slices_that_do_not_fit_are_refused(tmp_path: Path, capsys: Any) -> None:
+    whole = np.arange(48, dtype=np.float32).reshape(8, 6)
+    save_sliced(tmp_path, whole)
+    for_two = strategy_file(tmp_path / "two.json", {"cut.w": ([2], [0, -1])})
+    assert run(tmp_path, f"--strategy={for_two}") == 2
+    assert "for 2 ranks, not for 4" in capsys.readouterr().err
+    sharded = strategy_file(tmp_path / "sharded.json", {"cut.w": ([2, 2], [0, -1])}, shard=2)
+    assert run(tmp_path, f"--strategy={sharded}") == 2
+    assert "parallel optimizer" in capsys.readouterr().err
+    save(tmp_path / TEMPLATE.replace("{}", "2"), {"cut.w": whole[4:], "bias": np.ones(3, np.float32)})
+    fitting = strategy_file(tmp_path / "s.json", {"cut.w": ([2, 2], [0, -1])})
+    assert run(tmp_path, f"--strategy={fitting}") == 2
+    assert "rank 2 and rank 0 hold different copies" in capsys.readouterr().err
+    (tmp_path / "no.ckpt").write_bytes(b"\xff\x00nonsense")
+    assert run(tmp_path, f"--strategy={tmp_path / 'no.ckpt'}") == 2
+    assert "strategy file" in capsys.readouterr().err
+
+
+def test_a_merged_network_is_loaded_for_inference(tmp_path: Path) -> None:
+    from src.infer.forward import load_model
+
+    network = build_network("mobilenet_v2", 1)
+    for rank in (0, 1):
+        for parameter in network.get_parameters():
+            if parameter.name.endswith(".moving_mean"):
+                parameter.set_data(ms.Tensor(np.full(parameter.shape, rank, np.float32)))
+        write_checkpoint(network, tmp_path / TEMPLATE.replace("{}", str(rank)), network_meta("mobilenet_v2", 1))
+    assert run(tmp_path) == 0
+    model = load_model(tmp_path / MERGED, "mobilenet_v2", 1, device_target="CPU")
+    maps = model.forward([np.zeros((64, 64, 3), np.uint8)])
+    assert np.isfinite(maps[0].heatmaps).all()
+    with pytest.raises(Exception, match="mobilenet_v2"):
+        load_model(tmp_path / MERGED, "vgg19", 6, device_target="CPU")
