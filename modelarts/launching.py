@@ -1,0 +1,221 @@
+"""Starting processes that live and die together: the ranks of a job, and MindSpore's scheduler beside them.
+
+This does on a processor what msrun does, with the same environment, but returns the first bad exit code within seconds
+instead of after a heartbeat of 40, takes a free port, and leaves no process behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+logger = logging.getLogger(__name__)
+
+TIMED_OUT, STOPPED = 124, 128 + signal.SIGTERM
+#: What the platform leaves processes between SIGTERM and SIGKILL.
+PLATFORM_GRACE_S = 15.0
+_POLL_S = 0.1
+_PIPE_CLOSES_S = 5.0
+
+OnLine = Callable[[str, bytes], None]
+ShouldStop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Start:
+    """How one process is started; its output goes to the file `log`.
+
+    `waited_for` is False for a helper that need not end by itself, but must not fail either.
+    """
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(repr=False)
+    log: Path
+    folder: Path | None = None
+    waited_for: bool = True
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: its exit code (128 + signal for a killed process) and the process that decided it, if one did."""
+
+    exit_code: int
+    culprit: str = ""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it ended because somebody asked for it."""
+        return self.exit_code == STOPPED and not self.culprit
+
+
+def launch_ranks(
+    command: Sequence[str],
+    ranks: int,
+    env: Mapping[str, str],
+    log_dir: str | Path,
+    timeout_s: float,
+    grace_s: float = 5.0,
+) -> int:
+    """Run a command as `ranks` data-parallel processes on this machine; returns the first bad exit code, else 0.
+
+    `env` is added to this process's environment. Output goes to `log_dir`/worker_<rank>.log and scheduler.log. When a
+    rank fails the others get SIGTERM and, `grace_s` later, SIGKILL; after `timeout_s` all do, and the code is 124.
+    """
+    base = {**os.environ, **env}
+    folder = Path(log_dir)
+    starts = [
+        Start(
+            "scheduler" if rank is None else f"rank {rank}",
+            command,
+            {**base, **variables},
+            folder / ("scheduler.log" if rank is None else f"worker_{rank}.log"),
+            waited_for=rank is not None,
+        )
+        for rank, variables in cluster_variables(ranks)
+    ]
+    return run_together(starts, timeout_s, grace_s=grace_s).exit_code
+
+
+def cluster_variables(ranks: int) -> list[tuple[int | None, dict[str, str]]]:
+    """What msrun would set, for the scheduler (None) and for each rank of a new cluster on this machine."""
+    common = {
+        "MS_WORKER_NUM": str(ranks),
+        "MS_SCHED_HOST": "127.0.0.1",
+        "MS_SCHED_PORT": str(_free_port()),
+        "MS_TOPO_TIMEOUT": "120",
+        "MS_NODE_TIMEOUT": "30",
+        "MS_CPU_COMM_OP_TIMEOUT": "600",  # ranks may drift apart: compiling, saving, a slow disk
+        "RANK_SIZE": str(ranks),
+    }
+    scheduler = {**common, "MS_ROLE": "MS_SCHED", "RANK_ID": "0"}
+    workers = [
+        (
+            rank,
+            {**common, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": str(rank), "RANK_ID": str(rank), "DEVICE_ID": str(rank)},
+        )
+        for rank in range(ranks)
+    ]
+    return [(None, scheduler), *workers]
+
+
+def run_together(
+    starts: Sequence[Start],
+    timeout_s: float | None = None,
+    *,
+    grace_s: float = PLATFORM_GRACE_S,
+    should_stop: ShouldStop | None = None,
+    on_line: OnLine | None = None,
+) -> Ending:
+    """Start all, wait, and end all: when those waited for are done, when one fails, when asked to, when time is up.
+
+    `on_line(name, line)` gets every line of output beside the log files. No process outlives this call.
+    """
+    running: list[_Running] = []
+    try:
+        for start in starts:
+            running.append(_Running(start, on_line))
+        ending = _watch(running, timeout_s, should_stop)
+        _terminate(running, grace_s)
+        return ending
+    finally:
+        for process in running:
+            process.kill()
+
+
+class _Running:
+    """A started process with its own group, so that its children end with it."""
+
+    def __init__(self, start: Start, on_line: OnLine | None) -> None:
+        self.start = start
+        start.log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = start.log.open("ab")
+        self._process = subprocess.Popen(
+            list(start.command),
+            env=dict(start.environment),
+            cwd=start.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log if on_line is None else subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._pump: threading.Thread | None = None
+        if on_line is not None:
+            self._pump = threading.Thread(target=self._copy_lines, args=(on_line,), daemon=True)
+            self._pump.start()
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; 128 + signal when a signal ended it."""
+        code = self._process.poll()
+        return 128 - code if code is not None and code < 0 else code
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and its children."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def kill(self) -> None:
+        """End it and all its children at once, and close its log."""
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+        if self._pump is not None:
+            self._pump.join(_PIPE_CLOSES_S)
+        self._log.close()
+
+    def _copy_lines(self, on_line: OnLine) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._log.write(line)
+                self._log.flush()
+                on_line(self.start.name, line)
+
+
+def _watch(running: Sequence[_Running], timeout_s: float | None, should_stop: ShouldStop | None) -> Ending:
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    ranks_first = sorted(running, key=lambda process: not process.start.waited_for)
+    while True:
+        for process in ranks_first:
+            if process.exit_code:
+                logger.error("%s ended with exit code %d; see %s", *_facts(process))
+                return Ending(process.exit_code, process.start.name)
+        if all(process.exit_code == 0 for process in running if process.start.waited_for):
+            return Ending(0)
+        if should_stop is not None and should_stop():
+            return Ending(STOPPED)
+        if deadline is not None and time.monotonic() > deadline:
+            left = ", ".join(process.start.name for process in running if process.exit_code is None)
+            logger.error("still running after %g s: %s", timeout_s, left)
+            return Ending(TIMED_OUT, left)
+        time.sleep(_POLL_S)
+
+
+def _facts(process: _Running) -> tuple[str, int | None, Path]:
+    return process.start.name, process.exit_code, process.start.log
+
+
+def _terminate(running: Sequence[_Running], grace_s: float) -> None:
+    """SIGTERM to what still runs, and time to obey."""
+    for process in running:
+        if process.exit_code is None:
+            process.signal(signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    while time.monotonic() < deadline and any(process.exit_code is None for process in running):
+        time.sleep(_POLL_S)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
