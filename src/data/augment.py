@@ -7,6 +7,7 @@ resampled once and keypoints and masks follow exactly. Ranges are those of the r
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import dataclass
 
 import cv2
@@ -18,6 +19,7 @@ from src.pose.skeleton import MIRROR
 Matrix = NDArray[np.float64]
 Joints = NDArray[np.float32]
 Point = tuple[float, float]
+Box = tuple[float, float, float, float]
 
 #: What lies beyond the picture's edge, in all three channels.
 PADDING = 128
@@ -54,18 +56,19 @@ class View:
 
 
 def draw_view(
-    rng: np.random.Generator, joints: Joints, input_size: tuple[int, int], ranges: AugmentRanges | None = None
+    rng: random.Random, joints: Joints, input_size: tuple[int, int], ranges: AugmentRanges | None = None
 ) -> View:
     """A random view of a picture with the persons `joints` (P >= 1, 18, 3), centred near one of them.
 
-    The number of draws is always the same, so one range's change leaves the other draws as they were.
+    The number of draws is always the same, so one range's change leaves the other draws as they were. (Plain Python on
+    purpose: on so few numbers it is several times faster than NumPy.)
     """
     r = ranges or AugmentRanges()
     width, height = input_size
     unit = min(width, height) / REFERENCE_SIDE
-    uniform = rng.random(9).tolist()
-    turn = min(max(rng.normal() * r.rotate_max_deg / 3, -r.rotate_max_deg), r.rotate_max_deg)
-    boxes = joint_boxes(joints).tolist()
+    uniform = [rng.random() for _ in range(9)]
+    turn = min(max(rng.gauss(0.0, 1.0) * r.rotate_max_deg / 3, -r.rotate_max_deg), r.rotate_max_deg)
+    boxes = joint_boxes(joints)
     scale = _scale(boxes, uniform[0], r) * unit
     left, top, right, bottom = boxes[min(int(uniform[1] * len(boxes)), len(boxes) - 1)]
     shift = 2 * r.shift_px * unit
@@ -81,15 +84,17 @@ def draw_view(
     return View(matrix, flipped, colour)
 
 
-def joint_boxes(joints: Joints) -> NDArray[np.float64]:
-    """(P, 4) left, top, right, bottom of each person's annotated joints."""
-    hidden = joints[:, :, 2:] <= 0
-    low = np.where(hidden, np.inf, joints[:, :, :2]).min(axis=1)
-    high = np.where(hidden, -np.inf, joints[:, :, :2]).max(axis=1)
-    return np.concatenate([low, high], axis=1)
+def joint_boxes(joints: Joints) -> list[Box]:
+    """(left, top, right, bottom) of each person's annotated joints; every person must have one."""
+    boxes: list[Box] = []
+    for person in joints.tolist():
+        xs = [x for x, _, visibility in person if visibility > 0]
+        ys = [y for _, y, visibility in person if visibility > 0]
+        boxes.append((min(xs), min(ys), max(xs), max(ys)))
+    return boxes
 
 
-def _scale(boxes: list[list[float]], uniform: float, r: AugmentRanges) -> float:
+def _scale(boxes: list[Box], uniform: float, r: AugmentRanges) -> float:
     """A scale that keeps all persons' diagonals in range as far as the scale's own range allows."""
     diagonals = [math.hypot(right - left + 1, bottom - top + 1) for left, top, right, bottom in boxes]
     low = min(max(r.box_min_px / min(diagonals), r.scale_min), 1.0, r.scale_max)
@@ -164,14 +169,11 @@ def colour_matrix(hue_deg: float, saturation: float, brightness: float) -> Matri
 
     The linear counterpart of a change of hue, saturation and value, at a fraction of the two colour conversions' cost.
     """
-    c, s = math.cos(math.radians(hue_deg)), math.sin(math.radians(hue_deg))
-    matrix = np.empty((3, 4))
-    matrix[:, :3] = _GREY + (saturation * c) * _CHROMA + (saturation * s) * _QUARTER_TURN
-    matrix[:, 3] = brightness
-    return matrix
+    c, s = math.cos(math.radians(hue_deg)) * saturation, math.sin(math.radians(hue_deg)) * saturation / math.sqrt(3)
+    same, ahead, behind = 1 / 3 + c * 2 / 3, 1 / 3 - c / 3 - s, 1 / 3 - c / 3 + s
+    return np.array(
+        [[same, ahead, behind, brightness], [behind, same, ahead, brightness], [ahead, behind, same, brightness]]
+    )
 
 
-_GREY = np.full((3, 3), 1 / 3)
-_CHROMA = np.eye(3) - _GREY
-_QUARTER_TURN = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / math.sqrt(3)
 _MIRROR = np.array(MIRROR)

@@ -49,7 +49,8 @@ def build_loader(
     To resume, leave `start_epoch` at 0 and call `set_init_step(global_step)` on the result: skipped samples are not
     made. (`start_epoch` is for a run that begins at an epoch by other means.) `workers` is clamped to the processors
     there are. Threads are the default: OpenCV works outside Python's lock; `worker_processes` needs shared memory
-    (/dev/shm) of about workers x prefetch x sample size. Raises DataError where a rank's share makes no batch.
+    (/dev/shm) of about workers x prefetch x sample size. With several workers OpenCV's own threads are switched off.
+    Raises DataError where a rank's share makes no batch.
     """
     share = -(-len(maker) // rank_size)
     if batches_per_epoch(len(maker), batch_size, rank_size) == 0:
@@ -59,6 +60,8 @@ def build_loader(
     count = max(1, min(workers, os.cpu_count() or 1))
     if count < workers:
         log.info("%d data workers asked for, %d processors here: using %d", workers, count, count)
+    if count > 1:
+        cv2.setNumThreads(1)  # each worker is one; and a forked process must not inherit a pool of threads it lacks
     if prefetch is not None:
         ds.config.set_prefetch_size(prefetch)
     dataset = ds.GeneratorDataset(
@@ -91,15 +94,11 @@ class _Source:
 
     def __init__(self, maker: SampleMaker) -> None:
         self.maker = maker
-        self.process = os.getpid()
 
     def __len__(self) -> int:
         return len(self.maker)
 
     def __getitem__(self, key: Any) -> tuple[NDArray[Any], ...]:
-        if os.getpid() != self.process:  # a worker process: one thread each, or they fight for the processors
-            cv2.setNumThreads(1)
-            self.process = os.getpid()
         epoch, index = divmod(int(key), len(self.maker))
         try:
             return tuple(self.maker.make(index, epoch))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -99,17 +100,17 @@ class SampleMaker:
 
     def make(self, index: int, epoch: int) -> Sample:
         """The sample of picture `index` in `epoch`."""
-        rng = np.random.default_rng([self.settings.seed, epoch, index])
+        rng = random.Random((self.settings.seed << 64) + (epoch << 32) + index)
         row = index
         for _ in range(_ATTEMPTS):
             try:
                 return self._make(row, rng)
             except PictureError as error:
                 self._note(error)
-                row = int(rng.integers(len(self.index)))
+                row = rng.randrange(len(self.index))
         raise DataError(f"{_ATTEMPTS} pictures in a row cannot be read, the last: {self._last()}; check the data")
 
-    def _make(self, row: int, rng: np.random.Generator) -> Sample:
+    def _make(self, row: int, rng: random.Random) -> Sample:
         s = self.settings
         joints = np.array(self.index.persons[row])
         if s.augment:
@@ -155,6 +156,8 @@ class SampleMaker:
             path = os.path.join(self.mask_folder, os.path.splitext(str(index.names[row]))[0] + ".png")
             if os.path.exists(path):
                 return valid_cells(read_mask_regions(self._mask_file(path, row), matrix, s.map_size))
+        if not len(index.ignored[row]) and not len(index.crowds[row]):
+            return np.ones((1, *s.map_size[::-1]), np.float32)
         ignored = ignored_regions(index.ignored[row], index.crowds[row], index.kept[row], matrix, s.map_size)
         return valid_cells(ignored)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import tempfile
 import time
 from collections.abc import Callable
@@ -58,7 +59,7 @@ def prepare(folder: Path) -> Path:
 def stages(maker: SampleMaker, row: int, epoch: int) -> dict[str, Callable[[], Any]]:
     """Every stage of one sample on its own, with what it needs made beforehand."""
     s = maker.settings
-    rng = np.random.default_rng([s.seed, epoch, row])
+    rng = random.Random(epoch)
     joints = np.array(maker.index.persons[row])
     view = augment.draw_view(rng, joints, s.input_size, s.ranges)
     path = Path(maker.folder, str(maker.index.names[row]))
@@ -75,7 +76,7 @@ def stages(maker: SampleMaker, row: int, epoch: int) -> dict[str, Callable[[], A
         "whole sample": lambda: maker.make(row, epoch),
         "  read file": lambda: images.read_bytes(path),
         "  decode": lambda: images.decode_picture(data, path, reduction),
-        "  draw view": lambda: augment.draw_view(np.random.default_rng([1, 2, 3]), joints, s.input_size, s.ranges),
+        "  draw view": lambda: augment.draw_view(random.Random(epoch), joints, s.input_size, s.ranges),
         "  warp picture": lambda: augment.warp_picture(picture, matrix, s.input_size),
         "  colours": lambda: None if colour is None else cv2.transform(warped, colour),
         "  planes": lambda: maker.planes(warped),

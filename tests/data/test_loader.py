@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,29 @@ def test_workers_change_nothing(folder: Path, options: dict[str, object]) -> Non
     for epoch_one, epoch_many in zip(one, many):
         for batch_one, batch_many in zip(epoch_one, epoch_many):
             assert all((a == b).all() for a, b in zip(batch_one, batch_many))
+
+
+def test_worker_processes_after_opencv_used_its_threads(folder: Path) -> None:
+    """A forked worker must not wait for the parent's OpenCV threads, which it does not have."""
+    program = """
+import sys, cv2, numpy as np
+import subprocess
+import sys
+from pathlib import Path
+from src.data.coco import index_annotations
+from src.data.loader import build_loader
+from src.data.sample import SampleMaker, SampleSettings
+cv2.setNumThreads(4)
+cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (0, 0), 3)
+index = index_annotations(Path(sys.argv[1], "annotations", "person_keypoints.json"))
+maker = SampleMaker(index, Path(sys.argv[1], "images"), SampleSettings())
+loader = build_loader(maker, 2, workers=2, worker_processes=True)
+print(sum(len(row) for row in loader.create_tuple_iterator(num_epochs=1)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert done.stdout.split() == ["20"]
 
 
 def test_resumed_mid_epoch_goes_on_exactly(folder: Path) -> None:
