@@ -48,7 +48,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: its exit code (128 + signal for a killed process) and the process that decided it, if one did."""
+    """How a run ended: its exit code (128 + signal for a killed one), and the process that decided it."""
 
     exit_code: int
     culprit: str = ""
