@@ -1,0 +1,242 @@
+"""Turns the labelme files of a folder into one COCO keypoints file that pycocotools and `train_start.py` read."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import glob
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from src.data.synthetic import PERSON_CATEGORY
+from src.errors import DataError, IncompleteError, OutputError
+from src.pose.skeleton import COCO_ORDER, JointType
+from src.progress import Progress
+from src.tools.command import make_parser, run_command
+from src.tools.joint_names import read_joint_names
+from src.tools.labelled_persons import GROUPINGS, Box, Person, Point, box_of, derive_shoulders, gather_persons
+from src.tools.labelme_files import LabelmeFile, Problem, UnusableFileError, find_picture, read_labelme, upright_size
+
+#: A box around joints alone is widened by this share of its longer side: joints lie inside the body.
+_MARGIN = 0.1
+_DECIMALS = 3
+_NECKS = ("drop", "derive")
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How files become annotations. `pictures` is the folder that file names in the result are relative to."""
+
+    pictures: Path
+    names: Mapping[str, JointType]
+    grouping: str = "auto"
+    neck: str = "drop"
+
+
+@dataclass
+class CocoContent:
+    """The file that grows, and what was left out of it."""
+
+    images: list[dict[str, Any]] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    seen: dict[str, str] = field(default_factory=dict)  # picture -> labelme file
+
+    def to_json(self) -> str:
+        """The COCO file's text."""
+        info = {"description": "converted from labelme", "version": "1"}
+        content = {
+            "info": info,
+            "images": self.images,
+            "annotations": self.annotations,
+            "categories": [PERSON_CATEGORY],
+        }
+        return json.dumps(content, ensure_ascii=False)
+
+
+def convert(paths: Sequence[Path], how: Conversion) -> CocoContent:
+    """All files as one COCO content; a file or shape that cannot be used is in `problems`, everything else is kept."""
+    content = CocoContent()
+    with Progress("labelme files", len(paths)) as progress:
+        for path in paths:
+            try:
+                _add_file(content, path, how)
+            except UnusableFileError as error:
+                content.problems.append(Problem(path.name, "", str(error)))
+            progress.advance(note=f"{len(content.problems)} questionable")
+    return content
+
+
+def _add_file(content: CocoContent, path: Path, how: Conversion) -> None:
+    file, problems = read_labelme(path)
+    picture, data = _picture(file, path, how.pictures)
+    width, height = upright_size(data, picture, file)
+    name = _relative(picture, how.pictures)
+    if name in content.seen:
+        raise UnusableFileError(f"labels {name}, which {content.seen[name]} labels already")
+    content.seen[name] = path.name
+    persons, refused = gather_persons(file.shapes, how.names, (width, height), how.grouping)
+    content.problems += problems + [Problem(path.name, each.shape, each.reason) for each in refused]
+    image_id = len(content.images) + 1
+    content.images.append({"id": image_id, "file_name": name, "width": width, "height": height})
+    for person in persons:
+        if how.neck == "derive":
+            derive_shoulders(person)
+        number = len(content.annotations) + 1
+        fields = annotation_of(person, width, height)
+        content.annotations.append({"id": number, "image_id": image_id, "category_id": PERSON_CATEGORY["id"], **fields})
+
+
+def annotation_of(person: Person, width: int, height: int) -> dict[str, Any]:
+    """COCO's fields for one person; the neck has no place among COCO's keypoints."""
+    keypoints: list[float] = []
+    for joint in COCO_ORDER:
+        found = person.joints.get(joint)
+        keypoints += [_rounded(found.x), _rounded(found.y), found.visibility] if found else [0, 0, 0]
+    polygons = [list(point) for polygon in person.polygons for point in polygon]
+    box = person.box or (box_of([(x, y) for x, y in polygons]) if polygons else _box_around(person, width, height))
+    area = sum(_polygon_area(polygon) for polygon in person.polygons) or box[2] * box[3]
+    return {
+        "keypoints": keypoints,
+        "num_keypoints": sum(v > 0 for v in keypoints[2::3]),
+        "bbox": [_rounded(v) for v in box],
+        "area": _rounded(area),
+        "segmentation": [[_rounded(v) for point in polygon for v in point] for polygon in person.polygons],
+        "iscrowd": 0,
+    }
+
+
+def _box_around(person: Person, width: int, height: int) -> Box:
+    x, y, w, h = box_of((joint.x, joint.y) for joint in person.joints.values())
+    margin = max(_MARGIN * max(w, h), 1.0)
+    left, top = max(0.0, x - margin), max(0.0, y - margin)
+    return left, top, min(float(width), x + w + margin) - left, min(float(height), y + h + margin) - top
+
+
+def _polygon_area(points: Sequence[Point]) -> float:
+    """Shoelace formula."""
+    return abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0])))) / 2
+
+
+def _rounded(value: float) -> float:
+    return round(value, _DECIMALS)
+
+
+def _picture(file: LabelmeFile, path: Path, pictures: Path) -> tuple[Path, bytes]:
+    """The picture's file and bytes; one that is only in the JSON file is written into the folder of pictures."""
+    found = find_picture(file, path, pictures)
+    if found is not None:
+        return found, found.read_bytes()
+    if file.embedded is None:
+        raise UnusableFileError(f"its picture {file.picture} is not there")
+    target = pictures / file.picture.rsplit("/", 1)[-1]
+    upright_size(file.embedded, target, file)  # nothing is written that is no picture
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.embedded)
+    except OSError as error:
+        raise OutputError(f"{target}: the embedded picture cannot be written: {error.strerror or error}") from None
+    return target, file.embedded
+
+
+def _relative(picture: Path, pictures: Path) -> str:
+    try:
+        return picture.resolve().relative_to(pictures.resolve()).as_posix()
+    except ValueError:
+        raise UnusableFileError(
+            f"its picture {picture} is not below {pictures}; name the folder with --pictures"
+        ) from None
+
+
+def write_problems(problems: Iterable[Problem], path: Path) -> None:
+    """The error list as a table that spreadsheets open: file, shape, reason."""
+    with open(path, "w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([Problem._fields, *problems])
+
+
+def _labelme_paths(pattern: str, result: Path) -> list[Path]:
+    paths = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    paths = [path for path in paths if path.is_file() and path.resolve() != result.resolve()]
+    if not paths:
+        raise DataError(f"json_path: no file fits '{pattern}'")
+    return paths
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    train_path: Path = arguments.train_path
+    if not train_path.is_dir():
+        raise DataError(f"train_path: {train_path}: no such folder")
+    result: Path = arguments.result_path or train_path / "train.json"
+    if result.exists() and not arguments.force:
+        raise OutputError(f"{result}: is there already; name another --result_path or give --force")
+    errors: Path = arguments.errors or result.with_name(f"{result.stem}_errors.csv")
+    names = read_joint_names(arguments.mapping)
+    paths = _labelme_paths(arguments.json_path or str(Path(glob.escape(str(train_path))) / "*.json"), result)
+    content = convert(paths, Conversion(arguments.pictures or train_path, names, arguments.grouping, arguments.neck))
+    _write(content, result, errors)
+    joints = sum(each["num_keypoints"] for each in content.annotations)
+    print(f"{result}: {len(content.images)} pictures, {len(content.annotations)} persons, {joints} keypoints")
+    for problem in content.problems:
+        print(": ".join(part for part in problem if part), file=sys.stderr)
+    if content.problems and not arguments.allow_dropped:
+        raise IncompleteError(
+            f"{len(content.problems)} files or shapes were left out, see {errors}; correct them or give --allow_dropped"
+        )
+    return 0
+
+
+def _write(content: CocoContent, result: Path, errors: Path) -> None:
+    if not content.images:
+        for problem in content.problems[:3]:
+            print(": ".join(part for part in problem if part), file=sys.stderr)
+        raise DataError(f"no labelme file could be used ({len(content.problems)} were left out)")
+    part = result.with_name(f"{result.name}.{os.getpid()}.part")
+    try:
+        result.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(content.to_json(), encoding="utf-8")
+        part.replace(result)
+        if content.problems:
+            write_problems(content.problems, errors)
+        else:
+            errors.unlink(missing_ok=True)  # of an earlier round
+    except OSError as error:
+        raise OutputError(f"{result}: cannot be written: {error.strerror or error}") from None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = make_parser(
+        "labelme2coco",
+        "Join the labelme files of a folder to one COCO keypoints file with the category person.",
+        "--train_path=./labelled --result_path=./labelled/train.json",
+        "--train_path=. --json_path='./*.json' --mapping=names.yaml --grouping=rectangle",
+    )
+    parser.add_argument("--train_path", type=Path, default=Path("."), help="folder of the labelme files [%(default)s]")
+    parser.add_argument("--json_path", metavar="GLOB", help="which files [<train_path>/*.json]")
+    parser.add_argument("--result_path", type=Path, metavar="FILE", help="the COCO file [<train_path>/train.json]")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="imgpath_train of the training [<train_path>]")
+    parser.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="YAML lines 'label: joint' for your own label names"
+    )
+    parser.add_argument(
+        "--grouping", choices=GROUPINGS, default="auto", help="what makes points one person [%(default)s]"
+    )
+    parser.add_argument(
+        "--neck",
+        choices=_NECKS,
+        default="drop",
+        help="derive: a labelled neck also yields a missing shoulder [%(default)s]",
+    )
+    parser.add_argument("--errors", type=Path, metavar="FILE", help="error list [<result_path>_errors.csv]")
+    parser.add_argument("--allow_dropped", action="store_true", help="exit with 0 although something was left out")
+    parser.add_argument("--force", action="store_true", help="replace a result that is there already")
+    return run_command(_work, parser, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
