@@ -139,9 +139,9 @@ def _add_limbs(body: _Body, side: str, g: float) -> None:
     shoulder, elbow, hand = (J[side + name] for name in ("Shoulder", "Elbow", "Hand"))
     hip, knee, foot = (J[side + name] for name in ("Waist", "Knee", "Foot"))
     sleeve = wear.top if wear.long_sleeves else wear.skin
-    body.chain([shoulder, elbow], [0.034 * g, 0.028 * g], wear.top * 0.75, 0.02)
-    body.chain([elbow, hand], [0.026 * g, 0.021 * g], sleeve * 0.95, 0.025)
-    body.chain([hand], [0.030], wear.skin, 0.03)
+    body.chain([shoulder, elbow], [0.039 * g, 0.034 * g], wear.top * 0.75, 0.02)
+    body.chain([elbow, hand], [0.032 * g, 0.027 * g], sleeve * 0.95, 0.025)
+    body.chain([hand], [0.038], wear.skin, 0.03)
     body.chain([hip, knee], [0.052 * g, 0.040 * g], wear.trousers * 0.95, 0.006)
     body.chain([knee, foot], [0.038 * g, 0.027 * g], wear.trousers, 0.004)
     body.add(np.stack([body.joints[foot], body.joints[foot] + _TOE]), [0.030, 0.024], wear.shoes, {foot}, 0.008)

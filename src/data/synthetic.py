@@ -188,7 +188,7 @@ def _draw_clothes(rng: Rng) -> Clothes:
         shoes=rng.uniform(10, 90, size=3),
         tie=255 - top,
         bag=vivid() if rng.random() < 0.6 else None,
-        long_sleeves=bool(rng.random() < 0.5),
+        long_sleeves=bool(rng.random() < 0.3),
     )
 
 
