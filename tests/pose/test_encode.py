@@ -133,3 +133,18 @@ def test_input_array_is_left_alone() -> None:
     before = persons.copy()
     encode_keypoints(persons, (64, 64))
     assert (persons == before).all()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_cells_exactly_on_the_border_belong_to_the_limb(turned: bool) -> None:
+    person = np.zeros((1, 18, 3))
+    ends = np.array([[8 * 1 + 3.5, 8 * 4 + 3.5], [8 * 6 + 3.5, 8 * 4 + 3.5]])
+    person[0, [J.Neck, J.Nose], :2] = ends[:, ::-1] if turned else ends
+    person[0, [J.Neck, J.Nose], 2] = 1
+    _, pafs = encode_keypoints(person, (96, 80), paf_half_width=8.0)
+    channel = 2 * LIMBS.index((J.Neck, J.Nose)) + turned
+    rows, columns = np.nonzero(pafs[channel])
+    across, along = (columns, rows) if turned else (rows, columns)
+    assert (across.min(), across.max(), along.min(), along.max()) == (3, 5, 1, 6)
+    assert np.count_nonzero(pafs) == 18
+    assert (pafs[channel][rows, columns] == 1).all()
