@@ -11,15 +11,16 @@ from src.actions.criteria import Criterion
 
 Threshold = Union[float, tuple[float, float]]  # one bound in the criterion's own direction, or an open range
 
-ANY_SIDE, EACH_SIDE = "any", "each"
-SIDES = (ANY_SIDE, EACH_SIDE)
+#: Which of a criterion's pairs or sides must hold: one of them, each, or each of those that were found.
+ANY_SIDE, EACH_SIDE, FOUND_SIDES = "any", "each", "found"
+SIDES = (ANY_SIDE, EACH_SIDE, FOUND_SIDES)
 
 
 @dataclass(frozen=True)
 class DeclaredCriterion:
     """A criterion as an action uses it.
 
-    `threshold`: in the criterion's unit. `sides`: "any" holds when one of the pairs or sides does, "each" when all do.
+    `threshold`: in the criterion's unit. `sides`: see SIDES.
     `min_confidence`: joints below it count as not found. `weight`: what it adds under `at_least`.
     """
 

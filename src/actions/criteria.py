@@ -126,6 +126,36 @@ def elbow_over_shoulder(pose: Pose) -> list[Reading]:
     return [_height(pose, elbow, shoulder) for elbow, shoulder in zip(ELBOWS, SHOULDERS)]
 
 
+def hand_over_waist(pose: Pose) -> list[Reading]:
+    """A hand is higher than the waist, of either side."""
+    return [_height(pose, hand, waist) for hand in HANDS for waist in WAISTS]
+
+
+def hand_over_foot(pose: Pose) -> list[Reading]:
+    """A hand is higher than a foot, of either side."""
+    return [_height(pose, hand, foot) for hand in HANDS for foot in FEET]
+
+
+def knee_over_waist(pose: Pose) -> list[Reading]:
+    """A knee is higher than the waist, of either side; a thigh is about 0.85 torsos, so -0.5 is well raised."""
+    return [_height(pose, knee, waist) for knee in KNEES for waist in WAISTS]
+
+
+def waist_over_foot(pose: Pose) -> list[Reading]:
+    """The waist is higher than a foot, of either side; about 1.7 torsos over a stretched leg."""
+    return [_height(pose, waist, foot) for waist in WAISTS for foot in FEET]
+
+
+def foot_over_waist(pose: Pose) -> list[Reading]:
+    """A foot is higher than the waist, of either side; within half a torso it is about as high."""
+    return [_height(pose, foot, waist) for foot in FEET for waist in WAISTS]
+
+
+def leg_raised(pose: Pose) -> list[Reading]:
+    """One leg is raised: a foot, or a knee, is higher than the other."""
+    return [_height(pose, *pair) for pair in (FEET, FEET[::-1], KNEES, KNEES[::-1])]
+
+
 # --- angles of a line to a fixed axis --------------------------------------------------------------------------------
 
 
@@ -224,6 +254,12 @@ CRITERIA: Mapping[str, Criterion] = {
         Criterion(neck_waist_knee_inner_angle, Kind.INNER_ANGLE, "<", 90.0),
         Criterion(knees, Kind.DISTANCE, ">", 0.7),
         Criterion(distance_between_feet, Kind.DISTANCE, ">", 1.0),
+        Criterion(hand_over_waist, Kind.HEIGHT, ">", 0.0),
+        Criterion(hand_over_foot, Kind.HEIGHT, ">", 0.0),
+        Criterion(knee_over_waist, Kind.HEIGHT, ">", -0.5),
+        Criterion(waist_over_foot, Kind.HEIGHT, ">", 1.0),
+        Criterion(foot_over_waist, Kind.HEIGHT, ">", -0.5),
+        Criterion(leg_raised, Kind.HEIGHT, ">", 0.5),
     )
 }
 

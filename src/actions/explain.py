@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from src.actions.action import DeclaredCriterion, Threshold
+from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion, Threshold
 from src.actions.combination import UNJUDGED
 from src.actions.criteria import WAISTS, Criterion, Kind
 from src.actions.measuring import Measurement
@@ -22,6 +22,11 @@ def explain(declared: DeclaredCriterion, found: Measurement, pose: Pose) -> str:
     return f"{_measured(declared.criterion, found)}; needs {_needs(declared)}"
 
 
+def verdict_words(occurred: bool | None) -> str:
+    """The verdict on a person in words."""
+    return {True: "occurs", False: "does not occur", None: "undecided"}[occurred]
+
+
 def joint_words(joint: JointType) -> str:
     """The joint's name in words: LeftHand is "left hand"."""
     return " ".join(re.findall(r"[A-Z][a-z]+", joint.name)).lower()
@@ -35,8 +40,8 @@ def needs(criterion: Criterion, threshold: Threshold) -> str:
 
 
 def _needs(declared: DeclaredCriterion) -> str:
-    on_each = " on each side" if declared.sides == "each" else ""
-    return needs(declared.criterion, declared.threshold) + on_each
+    scope = {ANY_SIDE: "", EACH_SIDE: " on each side", FOUND_SIDES: " on each side that was found"}[declared.sides]
+    return needs(declared.criterion, declared.threshold) + scope
 
 
 def _measured(criterion: Criterion, found: Measurement) -> str:

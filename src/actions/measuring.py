@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from src.actions.action import EACH_SIDE, Threshold
+from src.actions.action import ANY_SIDE, EACH_SIDE, Threshold
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import Criterion, Reading
 from src.actions.pose import Pose
@@ -28,15 +28,15 @@ class Measurement:
 def measure(pose: Pose, criterion: Criterion, threshold: Threshold, sides: str) -> Measurement:
     """Apply a criterion to a person.
 
-    With sides "any" the most favourable of the pairs that were found decides. With "each" the least favourable does,
-    and a pair that was not found leaves it open unless another already fails.
+    With sides "any" the most favourable of the pairs that were found decides, otherwise the least favourable; with
+    "each" a pair that was not found leaves it open unless another already fails.
     """
     readings = criterion.measure(pose)
     known = [reading for reading in readings if reading.value is not None]
     unit, scale = _unit(pose, criterion, threshold)
     if not known or scale is None:
         return _unjudged(readings, unit)
-    choose = min if sides == EACH_SIDE else max
+    choose = max if sides == ANY_SIDE else min
     decisive = choose(known, key=lambda reading: _margin(_value(reading) / scale, criterion, threshold))
     verdict = HOLDS if holds(_value(decisive) / scale, criterion, threshold) else FAILS
     if sides == EACH_SIDE and verdict == HOLDS and len(known) < len(readings):

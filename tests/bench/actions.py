@@ -1,0 +1,105 @@
+"""How well the declared actions judge drawn skeletons: `python -m tests.bench.actions`.
+
+Three sets with different seeds: `tuning`, on which the default thresholds were chosen; `held`, which is only reported;
+`hard`, also only reported, seen steeply from above with twice the noise. Positives are the action's kinds, negatives
+the nine everyday classes, as many of each class. `--save DIR` writes a set as results.jsonl for evaluate_action and
+tune_action. Precision depends on how many negatives there are for a positive; the false alarm rate does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.actions import Action, default_actions, judge_person, load_actions
+from src.actions.scoring import Confusion, count, report
+from tests.bench.skeletons.camera import Errors, View
+from tests.bench.skeletons.climbing import CLIMBING
+from tests.bench.skeletons.draw import CLASSES, draw_class
+from tests.bench.skeletons.everyday import EVERYDAY
+
+Set = Mapping[str, NDArray[np.float64]]
+
+TUNING_SEED, HELD_SEED, HARD_SEED = 1, 2, 3
+SEEDS = {"tuning": TUNING_SEED, "held": HELD_SEED, "hard": HARD_SEED}
+HARD_VIEW, HARD_ERRORS = View(pitch=(20.0, 35.0), distance=(2.0, 6.0)), Errors(noise=1.0)
+PER_CLASS = 400
+
+
+def draw_set(name: str, per_class: int = PER_CLASS, classes: Sequence[str] = tuple(CLASSES)) -> Set:
+    """`per_class` persons of each class (per_class x 18 x 3) of the set `tuning`, `held` or `hard`."""
+    view, errors = (HARD_VIEW, HARD_ERRORS) if name == "hard" else (View(), Errors())
+    return {one: draw_class(one, per_class, SEEDS[name], view, errors) for one in classes}
+
+
+def judge_set(drawn: Set, action: Action) -> dict[str, list[bool | None]]:
+    """The verdict on every person, by class."""
+    return {name: [judge_person(person, action).occurred for person in persons] for name, persons in drawn.items()}
+
+
+def confusion_of(verdicts: Mapping[str, Sequence[bool | None]], action: str) -> Confusion:
+    """The action's kinds against the everyday classes; other classes are left out."""
+    return count(
+        (name in CLIMBING[action], verdict)
+        for name, of_class in verdicts.items()
+        if name in CLIMBING[action] or name in EVERYDAY
+        for verdict in of_class
+    )
+
+
+def save_results(drawn: Set, folder: Path, action: str) -> None:
+    """Write `positive/results.jsonl` and `negative/results.jsonl`, one drawn person a line, as inference would."""
+    for label, classes in (("positive", list(CLIMBING[action])), ("negative", list(EVERYDAY))):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        with (folder / label / "results.jsonl").open("w", encoding="utf-8") as file:
+            for name in classes:
+                for number, person in enumerate(drawn[name]):
+                    line = {
+                        "file": f"{name}/{number:04d}.jpg",
+                        "status": "ok",
+                        "persons": [{"keypoints": person.tolist()}],
+                    }
+                    file.write(json.dumps(line) + "\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.actions", description=__doc__)
+    parser.add_argument("--sets", nargs="+", choices=list(SEEDS), default=["tuning", "held", "hard"])
+    parser.add_argument("--per_class", type=int, default=PER_CLASS)
+    parser.add_argument("--actions_file", default="")
+    parser.add_argument("--save", type=Path, help="also write each set as results.jsonl below this folder")
+    arguments = parser.parse_args(argv)
+    actions = load_actions(arguments.actions_file) if arguments.actions_file else default_actions()
+    for name in arguments.sets:
+        drawn = draw_set(name, arguments.per_class)
+        for action in CLIMBING:
+            _report(name, drawn, actions[action])
+            if arguments.save:
+                save_results(drawn, arguments.save / name / action, action)
+    return 0
+
+
+def _report(name: str, drawn: Set, action: Action) -> None:
+    started = time.perf_counter()
+    verdicts = judge_set(drawn, action)
+    persons = sum(map(len, verdicts.values()))
+    microseconds = 1e6 * (time.perf_counter() - started) / persons
+    print(f"\n=== {action.name}, set {name}: {persons} persons, {microseconds:.0f} µs each")
+    print(report(confusion_of(verdicts, action.name)))
+    print("class                     judged yes  undecided")
+    for one, of_class in verdicts.items():
+        yes, undecided = (100 * of_class.count(verdict) / len(of_class) for verdict in (True, None))
+        role = "positive" if one in CLIMBING[action.name] else "negative" if one in EVERYDAY else "not counted"
+        print(f"{one:26s}{yes:8.1f} %{undecided:10.1f} %   {role}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
