@@ -42,7 +42,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class AutoRestart:
-    """How often a failed job is started again; `unconditional`: also after its own errors, `hang`: also when it hangs."""
+    """How often a failed job is started again; `unconditional`: even after its own errors, `hang`: when it hangs."""
 
     times: int = 0
     unconditional: bool = False

@@ -1,0 +1,66 @@
+"""Carrying folders of the container to OBS while a job runs and once more at its end, as the platform does."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import obs_sync
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Route:
+    """A folder, where its content goes, and what to call it in messages."""
+
+    folder: Path
+    url: str
+    name: str
+
+
+class PeriodicSync:
+    """Copies new and changed files every `period_s` seconds; nothing is ever deleted in OBS.
+
+    A pass that fails is tried again at the next; `finish` makes the last pass and raises what is still wrong then.
+    """
+
+    def __init__(self, routes: Sequence[Route], filesystem: obs_sync.ObsFileSystem, period_s: float) -> None:
+        self._routes, self._filesystem, self._period_s = routes, filesystem, period_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Stop, and carry out what has come since; raises ObsSyncError when that fails."""
+        self._over.set()
+        self._thread.join()
+        for route in self._routes:
+            self._copy(route)
+
+    def _repeat(self) -> None:
+        while not self._over.wait(self._period_s):
+            for route in self._routes:
+                try:
+                    self._copy(route)
+                except obs_sync.ObsSyncError as error:
+                    logger.warning("%s: not all of it was copied this time: %s", route.name, error)
+
+    def _copy(self, route: Route) -> None:
+        if any(path.is_file() for path in route.folder.rglob("*")):
+            obs_sync.copy(f"{route.folder}/", route.url, filesystem=self._filesystem)
+
+
+def finish_all(syncs: Sequence[PeriodicSync]) -> None:
+    """Finish each, whatever happens to the others; raises the first error."""
+    errors = []
+    for sync in syncs:
+        try:
+            sync.finish()
+        except obs_sync.ObsSyncError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
