@@ -27,7 +27,7 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.jobs
 	@touch $@
 
 demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 minutes)
-	@$(RUN) -m src.tools.demo
+	@$(RUN) -m modelarts.demo
 
 test: setup-dev  ## all tests
 	$(RUN) -m pytest

@@ -12,7 +12,7 @@ from typing import Any
 import obs_sync
 from modelarts.environment import locate
 from modelarts.publishing import Publisher
-from modelarts.staging import stage_checkpoint, stage_out, stage_pictures, stage_training, under
+from modelarts.staging import ensure_local_bucket, stage_checkpoint, stage_out, stage_pictures, stage_training, under
 from src.errors import ConfigError, JobError
 from src.model_utils.config import Config, parse_config
 from src.train.inputs import Card
@@ -70,6 +70,7 @@ def val(config: Config | None = None) -> dict[str, Any]:
     results = str(output_dir)
     if config.is_model_arts:
         results = under(config.output_path_root_obs, f"output_img/{output_dir.name}")
+        ensure_local_bucket(results)
         stage_out(output_dir, results)
     logger.info(
         "%d pictures, %d unreadable; %d persons: %s occurred in %d, not in %d, undecided %d; results in %s",
@@ -86,8 +87,9 @@ def _train(config: Config) -> None:
     _choose_storage(config)
     place = locate(os.environ, config.scratch_path)
     inputs = stage_training(config, place.scratch)
-    publisher = Publisher(config.train_url, place.rank, config.keep_checkpoint_max)
     local_folder = Path(config.save_model_path or place.scratch / "checkpoints") / f"ckpt_{place.rank}"
+    publisher = Publisher(config.train_url, place.rank, config.keep_checkpoint_max)
+    publisher.publish_settings(config.settings(), local_folder)
     from src.train.run import train
 
     train(config, inputs, Card(place.rank, place.rank_size, place.device_id), local_folder, publisher.publish)
@@ -108,10 +110,11 @@ def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
     folder = Path(config.pic_folder_path_relative)
     if config.is_model_arts:
         folder = stage_pictures(config.pic_folder_path_obs, config.pic_folder_path_relative)
-    from src.data.images import list_pictures
+    from src.infer.listing import picture_names
 
-    names = list_pictures(folder) if config.is_batch_pics else [config.filename_to_infer]
-    return checkpoint, folder, [str(name) for name in names]
+    output_parent = Path(config.output_img_path_relative)
+    names = picture_names(folder, output_parent) if config.is_batch_pics else [config.filename_to_infer]
+    return checkpoint, folder, names
 
 
 def _run(job: Callable[[Config], object], argv: Sequence[str], prog: str, examples: str) -> int:
@@ -125,7 +128,7 @@ def _run(job: Callable[[Config], object], argv: Sequence[str], prog: str, exampl
         return error.exit_code
     except obs_sync.ObsSyncError as error:
         logger.error("%s", error)
-        return 1
+        return 2 if isinstance(error, (FileNotFoundError, PermissionError, ValueError)) else 1
     except KeyboardInterrupt:
         logger.error("interrupted")
         return 130
@@ -134,7 +137,6 @@ def _run(job: Callable[[Config], object], argv: Sequence[str], prog: str, exampl
 
 def _choose_storage(config: Config) -> None:
     obs_sync.configure(storage_mode=config.storage_mode, obs_local_root=config.obs_local_root)
-    logger.info("storage: %s", obs_sync.filesystem().storage_mode)
 
 
 def _set_up_process() -> None:
@@ -146,5 +148,4 @@ def _set_up_process() -> None:
         format=f"%(asctime)s %(levelname)s rank {rank}: %(message)s",
         datefmt="%Y-%m-%d %H:%M:%S",
         stream=sys.stderr,
-        force=True,
     )

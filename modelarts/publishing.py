@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import obs_sync
+from modelarts.staging import ensure_local_bucket
+from src.errors import OutputError
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +27,17 @@ class Publisher:
         self._folder = _below(train_url, f"ckpt_{rank}")
         self._keep = max(keep, AT_LEAST_KEPT) if keep else 0
         self._published: list[str] = []
+
+    def publish_settings(self, settings: Mapping[str, Any], local_folder: Path) -> None:
+        """Put settings.json beside the checkpoints to come: a place that cannot be written is found out before training."""
+        ensure_local_bucket(self._folder)
+        local = local_folder / "settings.json"
+        try:
+            local_folder.mkdir(parents=True, exist_ok=True)
+            local.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(f"{local_folder}: checkpoints cannot be written there: {error.strerror}") from None
+        obs_sync.copy(str(local), _below(self._folder, local.name))
 
     def publish(self, checkpoint: Path) -> None:
         """Copy one checkpoint; it appears under its final name only when all of it is there. The local file goes away then."""

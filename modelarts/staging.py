@@ -17,6 +17,12 @@ def under(base: str, path: str) -> str:
     return obs_sync.join(base, path) if obs_sync.is_url(base) else str(Path(base) / path)
 
 
+def ensure_local_bucket(url: str) -> None:
+    """In mode local a bucket is a folder, and one to write to may be made; in the cloud it must be there."""
+    if obs_sync.is_url(url) and obs_sync.filesystem().storage_mode == "local":
+        obs_sync.filesystem().mkdir(url.split("://", 1)[1].split("/", 1)[0])
+
+
 def stage_training(config: Config, scratch: Path) -> TrainingInputs:
     """Everything training reads, as local paths; raises what obs_sync raises, or DataError for a missing local path."""
     annotations = _stage_file(under(config.data_url, config.jsonpath_train), scratch, "jsonpath_train")

@@ -105,7 +105,12 @@ def test_file_then_command_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "word"),
-    [("batch_sise: 3\n", "batch_size"), ("lr: 1\nlr: 2\n", "lr"), ("- 3\n", "key: value"), ("lr: [\n", "not valid YAML")],
+    [
+        ("batch_sise: 3\n", "batch_size"),
+        ("lr: 1\nlr: 2\n", "lr"),
+        ("- 3\n", "key: value"),
+        ("lr: [\n", "not valid YAML"),
+    ],
 )
 def test_a_bad_file_is_named(tmp_path: Path, text: str, word: str) -> None:
     overlay = tmp_path / "mine.yaml"

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.infer.shapes import canonical_fit, tight_fit
-from src.net.build import ARCHITECTURES, PictureNet, build_network, choose_device
+from src.net.build import PictureNet, build_network, choose_device
+from src.net.formats import INPUT_FORMATS
 from src.net.weights import load_all_weights
 from src.pose import DecodeSettings
 from src.pose.grid import Fit
@@ -32,13 +33,15 @@ class Maps:
 class PoseNetwork:
     """A network with weights, ready for inference. Made by `load_model`."""
 
-    def __init__(self, name: str, cell: PictureNet, insize: int, dynamic: bool, decode_settings: DecodeSettings) -> None:
+    def __init__(
+        self, name: str, cell: PictureNet, insize: int, dynamic: bool, decode_settings: DecodeSettings
+    ) -> None:
         self.name = name
         self.insize = insize
         self.dynamic = dynamic
         self.decode_settings = decode_settings
         self.seconds_in_network = 0.0
-        self._multiple = ARCHITECTURES[name].input_multiple
+        self._multiple = INPUT_FORMATS[name].multiple
         self._cell = cell.set_train(False)
         self._shapes: set[tuple[int, ...]] = set()
         if dynamic:
@@ -90,4 +93,3 @@ def load_model(
     dynamic = input_shapes == "dynamic" or (input_shapes == "auto" and device == "CPU")
     logger.info("network %s on %s: %s", network, device, report)
     return PoseNetwork(network, cell, insize, dynamic, decode_settings or DecodeSettings())
-

@@ -19,6 +19,7 @@ from typing import Any, get_type_hints
 from src.actions import Action, load_actions
 from src.actions.strict_yaml import read_documents
 from src.errors import ConfigError
+from src.net.formats import INPUT_FORMATS
 
 logger = logging.getLogger(__name__)
 
@@ -206,7 +207,21 @@ def build_config(
         raise ConfigError(
             f"target_action_type: unknown action '{action}'{_did_you_mean(action, actions)}; declared: {', '.join(actions)}"
         )
-    return Config(**values, actions=actions)
+    config = Config(**values, actions=actions)
+    _check_together(config)
+    return config
+
+
+def _check_together(config: Config) -> None:
+    """ConfigError where settings that are fine by themselves contradict each other."""
+    multiple = INPUT_FORMATS[config.network].multiple
+    if config.insize % multiple:
+        raise ConfigError(f"insize: {config.insize} is not a multiple of {multiple}, as network={config.network} needs")
+    for low, high in (("scale_min", "scale_max"), ("person_size_min", "person_size_max")):
+        if getattr(config, low) > getattr(config, high):
+            raise ConfigError(f"{low}: {getattr(config, low)} is larger than {high}={getattr(config, high)}")
+    if config.vgg_path and config.network != "vgg19":
+        raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
 
 
 def convert(name: str, raw: Any, kind: Any, setting: Setting) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import mindspore as ms
 from mindspore import Tensor, nn
 
 from src.errors import ConfigError
+from src.net.formats import INPUT_FORMATS, InputFormat
 from src.net.mobilenet import openpose_mobilenet_v2
 from src.net.openposenet import StagedNet, openpose_vgg19
 
@@ -20,21 +20,7 @@ logger = logging.getLogger(__name__)
 ONEDNN_ISA = ("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """What the rest of the package must know of a network: how to build it and what it takes."""
-
-    build: Callable[[int], StagedNet]
-    input_multiple: int
-    scale: float
-    offset: float
-    rgb: bool
-
-
-ARCHITECTURES = {
-    "vgg19": Architecture(openpose_vgg19, input_multiple=8, scale=1 / 255, offset=-0.5, rgb=False),
-    "mobilenet_v2": Architecture(openpose_mobilenet_v2, input_multiple=16, scale=1 / 127.5, offset=-1.0, rgb=True),
-}
+BUILDERS: dict[str, Callable[[int], StagedNet]] = {"vgg19": openpose_vgg19, "mobilenet_v2": openpose_mobilenet_v2}
 
 
 class PictureNet(nn.Cell):
@@ -43,12 +29,12 @@ class PictureNet(nn.Cell):
     Its parameters keep the names of the network inside.
     """
 
-    def __init__(self, architecture: Architecture, stages: int) -> None:
+    def __init__(self, network: StagedNet, takes: InputFormat) -> None:
         super().__init__(auto_prefix=False)
-        self.network = architecture.build(stages)
-        self.scale = architecture.scale
-        self.offset = architecture.offset
-        self.rgb = architecture.rgb
+        self.network = network
+        self.scale = takes.scale
+        self.offset = takes.offset
+        self.rgb = takes.rgb
 
     def construct(self, pictures: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         x = pictures.astype(ms.float32)
@@ -79,7 +65,7 @@ def choose_device(device_target: str, device_id: int = 0) -> str:
 
 def build_network(name: str, stages: int) -> PictureNet:
     """The network with fresh random weights (`mindspore.set_seed` decides which)."""
-    return PictureNet(ARCHITECTURES[name], stages)
+    return PictureNet(BUILDERS[name](stages), INPUT_FORMATS[name])
 
 
 def _ascend_is_present() -> bool:

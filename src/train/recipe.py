@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from src.errors import ConfigError
 from src.model_utils.config import Config
-from src.net.build import ARCHITECTURES
 from src.train.schedule import RateSettings
 from src.train.step import StepSettings
 
@@ -23,18 +21,6 @@ class Recipe:
     @property
     def total_steps(self) -> int:
         return self.epochs * self.steps_per_epoch
-
-
-def check_training(config: Config) -> None:
-    """ConfigError when training settings contradict each other."""
-    multiple = ARCHITECTURES[config.network].input_multiple
-    if config.insize % multiple:
-        raise ConfigError(f"insize: {config.insize} is not a multiple of {multiple}")
-    for low, high in (("scale_min", "scale_max"), ("person_size_min", "person_size_max")):
-        if getattr(config, low) > getattr(config, high):
-            raise ConfigError(f"{low}: {getattr(config, low)} is larger than {high}={getattr(config, high)}")
-    if config.vgg_path and config.network != "vgg19":
-        raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
 
 
 def choose_recipe(config: Config, cards: int, steps_per_epoch: int) -> Recipe:

@@ -21,7 +21,7 @@ from src.net.loss import PoseLoss
 from src.net.weights import load_weights, network_weights, read_checkpoint, vgg_backbone_weights
 from src.train.checkpoint import CheckpointName, network_meta, write_checkpoint
 from src.train.inputs import Card, TrainingInputs
-from src.train.recipe import Recipe, check_training, choose_recipe
+from src.train.recipe import Recipe, choose_recipe
 from src.train.step import TrainStep, build_step
 from src.train.watch import StepWatch
 
@@ -37,7 +37,6 @@ def train(
     when too many pictures turn out to be broken, OutputError when a checkpoint cannot be written, and JobError when the
     loss is no number any more.
     """
-    check_training(config)
     maker = _make_samples(config, inputs)
     device = choose_device(config.device_target, card.device_id)
     ms.set_seed(config.seed)

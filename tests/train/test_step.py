@@ -22,7 +22,14 @@ def _device() -> None:
 
 
 def rates(**changes: object) -> RateSettings:
-    values = {"base_rate": 1e-3, "kind": "default", "gamma": 0.1, "milestones": (), "warmup_steps": 0, "total_steps": 100}
+    values = {
+        "base_rate": 1e-3,
+        "kind": "default",
+        "gamma": 0.1,
+        "milestones": (),
+        "warmup_steps": 0,
+        "total_steps": 100,
+    }
     return RateSettings(**{**values, **changes})  # type: ignore[arg-type]
 
 

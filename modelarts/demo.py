@@ -1,0 +1,138 @@
+"""The product in miniature: draw a data set, train on it, judge unseen pictures, measure how well they were understood.
+
+    python -m modelarts.demo
+
+Everything lives in the local bucket obs://demo/ (folder obs_root/demo); a second run starts from the beginning.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import obs_sync
+from src.data.recall import keypoint_recall
+from src.data.synthetic import draw_dataset
+from src.infer.results import RESULTS_FILE
+
+ROOT = Path(__file__).resolve().parents[1]
+OBS_ROOT = Path("obs_root")
+BUCKET = "obs://demo"
+SCRATCH = Path("work/demo")
+
+TRAINING_PICTURES = 1000
+UNSEEN_PICTURES = 30
+UNSEEN_SIZES = [(320, 240), (240, 320), (400, 300), (300, 420), (512, 384)]
+EPOCHS = 7
+
+#: The small network, a small input and figures drawn large in it: what two processor cores learn in minutes.
+NETWORK = {"network": "mobilenet_v2", "stages": 2}
+STORAGE = {"storage_mode": "local", "obs_local_root": OBS_ROOT, "device_target": "CPU"}
+TRAINING = {
+    "max_epoch_train": EPOCHS,
+    "insize": 128,
+    "batch_size": 16,
+    "lr": 5e-3,
+    "lr_type": "cosine",
+    "warmup_epoch": 1,
+    "heatmap_sigma": 6,
+    "paf_half_width": 6,
+    "scale_min": 1.2,
+    "scale_max": 2.2,
+    "rotate_max": 20,
+    "colour_jitter": 0.3,
+}
+
+
+def main() -> int:
+    started = time.monotonic()
+    train_url = f"{BUCKET}/output/ep{EPOCHS}_np1"
+    obs_sync.configure(storage_mode="local", obs_local_root=str(OBS_ROOT))
+    _say("drawing the data set")
+    _start_afresh(train_url)
+    _draw("dataset", TRAINING_PICTURES, seed=1)
+    unseen = _draw("unseen", UNSEEN_PICTURES, seed=2)
+    _say("training")
+    data = {"data_url": f"{BUCKET}/dataset", "imgpath_train": "images", "jsonpath_train": _ANNOTATIONS}
+    _call("train_start.py", {**data, "train_url": train_url, "scratch_path": SCRATCH, **NETWORK, **TRAINING, **STORAGE})
+    _say("judging unseen pictures")
+    inference = {
+        "target_action_type": "climb_up",
+        "is_model_arts": True,
+        "pic_folder_path_obs": f"{BUCKET}/unseen/images",
+        "pic_folder_path_relative": SCRATCH / "pictures",
+        "checkpoint_folder_path_obs": f"{train_url}/ckpt_0",
+        "checkpoint_folder_path_relative": SCRATCH / "models",
+        "checkpoint_filename": _newest_checkpoint(f"{train_url}/ckpt_0"),
+        "output_path_root_obs": BUCKET,
+        "output_img_path_relative": SCRATCH / "output_img",
+        "infer_insize": TRAINING["insize"],
+    }
+    _call("test_tmp.py", {**inference, **NETWORK, **STORAGE})
+    results = max((OBS_ROOT / "demo" / "output_img").glob("output_img*"))
+    recall = keypoint_recall(unseen, _found_persons(results / RESULTS_FILE))
+    print(f"demo: rendered pictures in {results}")
+    print(f"demo: of the visible keypoints in {UNSEEN_PICTURES} unseen pictures {recall:.0%} were found within 10 % "
+          "of the person's height")
+    seconds = time.monotonic() - started
+    print(f"demo: keypoint_recall={recall:.2f} seconds={seconds:.0f} report={results / 'index.html'}")
+    return 0
+
+
+_ANNOTATIONS = "annotations/person_keypoints.json"
+
+
+def _start_afresh(train_url: str) -> None:
+    """Make the bucket and remove what an earlier demo left behind; its results in output_img stay."""
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+    (OBS_ROOT / "demo").mkdir(parents=True, exist_ok=True)
+    storage = obs_sync.filesystem()
+    for url in (f"{BUCKET}/dataset", f"{BUCKET}/unseen", train_url):
+        if storage.exists(url):
+            storage.rm(url, recursive=True)
+
+
+def _draw(name: str, pictures: int, seed: int) -> Path:
+    """Draw a data set and put it into the bucket; returns the local annotation file."""
+    folder = SCRATCH / "drawn" / name
+    annotations = draw_dataset(folder, pictures, seed, UNSEEN_SIZES)
+    obs_sync.copy(f"{folder}/", f"{BUCKET}/{name}/")
+    print(f"demo: drew {pictures} pictures to {BUCKET}/{name}/", flush=True)
+    return annotations
+
+
+def _call(boot_file: str, settings: dict[str, object]) -> None:
+    """Run a job as the platform does, showing its command; a failure ends the demo with the job's exit code."""
+    arguments = [f"--{key}={value}" for key, value in settings.items()]
+    print("+ python " + shlex.join([boot_file, *arguments]), flush=True)
+    code = subprocess.run([sys.executable, str(ROOT / boot_file), *arguments], check=False).returncode
+    if code:
+        print(f"demo: {boot_file} ended with exit code {code}, see its last lines above", file=sys.stderr)
+        raise SystemExit(code)
+
+
+def _newest_checkpoint(folder: str) -> str:
+    """The name of the checkpoint written last."""
+    files = [entry for entry in obs_sync.filesystem().ls(folder, detail=True) if entry["name"].endswith(".ckpt")]
+    newest = max(files, key=lambda entry: str(entry["LastModified"]))
+    return str(newest["name"]).rsplit("/", 1)[-1]
+
+
+def _found_persons(results: Path) -> dict[str, np.ndarray]:
+    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    return {line["file"]: np.array([person["keypoints"] for person in line["persons"]]) for line in lines}
+
+
+def _say(what: str) -> None:
+    print(f"\ndemo: {what}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

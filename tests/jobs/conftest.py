@@ -1,0 +1,57 @@
+"""A small drawn data set in a local bucket, and the jobs called as the platform calls them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from modelarts.job import inference_job, training_job
+from src.data.synthetic import draw_dataset
+
+SMALL = ["--network=mobilenet_v2", "--stages=1", "--insize=64", "--batch_size=2", "--device_target=CPU"]
+DATA = ["--imgpath_train=images", "--jsonpath_train=annotations/person_keypoints.json"]
+
+Job = Callable[..., int]
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with six drawn pictures and their annotations; not to be changed."""
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_dataset(folder, pictures=6, seed=7, sizes=[(200, 160), (160, 200)])
+    return folder
+
+
+@pytest.fixture
+def bucket(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The local bucket obs://bucket/ of a fresh working folder, with the drawn data set under data/."""
+    monkeypatch.chdir(tmp_path)
+    target = tmp_path / "obs_root" / "bucket"
+    shutil.copytree(drawn, target / "data")
+    return target
+
+
+@pytest.fixture
+def train(bucket: Path) -> Job:
+    """Run a small training job on obs://bucket/data; further arguments override; returns the exit code."""
+
+    def run(*arguments: str) -> int:
+        urls = ["--data_url=obs://bucket/data", "--train_url=obs://bucket/out", "--storage_mode=local"]
+        return training_job([*SMALL, *DATA, *urls, *arguments])
+
+    return run
+
+
+@pytest.fixture
+def infer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
+    """Run the inference job with the small network's settings; returns the exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> int:
+        settings = ["--network=mobilenet_v2", "--stages=1", "--infer_insize=64", "--device_target=CPU"]
+        return inference_job([*settings, "--storage_mode=local", *arguments])
+
+    return run

@@ -1,0 +1,112 @@
+"""The training job from the command line to checkpoints in the bucket."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from src.net.weights import read_checkpoint
+from tests.jobs.conftest import Job
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+
+
+def losses(caplog: pytest.LogCaptureFixture) -> list[float]:
+    return [float(found) for found in re.findall(r"loss ([0-9.]+),", caplog.text)]
+
+
+def test_checkpoints_appear_under_the_handbooks_names_and_load(train: Job, bucket: Path) -> None:
+    assert train("--max_epoch_train=2", "--ckpt_interval=2") == 0
+    written = sorted(path.name for path in (bucket / "out" / "ckpt_0").glob("*.ckpt"))
+    assert written == [f"openpose-train-rank0-{epoch}_{step}.ckpt" for epoch, step in ((1, 2), (1, 3), (2, 1), (2, 3))]
+    parameters, meta = read_checkpoint(bucket / "out" / "ckpt_0" / written[-1])
+    assert (meta["network"], meta["epoch"], meta["step"], meta["global_step"]) == ("mobilenet_v2", 2, 3, 6)
+    assert meta["settings"]["batch_size"] == 2
+    assert int(parameters["global_step"].asnumpy()[0]) == 6
+
+
+def test_train_url_may_be_a_plain_folder(train: Job, tmp_path: Path) -> None:
+    assert train("--train_url=here/out", "--max_epoch_train=1") == 0
+    assert [p.name for p in (tmp_path / "here/out/ckpt_0").glob("*.ckpt")] == ["openpose-train-rank0-1_3.ckpt"]
+
+
+def test_only_the_newest_checkpoints_stay(train: Job, bucket: Path) -> None:
+    stranger = bucket / "out" / "ckpt_0" / "my-notes.txt"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_text("keep me")
+    assert train("--max_epoch_train=4", "--keep_checkpoint_max=2") == 0
+    left = {path.name for path in stranger.parent.glob("*.ckpt")}
+    assert left == {"openpose-train-rank0-3_3.ckpt", "openpose-train-rank0-4_3.ckpt"}
+    assert stranger.read_text() == "keep me"
+
+
+def test_continue_from_pretrained(train: Job, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert train("--max_epoch_train=1", "--train_url=obs://bucket/first") == 0
+    first, _ = read_checkpoint(bucket / "first" / "ckpt_0" / "openpose-train-rank0-1_3.ckpt")
+    caplog.clear()
+    pretrained = [
+        "--load_pretrain=True",
+        "--pretrained_model_folder_path_obs=obs://bucket/first/ckpt_0",
+        "--pretrained_model_folder_path_relative=./staged_model",
+        "--pretrained_model_filename=openpose-train-rank0-1_3.ckpt",
+    ]
+    assert train("--max_epoch_train=1", "--train_url=obs://bucket/second", "--lr=0", *pretrained) == 0
+    assert re.search(r"\d+ parameters loaded, 0 missing, 0 surplus, 0 of another shape", caplog.text)
+    second, _ = read_checkpoint(bucket / "second" / "ckpt_0" / "openpose-train-rank0-1_3.ckpt")
+    weight = "stage_1.L1.0.depthwise.weight"
+    assert np.array_equal(first[weight].asnumpy(), second[weight].asnumpy())
+    assert int(second["global_step"].asnumpy()[0]) == 3  # the optimizer started afresh
+
+
+def test_a_checkpoint_that_matches_nothing_stops_before_the_first_step(
+    train: Job, bucket: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (bucket / "models").mkdir()
+    stranger = ms.Parameter(ms.Tensor(np.ones(3, np.float32)), name="other.weight")
+    ms.save_checkpoint([{"name": "other.weight", "data": stranger}], str(bucket / "models" / "model.ckpt"))
+    code = train("--load_pretrain=True", "--pretrained_model_folder_path_obs=obs://bucket/models")
+    assert code == 2
+    (message,) = errors(caplog)
+    for word in ("model.ckpt", "other.weight", "base.conv.conv.weight"):
+        assert word in message
+    assert not list((bucket / "out").rglob("*.ckpt"))
+
+
+def test_a_tiny_set_can_be_learnt_by_heart(train: Job, caplog: pytest.LogCaptureFixture) -> None:
+    overfit = ["--augment=False", "--max_epoch_train=100", "--lr=3e-3", "--log_interval=1", "--ckpt_epoch_interval=0"]
+    assert train(*overfit) == 0
+    seen = losses(caplog)
+    assert len(seen) == 300
+    assert np.mean(seen[-3:]) < np.mean(seen[:3]) / 10
+
+
+@pytest.mark.slow
+def test_vgg19_learns_a_tiny_set_by_heart(train: Job, caplog: pytest.LogCaptureFixture) -> None:
+    overfit = ["--augment=False", "--max_epoch_train=50", "--lr=3e-4", "--group_params=False", "--log_interval=1"]
+    assert train("--network=vgg19", "--stages=2", "--ckpt_epoch_interval=0", *overfit) == 0
+    seen = losses(caplog)
+    assert np.mean(seen[-3:]) < np.mean(seen[:3]) / 10
+
+
+@pytest.mark.slow
+def test_vgg19_trains_at_its_own_input_size(train: Job, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:
+    leave_one_picture(bucket)
+    whole = ["--network=vgg19", "--stages=6", "--insize=368", "--batch_size=1", "--max_epoch_train=1"]
+    assert train(*whole, "--missing_pictures_max=1") == 0
+    assert len(losses(caplog)) == 1
+    (checkpoint,) = (bucket / "out" / "ckpt_0").glob("*.ckpt")
+    parameters, _ = read_checkpoint(checkpoint)
+    weights = {name: p for name, p in parameters.items() if name.startswith(("base.", "stage_"))}
+    assert sum(int(np.prod(p.shape)) for p in weights.values()) == 52_311_446
+
+
+def leave_one_picture(bucket: Path) -> None:
+    """Remove all pictures but one, so that an epoch is one step."""
+    for path in sorted((bucket / "data" / "images").iterdir())[1:]:
+        path.unlink()
