@@ -1,0 +1,250 @@
+"""Every criterion on either side of its threshold, on mirrored and scaled copies, and without each joint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES
+from src.actions.combination import FAILS, HOLDS, UNJUDGED
+from src.actions.criteria import CRITERIA
+from src.actions.measuring import measure
+from src.actions.pose import as_pose
+from src.pose.skeleton import JointType
+from tests.actions.figure import UPRIGHT, around, figure, mirrored, scaled
+
+J = JointType
+Changes = dict[JointType, tuple[float, float]]
+NECK, WAIST = (0.0, 0.0), (0.0, 100.0)
+
+
+def raised_hand(above_px: float) -> Changes:
+    return {J.RightHand: (-45, -above_px)}
+
+
+def foot_at(y: float) -> Changes:
+    return {J.RightFoot: (-60, y)}
+
+
+def hands_at(y: float) -> Changes:
+    return {J.RightHand: (-45, y), J.LeftHand: (45, y)}
+
+
+def elbows_at(y: float) -> Changes:
+    return {J.RightElbow: (-45, y), J.LeftElbow: (45, y)}
+
+
+def leaning(degrees: float) -> Changes:
+    """The neck and what hangs on it turned about the middle of the waist, `degrees` off the vertical."""
+    x, y = around(WAIST, 100, degrees - 90)
+    moved = (J.Nose, J.Neck, J.RightShoulder, J.LeftShoulder, J.RightEye, J.LeftEye, J.RightEar, J.LeftEar)
+    return {joint: (UPRIGHT[joint][0] + x, UPRIGHT[joint][1] + y) for joint in moved}
+
+
+def level(start: JointType, end: JointType, degrees: float, length: float = 80) -> Changes:
+    """`end` moved so that its line from `start` is `degrees` below the horizontal."""
+    return {end: around(UPRIGHT[start], length, degrees)}
+
+
+def folded(degrees: float) -> Changes:
+    """Both knees moved so that the angle neck-waist-knee is `degrees` on both sides."""
+    changes: Changes = {}
+    for waist, knee, side in ((J.RightWaist, J.RightKnee, -1), (J.LeftWaist, J.LeftKnee, 1)):
+        x, y = UPRIGHT[waist]
+        upward = np.degrees(np.arctan2(-y, -x))
+        changes[knee] = around((x, y), 85, upward + side * degrees)
+    return changes
+
+
+def bent_elbow(degrees: float) -> Changes:
+    return {J.RightHand: around(UPRIGHT[J.RightElbow], 50, np.degrees(np.arctan2(-60, 10)) + degrees)}
+
+
+def bent_knee(degrees: float) -> Changes:
+    return {J.RightFoot: around(UPRIGHT[J.RightKnee], 85, -90 + degrees)}
+
+
+def straight_hand(degrees: float) -> Changes:
+    """One hand far up, the other to the left of both feet and `degrees` above the horizontal through the further one."""
+    return {J.LeftHand: (45, -90), J.RightHand: around(UPRIGHT[J.LeftFoot], 150, 180 + degrees)}
+
+
+def knee_beside_hand(degrees: float) -> Changes:
+    """The other hand far up, so that only this line can be level."""
+    return {J.RightHand: (-45, -90), **level(J.LeftHand, J.LeftKnee, degrees)}
+
+
+#: criterion -> (threshold, a figure in which it holds, a figure in which it does not), both close to the threshold.
+CASES: Mapping[str, tuple[float, Changes, Changes]] = {
+    "hand_over_shoulder": (0.2, raised_hand(22), raised_hand(18)),
+    "hand_over_neck": (0.2, raised_hand(22), raised_hand(18)),
+    "foot_over_knee": (0.1, foot_at(173), foot_at(177)),
+    "foot_over_hand": (0.1, {**foot_at(100)}, {**foot_at(104)}),
+    "waist_over_hand": (0.1, hands_at(112), hands_at(108)),
+    "waist_over_elbow": (0.05, elbows_at(112), elbows_at(104)),
+    "elbow_over_shoulder": (0.1, {J.LeftElbow: (45, -12)}, {J.LeftElbow: (45, -8)}),
+    "body_acute_angle_betweeen_vertical_line": (45, leaning(46), leaning(44)),
+    "neck_waist_line_horizontal": (20, leaning(72), leaning(68)),
+    "neck_nose_line_horizontal": (30, level(J.Neck, J.Nose, -28, 35), level(J.Neck, J.Nose, -32, 35)),
+    "hand_foot_line_horizontal": (30, straight_hand(28), straight_hand(32)),
+    "elbow_knee_line_horizontal": (20, level(J.RightElbow, J.RightKnee, 18), level(J.RightElbow, J.RightKnee, 22)),
+    "neck_foot_line_horizontal": (20, level(J.Neck, J.RightFoot, 18, 200), level(J.Neck, J.RightFoot, 22, 200)),
+    "hand_knee_line_horizontal": (20, knee_beside_hand(18), knee_beside_hand(22)),
+    "knee_foot_line_horizontal": (20, level(J.LeftKnee, J.LeftFoot, 18), level(J.LeftKnee, J.LeftFoot, 22)),
+    "hand_elbow_shoulder_inner_angle": (90, bent_elbow(88), bent_elbow(92)),
+    "waist_knee_foot_inner_angle": (90, bent_knee(88), bent_knee(92)),
+    "neck_waist_knee_inner_angle": (100, folded(98), folded(102)),
+    "knees": (0.66, {J.LeftKnee: (55, 185)}, {J.LeftKnee: (45, 185)}),
+    "distance_between_feet": (1.0, {J.LeftFoot: (82, 270)}, {J.LeftFoot: (78, 270)}),
+    "hand_over_waist": (0.5, {J.LeftHand: (45, 48)}, {J.LeftHand: (45, 52)}),
+    "hand_over_foot": (2.0, {J.LeftHand: (45, 68)}, {J.LeftHand: (45, 72)}),
+    "knee_over_waist": (-0.5, {J.LeftKnee: (40, 148)}, {J.LeftKnee: (40, 152)}),
+    "waist_over_foot": (1.8, {J.LeftFoot: (20, 282)}, {J.LeftFoot: (20, 278)}),
+    "foot_over_waist": (0.1, foot_at(88), foot_at(92)),
+    "leg_raised": (0.5, {J.LeftFoot: (20, 218)}, {J.LeftFoot: (20, 222)}),
+}
+
+
+def verdict(name: str, keypoints: NDArray[np.float64], threshold: float, sides: str = ANY_SIDE) -> int:
+    return measure(as_pose(keypoints), CRITERIA[name], threshold, sides).verdict
+
+
+def test_every_criterion_has_a_case() -> None:
+    assert set(CASES) == set(CRITERIA)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_either_side_of_the_threshold(name: str) -> None:
+    threshold, holding, failing = CASES[name]
+    assert verdict(name, figure(holding), threshold) == HOLDS
+    assert verdict(name, figure(failing), threshold) == FAILS
+
+
+COPIES: Mapping[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "mirrored": mirrored,
+    "large": lambda keypoints: scaled(keypoints, 7.3),
+    "small": lambda keypoints: scaled(keypoints, 0.21),
+    "small and mirrored": lambda keypoints: scaled(mirrored(keypoints), 0.21),
+}
+
+
+@pytest.mark.parametrize("copy", COPIES)
+@pytest.mark.parametrize("name", CASES)
+def test_copies_are_judged_alike(name: str, copy: str) -> None:
+    threshold, holding, failing = CASES[name]
+    for changes in (holding, failing):
+        original, other = (
+            measure(as_pose(keypoints), CRITERIA[name], threshold, ANY_SIDE)
+            for keypoints in (figure(changes), COPIES[copy](figure(changes)))
+        )
+        assert other.verdict == original.verdict
+        assert other.value == pytest.approx(original.value, abs=1e-6)
+
+
+def used_joints(name: str) -> set[JointType]:
+    return {joint for reading in CRITERIA[name].measure(as_pose(figure())) for joint in reading.joints}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("sides", [ANY_SIDE, EACH_SIDE, FOUND_SIDES])
+def test_each_missing_joint_is_never_used(name: str, sides: str) -> None:
+    threshold, holding, failing = CASES[name]
+    for changes in (holding, failing):
+        for joint in J:
+            found = measure(as_pose(figure(changes, without=[joint])), CRITERIA[name], threshold, sides)
+            if found.verdict == UNJUDGED:
+                assert joint in used_joints(name), "judged by other joints, so it must still be judged"
+            else:
+                assert joint not in found.joints
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_place_of_a_missing_joint_does_not_matter(name: str) -> None:
+    threshold, holding, _ = CASES[name]
+    for joint in used_joints(name):
+        keypoints = figure(holding, without=[joint])
+        elsewhere = keypoints.copy()
+        elsewhere[joint] = (-5000, 9000, 0)
+        assert verdict(name, elsewhere, threshold) == verdict(name, keypoints, threshold)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("bad", [(np.nan, 5, 0.9), (5, np.inf, 0.9), (5, 5, np.nan), (1e300, 5, 0.9), (5, 5, -1)])
+def test_bad_numbers_count_as_not_found(name: str, bad: tuple[float, float, float]) -> None:
+    threshold, holding, _ = CASES[name]
+    for joint in used_joints(name):
+        keypoints = figure(holding)
+        keypoints[joint] = bad
+        assert verdict(name, keypoints, threshold) == verdict(name, figure(holding, without=[joint]), threshold)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_nobody_cannot_be_judged(name: str) -> None:
+    for sides in (ANY_SIDE, EACH_SIDE, FOUND_SIDES):
+        assert verdict(name, np.zeros((18, 3)), 1.0, sides) == UNJUDGED
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_joints_on_one_point_give_no_angle(name: str) -> None:
+    together = figure()
+    together[:, :2] = 100
+    found = verdict(name, together, 0.0)
+    assert found in (FAILS, UNJUDGED)
+    assert CRITERIA[name].kind.is_length or found == UNJUDGED
+
+
+def test_any_takes_the_best_side_and_each_the_worst() -> None:
+    one_up = figure(raised_hand(30))
+    assert verdict("hand_over_shoulder", one_up, 0.0, ANY_SIDE) == HOLDS
+    assert verdict("hand_over_shoulder", one_up, 0.0, EACH_SIDE) == FAILS
+    assert verdict("hand_over_shoulder", one_up, 0.0, FOUND_SIDES) == FAILS
+
+
+def test_each_stays_open_for_a_missing_side_unless_the_other_fails() -> None:
+    up, down = figure(raised_hand(30), without=[J.LeftHand]), figure(without=[J.LeftHand])
+    assert verdict("hand_over_shoulder", up, 0.0, EACH_SIDE) == UNJUDGED
+    assert verdict("hand_over_shoulder", down, 0.0, EACH_SIDE) == FAILS
+    assert verdict("hand_over_shoulder", up, 0.0, FOUND_SIDES) == HOLDS
+
+
+def test_a_sign_needs_no_size_but_a_length_does() -> None:
+    pair = figure(raised_hand(30), without=[joint for joint in J if joint not in (J.RightHand, J.RightShoulder)])
+    sign = measure(as_pose(pair), CRITERIA["hand_over_shoulder"], 0.0, ANY_SIDE)
+    assert (sign.verdict, sign.unit, sign.value) == (HOLDS, "px", 30)
+    assert verdict("hand_over_shoulder", pair, 0.1) == UNJUDGED
+
+
+def test_angle_between_nearly_coincident_joints_is_not_judged() -> None:
+    near = figure({J.RightHand: (-20, 183), J.LeftHand: (45, 30)}, without=[J.LeftKnee])
+    found = measure(as_pose(near), CRITERIA["hand_knee_line_horizontal"], 20, ANY_SIDE)
+    assert J.RightHand not in found.joints
+
+
+def test_range_holds_strictly_inside() -> None:
+    for degrees, expected in ((59, FAILS), (61, HOLDS), (89, HOLDS), (91, FAILS)):
+        pose = as_pose(figure(folded(degrees)))
+        assert measure(pose, CRITERIA["neck_waist_knee_inner_angle"], (60, 90), ANY_SIDE).verdict == expected
+
+
+def test_any_pose_and_its_mirror_image_agree() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        keypoints = np.column_stack([rng.uniform(0, 900, (18, 2)), rng.uniform(0, 1, 18) * (rng.random(18) > 0.2)])
+        keypoints[keypoints[:, 2] == 0] = 0
+        for name, criterion in CRITERIA.items():
+            for sides in (ANY_SIDE, EACH_SIDE, FOUND_SIDES):
+                here, there = (
+                    measure(as_pose(one), criterion, criterion.threshold, sides)
+                    for one in (keypoints, mirrored(keypoints))
+                )
+                assert here.verdict == there.verdict, name
+
+
+def test_kinds_give_the_units() -> None:
+    units: dict[str, Any] = {name: criterion.kind.unit for name, criterion in CRITERIA.items()}
+    assert {units["knees"], units["leg_raised"]} == {"torso"}
+    assert {units["neck_nose_line_horizontal"], units["neck_waist_knee_inner_angle"]} == {"deg"}
