@@ -38,7 +38,7 @@ class Person:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """One line of results.jsonl. `status` is "ok" or "unreadable"; `error` says why, `rendered` names the drawn picture."""
+    """One line of results.jsonl; `status` is "ok" or "unreadable", `error` says why, `rendered` names the drawn picture."""
 
     file: str
     status: str

@@ -17,6 +17,7 @@ from src.actions import Action, find_action, judge_person
 from src.data.images import PictureError, read_picture
 from src.errors import DataError, IncompleteError, OutputError
 from src.infer.forward import PoseNetwork
+from src.infer.listing import inside
 from src.infer.render import draw_person_pose, head_position
 from src.infer.report import write_report
 from src.infer.results import (
@@ -73,7 +74,7 @@ def infer_one_pic(
     times = times or StageTimes()
     started = time.perf_counter()
     action = find_action(action) if isinstance(action, str) else action
-    source = Path(pic_folder_path) / filename
+    source = inside(Path(pic_folder_path), filename)
     try:
         with times("read"):
             picture = read_picture(source)
@@ -93,7 +94,9 @@ def infer_one_pic(
         )
     with times("write"):
         rendered = rendered_name(filename)
-        write_bytes(Path(output_img_path) / filename, source.read_bytes())
+        original = Path(output_img_path) / filename
+        if not (original.exists() and original.samefile(source)):
+            write_bytes(original, source.read_bytes())
         write_bytes(Path(output_img_path) / rendered, _encode(drawn, rendered))
     height, width = picture.shape[:2]
     return PictureResult(filename, "ok", width, height, tuple(judged), time.perf_counter() - started, rendered)

@@ -26,9 +26,13 @@ def canonical_shapes(insize: int, multiple: int) -> list[tuple[int, int]]:
 
 
 def tight_fit(width_px: int, height_px: int, insize: int, multiple: int) -> Fit:
-    """The picture scaled to `insize` at its shorter side, padded only up to the next multiples."""
-    scale = min(insize / min(width_px, height_px), insize * MAX_ASPECT / max(width_px, height_px))
-    return _fit(width_px, height_px, scale, None, multiple)
+    """The picture scaled to about `insize` at its shorter side, so that its longer side needs no padding.
+
+    The longer side is the largest multiple for which the shorter one stays within `insize`; only that one is padded.
+    """
+    long_px = max(width_px, height_px)
+    longest = min(insize / min(width_px, height_px) * long_px, insize * MAX_ASPECT)
+    return _fit(width_px, height_px, max(int(longest) // multiple, 1) * multiple / long_px, None, multiple)
 
 
 def canonical_fit(width_px: int, height_px: int, insize: int, multiple: int) -> Fit:
