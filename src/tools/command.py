@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 from src.errors import JobError
+from src.model_utils.config import convert, read_settings, setting_types
 
 #: Anything a tool did not foresee in a file it was given.
 FAILED = 1
@@ -27,6 +29,17 @@ def make_parser(tool: str, description: str, *examples: str) -> argparse.Argumen
     )
 
 
+def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Arguments that are settings of the jobs: name, type, range, help and default as in default_config.yaml."""
+    settings, _ = read_settings()
+    types = setting_types()
+    for name in names:
+        setting, kind = settings[name], types[name]
+        parse = functools.partial(convert, name, kind=kind, setting=setting)
+        help_text = setting.describe().replace("%", "%%")
+        parser.add_argument(f"--{name}", type=parse, default=parse(setting.value), metavar="VALUE", help=help_text)
+
+
 def run_command(
     work: Callable[[argparse.Namespace], int], parser: argparse.ArgumentParser, argv: Sequence[str] | None
 ) -> int:
@@ -34,11 +47,10 @@ def run_command(
 
     0 done, 1 storage or system, 2 wrong arguments or input, 3 done but incomplete, 130 interrupted.
     """
-    arguments = parser.parse_args(argv)
     os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must precede its import
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
-        return work(arguments)
+        return work(parser.parse_args(argv))
     except JobError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

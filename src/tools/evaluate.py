@@ -1,0 +1,204 @@
+"""Evaluates a checkpoint on a COCO keypoints file: COCO's table, by size, by joint, with curve and results."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from src.data.images import PictureError, read_picture
+from src.errors import DataError, IncompleteError, OutputError
+from src.pose import DecodeSettings, decode_poses
+from src.pose.grid import Fit
+from src.progress import Progress
+from src.tools.command import add_settings, make_parser, positive, run_command
+from src.tools.keypoint_scores import Result, Scores, person_category, read_truth, result_lines, score_results
+from src.tools.offset_test import INJECTED_PX, run_offset_test
+from src.tools.score_tables import format_scores, plot_precision
+from src.tools.stored_maps import load_maps, maps_path, save_maps
+
+logger = logging.getLogger(__name__)
+
+PREDICTIONS_FILE, SCORES_FILE, CURVE_FILE = "predictions.json", "scores.json", "precision_recall.png"
+
+#: From one picture's entry in the annotation file to the maps of it: heatmaps, pafs, fit.
+MapSource = Callable[[dict[str, Any]], tuple[Any, Any, Fit]]
+
+
+def predict(
+    truth: Any, picture_ids: Iterable[int], maps_of: MapSource, settings: DecodeSettings
+) -> tuple[list[Result], list[str]]:
+    """Results in COCO's format for the pictures, and what is wrong with those that cannot be read."""
+    results: list[Result] = []
+    unreadable: list[str] = []
+    ids = list(picture_ids)
+    with Progress("pictures", len(ids)) as progress:
+        for picture_id in ids:
+            try:
+                heatmaps, pafs, fit = maps_of(truth.imgs[picture_id])
+            except PictureError as error:
+                logger.warning("skipped: %s", error)
+                unreadable.append(str(error))
+                continue
+            finally:
+                progress.advance(note=f"{len(results)} persons")
+            poses, scores = decode_poses(heatmaps, pafs, settings=settings, fit=fit)
+            poses[..., :2] = np.where(poses[..., 2:] > 0, fit.to_picture(poses[..., :2]), 0)
+            results += result_lines(picture_id, poses, scores, person_category(truth))
+    return results, unreadable
+
+
+def network_maps(arguments: argparse.Namespace) -> MapSource:
+    """Maps that the checkpoint's network makes of the pictures, at all scales asked for."""
+    if not arguments.checkpoint or not arguments.imgpath_val:
+        raise DataError("--checkpoint and --imgpath_val are needed, or --network_outputs with stored maps")
+    from src.infer.forward import load_model
+    from src.tools.multiscale import averaged_maps
+
+    network = load_model(
+        arguments.checkpoint,
+        arguments.network,
+        arguments.stages,
+        insize=arguments.infer_insize,
+        device_target=arguments.device_target,
+        input_shapes=arguments.input_shapes,
+    )
+
+    def maps_of(image: dict[str, Any]) -> tuple[Any, Any, Fit]:
+        path = arguments.imgpath_val / image["file_name"]
+        picture = read_picture(path)
+        if picture.shape[1::-1] != (image["width"], image["height"]):
+            raise PictureError(path, f"is {picture.shape[1]}x{picture.shape[0]}, not as large as annotated")
+        maps, fit = averaged_maps(picture, network, arguments.scales, arguments.flip)
+        if arguments.save_network_outputs:
+            save_maps(maps_path(arguments.save_network_outputs, image["file_name"]), maps.heatmaps, maps.pafs, fit)
+        return maps.heatmaps, maps.pafs, fit
+
+    return maps_of
+
+
+def stored_maps(folder: Path) -> MapSource:
+    """Maps from .npz files named like the pictures."""
+
+    def maps_of(image: dict[str, Any]) -> tuple[Any, Any, Fit]:
+        return load_maps(maps_path(folder, image["file_name"]), image["width"], image["height"])
+
+    return maps_of
+
+
+def _chosen_pictures(truth: Any, arguments: argparse.Namespace) -> list[int]:
+    ids = sorted(truth.imgs)
+    if arguments.network_outputs:
+        if not arguments.network_outputs.is_dir():
+            raise DataError(f"network_outputs: {arguments.network_outputs}: no such folder")
+        there = [i for i in ids if maps_path(arguments.network_outputs, truth.imgs[i]["file_name"]).is_file()]
+        if len(there) < len(ids):
+            logger.warning("outputs of %d of %d annotated pictures are there; evaluating those", len(there), len(ids))
+        ids = there
+    ids = ids[: arguments.max_pictures]
+    if not ids:
+        raise DataError(f"{arguments.network_outputs or arguments.jsonpath_val}: no picture to evaluate")
+    return ids
+
+
+def write_report(folder: Path, results: Sequence[Result], scores: Scores, facts: dict[str, Any]) -> None:
+    """Predictions in COCO's result format, the scores, and the plot of the precision/recall curve."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PREDICTIONS_FILE).write_text(json.dumps(results), encoding="utf-8")
+        content = {**facts, **scores.to_json()}
+        (folder / SCORES_FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        plot_precision(scores, folder / CURVE_FILE)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
+
+
+def _self_test(truth: Any, ids: Sequence[int], arguments: argparse.Namespace, settings: DecodeSettings) -> int:
+    outcome = run_offset_test(truth, ids, arguments.infer_insize, settings)
+    for label, scores in (("as annotated", outcome.straight), (f"moved by {INJECTED_PX} px", outcome.moved)):
+        x, y = scores.offset_px
+        print(f"{label:<16} AP {scores.figures['AP']:.3f}  offset x {x:+.2f} px, y {y:+.2f} px")
+    if outcome.problem:
+        print(f"error: self-test failed: {outcome.problem}", file=sys.stderr)
+        return 1
+    print("self-test passed: coordinates survive encoding and decoding, and a shift of half a pixel shows")
+    return 0
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    truth = read_truth(arguments.jsonpath_val)
+    ids = _chosen_pictures(truth, arguments)
+    settings = DecodeSettings(peak_threshold=arguments.peak_threshold)
+    if arguments.self_test:
+        return _self_test(truth, ids, arguments, settings)
+    maps_of = stored_maps(arguments.network_outputs) if arguments.network_outputs else network_maps(arguments)
+    results, unreadable = predict(truth, ids, maps_of, settings)
+    if len(unreadable) == len(ids):
+        raise DataError(f"none of the {len(ids)} pictures could be read; the first: {unreadable[0]}")
+    scores = score_results(truth, results, ids)
+    facts = {
+        "annotations": str(arguments.jsonpath_val),
+        "checkpoint": str(arguments.checkpoint or ""),
+        "network_outputs": str(arguments.network_outputs or ""),
+        "scales": list(arguments.scales),
+        "flip": arguments.flip,
+        "unreadable": unreadable,
+    }
+    print(format_scores(scores))
+    if arguments.output_path:
+        write_report(arguments.output_path, results, scores, facts)
+        print(f"\n{arguments.output_path}: {PREDICTIONS_FILE}, {SCORES_FILE}, {CURVE_FILE}")
+    if unreadable:
+        raise IncompleteError(f"{len(unreadable)} of {len(ids)} pictures could not be read; they count as not found")
+    return 0
+
+
+def parse_scales(text: str) -> tuple[float, ...]:
+    """`0.5,1,1.5` as numbers."""
+    try:
+        scales = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        scales = ()
+    if not scales or not all(0.1 <= scale <= 8 for scale in scales):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a list of factors from 0.1 to 8, like 0.5,1,1.5")
+    return scales
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line; returns the exit code."""
+    parser = make_parser(
+        "evaluate",
+        "Evaluate a checkpoint, or stored network outputs, on a COCO keypoints file.",
+        "--checkpoint=models/m.ckpt --jsonpath_val=annotations/person_keypoints_val2017.json --imgpath_val=val2017",
+        "… --scales=0.5,1,1.5,2 --flip --output_path=evaluation",
+        "--jsonpath_val=annotations.json --network_outputs=maps",
+        "--jsonpath_val=annotations.json --self_test",
+    )
+    parser.add_argument("--jsonpath_val", type=Path, required=True, metavar="FILE", help="COCO keypoints annotations")
+    parser.add_argument("--imgpath_val", type=Path, metavar="FOLDER", help="their pictures")
+    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="the checkpoint to evaluate")
+    parser.add_argument(
+        "--output_path", type=Path, metavar="FOLDER", help="write predictions, scores and the curve there"
+    )
+    parser.add_argument(
+        "--scales", type=parse_scales, default=(1.0,), help="factors of infer_insize, like 0.5,1,1.5 [1]"
+    )
+    parser.add_argument("--flip", action="store_true", help="average with the mirror image")
+    parser.add_argument("--max_pictures", type=positive, help="only the first so many")
+    parser.add_argument(
+        "--network_outputs", type=Path, metavar="FOLDER", help="evaluate the decoder on stored maps alone"
+    )
+    parser.add_argument("--save_network_outputs", type=Path, metavar="FOLDER", help="store the maps for that")
+    parser.add_argument("--self_test", action="store_true", help="check that coordinates survive encoding and decoding")
+    add_settings(parser, "network", "stages", "infer_insize", "device_target", "input_shapes", "peak_threshold")
+    return run_command(_work, parser, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
