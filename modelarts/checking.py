@@ -45,7 +45,7 @@ def check_code(job: Job) -> list[str]:
 
 
 def check_storage(job: Job, filesystem: obs_sync.ObsFileSystem, for_cloud: bool = True) -> list[str]:
-    """Mistakes that only a look into OBS shows: missing inputs, an output that is not empty, a code dir over a limit."""
+    """Mistakes that only a look into OBS shows: missing inputs, an output that is not empty, too large a code dir."""
     problems = []
     for name, path in read_paths(job).items():
         if not obs_sync.exists(path, filesystem=filesystem):

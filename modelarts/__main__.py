@@ -1,0 +1,191 @@
+"""Command line for the jobs: `python -m modelarts --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelarts import commands
+from modelarts.dryrun import FRESH, SAME, WORK_FOLDER
+from obs_sync import ObsSyncError
+from obs_sync.settings import MODES
+from src.errors import JobError
+
+EPILOG = """examples:
+  python -m modelarts jobs
+  python -m modelarts show infer --console
+  python -m modelarts check train_np4 --set batch_size=16
+  python -m modelarts dry-run train_np1 --set network=mobilenet_v2 insize=64 batch_size=2 data_url=./coco
+  python -m modelarts upload-code infer --storage obs
+  python -m modelarts submit infer --set target_action_type=climb_over_fence
+  python -m modelarts submit train_np4 --print
+  python -m modelarts rebuild opps_ms15_eval_for_recurrence1_2 --set target_action_type=climb_up
+  python -m modelarts logs 4f1c… --follow
+
+exit codes:
+  0  done, no mistakes          4  the platform refused
+  1  the job or storage failed  5  the platform cannot be reached
+  2  a mistake in definition, configuration or command line
+  124 a dry-run's time was up   130 interrupted   143 a dry-run was stopped
+  dry-run ends with the first bad exit code of the job's own processes
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
+    try:
+        answer = options.command(options, _say_aside if options.json else _say)
+    except (JobError, ObsSyncError) as error:
+        print(error, file=sys.stderr)
+        return int(getattr(error, "exit_code", 1))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    for note in answer.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if options.json:
+        print(json.dumps(answer.data, ensure_ascii=False, indent=2))
+    elif answer.text:
+        print(answer.text)
+    return int(answer.exit_code)
+
+
+def _say(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+def _say_aside(text: str) -> None:
+    print(text, end="", flush=True, file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m modelarts",
+        description="The jobs of modelarts/jobs/*.yaml: look at, check, run here, submit to ModelArts, follow.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where, storage, changes, job = _where(), _storage(), _changes(), _job()
+    add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
+    base = argparse.ArgumentParser(add_help=False)
+    base.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    base.add_argument("--work", type=Path, default=WORK_FOLDER, help=f"folder of dry-runs (default {WORK_FOLDER})")
+
+    one = add("jobs", help="list the declared jobs", parents=[base, where])
+    one.set_defaults(command=commands.jobs)
+
+    one = add("show", help="print a job", parents=[base, where, changes, job])
+    one.add_argument("--console", action="store_true", help="as the table to copy into the console's form")
+    one.set_defaults(command=commands.show)
+
+    one = add("check", help="print every mistake, one a line", parents=[base, where, changes, storage, _cloud()])
+    one.add_argument("job", nargs="*", metavar="JOB", help="jobs to check; all of them by default")
+    one.set_defaults(command=commands.check)
+
+    one = add(
+        "dry-run", help="run a job on this machine as the platform would", parents=[base, where, changes, storage, job]
+    )
+    _add_dry_run(one)
+
+    one = add("submit", help="create the job on the platform", parents=[base, where, changes, storage, _cloud(), job])
+    one.add_argument("--print", action="store_true", help="print the request's body instead of sending it")
+    one.set_defaults(command=commands.submit)
+
+    one = add(
+        "rebuild", help="the same job again, some values changed", parents=[base, where, changes, storage, _cloud()]
+    )
+    one.add_argument("job", metavar="JOB_OR_ID", help="a declared job, or the id of any job of the platform")
+    one.add_argument("--print", action="store_true", help="print the request's body instead of sending it")
+    one.set_defaults(command=commands.rebuild)
+
+    one = add("list", help="jobs of the platform and dry-runs, newest last", parents=[base, _cloud()])
+    one.add_argument("--limit", type=int, default=20, help="jobs of the platform to show (default 20)")
+    one.add_argument("--cloud-only", action="store_true", help="leave out dry-runs, and fail without the platform")
+    one.set_defaults(command=commands.list_jobs)
+
+    for name, command, help_text in (
+        ("status", commands.status, "where a job stands"),
+        ("logs", commands.logs, "print a job's log"),
+        ("stop", commands.stop, "end a job before its time"),
+    ):
+        one = add(name, help=help_text, parents=[base, _cloud()])
+        one.add_argument("id", metavar="ID", help="of a job of the platform, or of a dry-run (its beginning is enough)")
+        one.set_defaults(command=command)
+        if name == "logs":
+            one.add_argument("--follow", action="store_true", help="go on until the job ends")
+            one.add_argument("--task", default="", help="which node's log, such as worker-1 (default: the first)")
+
+    one = add("upload-code", help="copy the code to the jobs' code dirs", parents=[base, where, storage])
+    one.add_argument("job", nargs="*", metavar="JOB", help="jobs; all of them by default")
+    one.add_argument("--only-list", action="store_true", help="copy nothing, say what would be copied")
+    one.set_defaults(command=commands.upload)
+    return parser
+
+
+def _job() -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    part.add_argument("job", metavar="JOB", help="file name in modelarts/jobs, console name, or path of a YAML file")
+    return part
+
+
+def _where() -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    part.add_argument("--bucket", default="", help="instead of the bucket in modelarts/jobs/common.yaml")
+    part.add_argument("--prefix", default="", help="instead of the prefix there")
+    return part
+
+
+def _changes() -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    part.add_argument(
+        "--set",
+        nargs="+",
+        action="append",
+        metavar="key=value",
+        help="hyperparameters, and addresses of inputs and outputs, to change",
+    )
+    part.add_argument("--name", default="", help="the job's name instead of the declared one")
+    part.add_argument("--cards", type=int, default=0, help="cards of the node, instead of the declared number")
+    part.add_argument(
+        "--pass",
+        dest="pass_as",
+        choices=["folder", "url"],
+        default="",
+        help="inputs and outputs as folders that the platform syncs, or as obs:// addresses",
+    )
+    return part
+
+
+def _storage() -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    part.add_argument("--storage", choices=MODES, default="auto", help="what obs:// means here (default auto)")
+    part.add_argument("--obs-local-root", type=Path, default=Path("obs_root"), help="folder for --storage local")
+    return part
+
+
+def _cloud() -> argparse.ArgumentParser:
+    part = argparse.ArgumentParser(add_help=False)
+    part.add_argument("--profile", default="", help="section of ~/.huaweicloud/credentials to use")
+    return part
+
+
+def _add_dry_run(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--restarts", type=int, default=-1, help="automatic restarts; the job's own number by default")
+    one.add_argument("--restart-in", choices=[FRESH, SAME], default=FRESH, help="container for a restart")
+    one.add_argument(
+        "--sync-every", type=float, default=30.0, metavar="S", help="seconds between copies of the outputs"
+    )
+    one.add_argument("--timeout", type=float, default=None, metavar="S", help="end the job after this many seconds")
+    one.add_argument("--no-requirements", action="store_true", help="install nothing from requirements.txt")
+    one.add_argument("--keep", action="store_true", help="leave the container of a completed job where it is")
+    one.set_defaults(command=commands.dry_run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
