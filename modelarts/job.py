@@ -109,7 +109,9 @@ def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
     )
     folder = Path(config.pic_folder_path_relative)
     if config.is_model_arts:
-        folder = stage_pictures(config.pic_folder_path_obs, config.pic_folder_path_relative)
+        # one hyperparameter chooses action and pictures together, as the handbook's users are used to
+        pictures = config.pic_folder_path_obs.replace("{target_action_type}", config.target_action_type)
+        folder = stage_pictures(pictures, config.pic_folder_path_relative)
     from src.infer.listing import picture_names
 
     output_parent = Path(config.output_img_path_relative)
