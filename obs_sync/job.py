@@ -26,8 +26,17 @@ _HEADS_INSTEAD_OF_LISTING = 2
 class Job:
     """One transfer while it runs: two places, the account, and what is known of local files."""
 
-    def __init__(self, fs: ObsFileSystem, source: Place, target: Place, result: TransferResult, single: bool) -> None:
+    def __init__(
+        self,
+        fs: ObsFileSystem,
+        source: Place,
+        target: Place,
+        result: TransferResult,
+        single: bool,
+        prefer: plan.Prefer | None = None,
+    ) -> None:
         self.source, self.target, self.result, self.single = source, target, result, single
+        self._prefer = prefer
         self._large = fs.settings.multipart_from
         self._book = TagBook(state_folder(fs.settings.state_dir))
         self._lock = threading.Lock()
@@ -68,6 +77,7 @@ class Job:
         for file in checked:
             if file.problem:
                 self.result.failed[file.name] = file.problem
+                self.result.missing += [file.name] if file.missing else []
             elif file.skip:
                 self.result.skipped[file.name] = file.skip
             elif file.name in there and self._same(file, there[file.name]):
@@ -85,7 +95,8 @@ class Job:
         for file in (file for file in files if file.size >= self._large):
             self._move_noting(file)
         small = [file for file in files if file.size < self._large]
-        for_each(small, self._move_noting, min(threads, max(len(small), 1)))
+        ordered = plan.in_order(small, self._prefer)
+        for_each(ordered, self._move_noting, min(threads, max(len(small), 1)))
 
     def _move_noting(self, file: File) -> None:
         moved = _Counted(self._tracker)

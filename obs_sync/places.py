@@ -18,7 +18,7 @@ from obs_sync.store import ObjectInfo, Store
 class File:
     """One file or object: its name relative to the place, size, and for objects what the store says.
 
-    `problem` tells why it cannot be copied, `skip` why it need not.
+    `problem` tells why it cannot be copied (`missing`: because there is no such file), `skip` why it need not.
     """
 
     name: str
@@ -26,6 +26,7 @@ class File:
     info: ObjectInfo | None = None
     problem: str = ""
     skip: str = ""
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class RemotePlace:
             urls.check_key(self.key_of(name))
             info = self.store.head(self.bucket, self.key_of(name))
         except ObsSyncError as error:
-            return File(name, 0, problem=str(error))
+            return File(name, 0, problem=str(error), missing=isinstance(error, NotFound))
         return File(name, info.size, info)
 
 
@@ -134,7 +135,8 @@ def _local_file(name: str, path: str) -> File:
     try:
         status = os.stat(path)
     except OSError as error:
-        return File(name, 0, problem=error.strerror or "cannot be read")
+        gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        return File(name, 0, problem=error.strerror or "cannot be read", missing=gone)
     if not stat.S_ISREG(status.st_mode):
         return File(name, 0, problem="not a regular file")
     return File(name, status.st_size)

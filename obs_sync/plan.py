@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Callable
 
 from obs_sync import urls
 from obs_sync.errors import NotFound, Refused
@@ -13,6 +14,8 @@ from obs_sync.local_store import LocalStore
 from obs_sync.places import File, LocalPlace, Place, RemotePlace
 
 _HEADS_INSTEAD_OF_LISTING = 32
+
+Prefer = Callable[[], Sequence[str]]
 
 
 def files_of(source: Place, names: Sequence[str] | None, include: Sequence[str], exclude: Sequence[str]) -> list[File]:
@@ -42,7 +45,20 @@ def _named(source: Place, names: Sequence[str]) -> Iterator[File]:
         yield from (source.named(name) for name in unique)
         return
     listed = {file.name: file for file in source.below()}
-    yield from (listed.get(name, File(name, 0, problem="no such object")) for name in unique)
+    yield from (listed.get(name, File(name, 0, problem="no such object", missing=True)) for name in unique)
+
+
+def in_order(files: Sequence[File], prefer: Prefer | None) -> Iterator[File]:
+    """The files in their order, but before each one those that `prefer` names now."""
+    if prefer is None:
+        yield from files
+        return
+    left = {file.name: file for file in files}
+    for file in files:
+        while preferred := [left.pop(name) for name in prefer() if name in left]:
+            yield from preferred
+        if left.pop(file.name, None) is not None:
+            yield file
 
 
 def judged(files: Sequence[File], target: Place) -> Iterator[File]:

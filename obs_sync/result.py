@@ -22,6 +22,7 @@ class TransferResult:
     copied: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)  # those of `failed` that were asked for and are not there
     copied_bytes: int = 0
     seconds: float = 0.0
 
