@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sys
@@ -12,12 +13,17 @@ from typing import Any
 import obs_sync
 from modelarts.environment import locate
 from modelarts.publishing import Publisher
-from modelarts.staging import ensure_local_bucket, stage_checkpoint, stage_out, stage_pictures, stage_training, under
-from src.errors import ConfigError, JobError
+from modelarts.resuming import Shelf, sources_of
+from modelarts.staging import stage_checkpoint, stage_pictures, stage_training
+from modelarts.watchdog import Watch
+from src.errors import ConfigError, IncompleteError, JobError
 from src.model_utils.config import Config, parse_config
 from src.train.inputs import Card
 
 logger = logging.getLogger(__name__)
+
+#: The platform leaves 15 s between SIGTERM and SIGKILL; the rest is for the step at hand and for saving.
+DRAIN_WHEN_STOPPED_S = 10.0
 
 TRAINING_EXAMPLES = """examples:
   python train_start.py --data_url=obs://bucket/coco2017 --train_url=obs://bucket/output/ep2_np1
@@ -50,35 +56,10 @@ def val(config: Config | None = None) -> dict[str, Any]:
     config = config or parse_config(sys.argv[1:], "test_tmp.py", INFERENCE_EXAMPLES)
     _choose_storage(config)
     checkpoint, folder, filenames = _inference_inputs(config)
-    from src.infer.forward import load_model
-    from src.infer.run import check_any_readable, infer_folder, new_output_folder
-    from src.pose import DecodeSettings
+    from modelarts.inferring import judge_pictures_of_job
+    from src.infer.run import check_any_readable
 
-    network = load_model(
-        checkpoint,
-        config.network,
-        config.stages,
-        insize=config.infer_insize,
-        device_target=config.device_target,
-        input_shapes=config.input_shapes,
-        decode_settings=DecodeSettings(peak_threshold=config.peak_threshold),
-    )
-    output_dir = new_output_folder(Path(config.output_img_path_relative))
-    action = config.actions[config.target_action_type]
-    facts = {"checkpoint": str(checkpoint), "settings": config.settings()}
-    summary = infer_folder(network, folder, filenames, output_dir, action, facts)
-    results = str(output_dir)
-    if config.is_model_arts:
-        results = under(config.output_path_root_obs, f"output_img/{output_dir.name}")
-        ensure_local_bucket(results)
-        stage_out(output_dir, results)
-    logger.info(
-        "%d pictures, %d unreadable; %d persons: %s occurred in %d, not in %d, undecided %d; results in %s",
-        *(summary[key] for key in ("pictures", "unreadable", "persons")),
-        action.name,
-        *(summary[key] for key in ("occurred", "not_occurred", "undecided")),
-        results,
-    )
+    summary = judge_pictures_of_job(config, checkpoint, folder, filenames)
     check_any_readable(summary)
     return summary
 
@@ -86,13 +67,38 @@ def val(config: Config | None = None) -> dict[str, Any]:
 def _train(config: Config) -> None:
     _choose_storage(config)
     place = locate(os.environ, config.scratch_path)
+    card = Card(place.rank, place.rank_size, place.device_id, place.local_rank)
     inputs = stage_training(config, place.scratch)
-    local_folder = Path(config.save_model_path or place.scratch / "checkpoints") / f"ckpt_{place.rank}"
-    publisher = Publisher(config.train_url, place.rank, config.keep_checkpoint_max)
-    publisher.publish_settings(config.settings(), local_folder)
+    shelf = Shelf(config.train_url, card.rank, card.rank_size)
+    local = _local_folder(config, place.scratch, card.rank)
+    sources = sources_of(config.resume, shelf)
+    publisher = Publisher(shelf, local, config.keep_checkpoint_max, config.publish, sources)
+    publisher.start(config.settings())
     from src.train.run import train
 
-    train(config, inputs, Card(place.rank, place.rank_size, place.device_id), local_folder, publisher.publish)
+    with Watch(place.scratch / "ranks", card, config.hang_timeout, publisher.drain) as watch:
+        try:
+            train(config, inputs, card, local, publisher, watch.alive)
+        except BaseException as error:
+            watch.failed(error)
+            _tell_missing(publisher.drain(DRAIN_WHEN_STOPPED_S))
+            raise
+        watch.alive("publishing", 0)
+        missing = publisher.drain(config.publish_wait)
+        _tell_missing(missing)
+    if missing:
+        raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
+
+
+def _local_folder(config: Config, scratch: Path, rank: int) -> Path:
+    """Where this rank writes checkpoints before they are published; another train_url has another folder."""
+    run = hashlib.sha256(config.train_url.encode()).hexdigest()[:8]
+    return Path(config.save_model_path or scratch / "checkpoints") / f"run-{run}" / f"ckpt_{rank}"
+
+
+def _tell_missing(missing: Sequence[str]) -> None:
+    for line in missing:
+        logger.error("not published: %s", line)
 
 
 def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:

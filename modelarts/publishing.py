@@ -1,65 +1,175 @@
-"""Putting checkpoints where `train_url` says, whole, and keeping only the newest of this run."""
+"""Publishing checkpoints while training runs: written, uploaded, verified, stated in a manifest, and old ones retired.
+
+Nothing here stops training. What could not be published is told in the log at once and by `drain` at the end.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import Any
 
 import obs_sync
+from modelarts.resuming import Shelf
 from modelarts.staging import ensure_local_bucket
-from src.errors import OutputError
+from src.errors import CheckpointError, ConfigError, JobError, OutputError
+from src.train.exchange import Candidate
+from src.train.manifest import MANIFEST_ENDING, CheckpointName, Manifest, divergence, manifest_name, retired
 
 logger = logging.getLogger(__name__)
 
 AT_LEAST_KEPT = 2
+MAX_WAITING = 8  # checkpoints on the local disk that wait for the store
+MONTH_S = 30 * 86400.0
+SETTLE_S = 600.0  # the longest that writing one checkpoint to the local disk may take
+
+PUBLISH_ALL, PUBLISH_VERIFY = "all", "verify"
 
 
 class Publisher:
-    """Copies finished checkpoint files to `<train_url>/ckpt_<rank>/` and retires old ones.
+    """This rank's side of the store: implements `src.train.exchange.Exchange` for one `train_url`.
 
-    `keep` newest of this run stay (0 keeps all, never fewer than two); files of other runs are not touched.
+    `keep` complete steps stay in the store (0 keeps all, never fewer than two). With `publish` = "verify" only rank 0's
+    files are uploaded, and the other ranks' digests.
     """
 
-    def __init__(self, train_url: str, rank: int, keep: int) -> None:
-        self._folder = _below(train_url, f"ckpt_{rank}")
+    def __init__(self, shelf: Shelf, local_folder: Path, keep: int, publish: str, sources: Sequence[Shelf]) -> None:
+        self._shelf = shelf
+        self._local = local_folder
         self._keep = max(keep, AT_LEAST_KEPT) if keep else 0
-        self._published: list[str] = []
+        self._whole_file = publish == PUBLISH_ALL or shelf.rank == 0
+        self._sources = sources
+        self._writing: Future[None] | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint-writer")
+        self._uploader = obs_sync.Uploader(give_up_s=MONTH_S)
+        self._lost: list[str] = []
+        self._small: set[str] = set()
+        self._lock = threading.Lock()
 
-    def publish_settings(self, settings: Mapping[str, Any], local_folder: Path) -> None:
-        """Put settings.json beside the checkpoints to come: a place that cannot be written is found out before training."""
-        ensure_local_bucket(self._folder)
-        local = local_folder / "settings.json"
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Write settings.json beside the checkpoints to come, so that a place that cannot be written is found out now.
+
+        Then publish what an earlier start in this container had written but not published.
+        """
+        ensure_local_bucket(self._shelf.folder)
+        local = self._local / "settings.json"
         try:
-            local_folder.mkdir(parents=True, exist_ok=True)
+            self._local.mkdir(parents=True, exist_ok=True)
             local.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
-            raise OutputError(f"{local_folder}: checkpoints cannot be written there: {error.strerror}") from None
-        obs_sync.copy(str(local), _below(self._folder, local.name))
+            raise OutputError(f"{self._local}: checkpoints cannot be written there: {error.strerror}") from None
+        obs_sync.copy(str(local), self._shelf.place(local.name))
+        self._publish_leftovers()
 
-    def publish(self, checkpoint: Path) -> None:
-        """Copy one checkpoint; it appears under its final name only when all of it is there. The local file goes away then."""
-        target = _below(self._folder, checkpoint.name)
-        obs_sync.copy(str(checkpoint), target)
-        checkpoint.unlink()
-        self._published.append(target)
-        self._retire()
+    def candidates(self) -> Sequence[Candidate]:
+        """Complete checkpoints, newest first, of this train_url and then of the one named by `resume`."""
+        found = [candidate for source in self._sources for candidate in source.candidates(self._local)]
+        if not found and len(self._sources) > 1:
+            raise ConfigError(f"resume: {self._sources[-1].url}: no complete checkpoint there")
+        return sorted(found, key=lambda candidate: -candidate.manifest.global_step)
 
-    def _retire(self) -> None:
-        while self._keep and len(self._published) > self._keep:
-            oldest = self._published.pop(0)
-            _remove(oldest)
-            logger.info("removed %s: the newest %d are kept", oldest, self._keep)
+    def save(self, write: Callable[[Path], Manifest], file_name: str) -> None:
+        """Write and publish in the background; waits only while the checkpoint before is still being written."""
+        self._settle()
+        self._writing = self._writer.submit(self._write, write, file_name)
 
+    def publish_file(self, path: Path) -> None:
+        """Publish a small file as it is now; skipped while an earlier state of it is still on its way."""
+        with self._lock:
+            if path.name in self._small or not path.is_file():
+                return
+            self._small.add(path.name)
+        copy = path.with_name(f".{path.name}.sending")
+        shutil.copyfile(path, copy)
+        self._uploader.submit((str(copy), self._shelf.place(path.name)), on_done=lambda: self._small_done(path, copy))
 
-def _below(folder: str, name: str) -> str:
-    return obs_sync.join(folder, name) if obs_sync.is_url(folder) else str(Path(folder) / name)
+    def drain(self, deadline_s: float) -> Sequence[str]:
+        """Wait for writing and uploads to end; one line for each checkpoint that did not arrive."""
+        self._settle()
+        missing = self._uploader.drain(deadline_s)
+        self._uploader.close()
+        return [*self._lost, *(f"{url}: {reason}" for url, reason in missing.items())]
 
+    def _settle(self) -> None:
+        if self._writing is not None:
+            try:
+                self._writing.result(SETTLE_S)
+            except FutureTimeout:
+                raise OutputError(f"{self._local}: writing a checkpoint takes longer than {SETTLE_S:.0f} s") from None
 
-def _remove(path: str) -> None:
-    if obs_sync.is_url(path):
-        obs_sync.filesystem().rm_file(path)
-    else:
-        Path(path).unlink(missing_ok=True)
+    def _write(self, write: Callable[[Path], Manifest], file_name: str) -> None:
+        path = self._local / file_name
+        try:
+            manifest = write(path)
+            stated = self._local / manifest_name(file_name)
+            stated.write_text(manifest.to_json(), encoding="utf-8")
+        except (JobError, OSError) as error:
+            logger.error("not saved: %s", error)
+            self._lost.append(f"{self._shelf.place(file_name)}: not written: {error}")
+            return
+        self._send(file_name)
+
+    def _send(self, file_name: str) -> None:
+        """Queue a checkpoint and, after it, its manifest; with too many waiting, the oldest one is given up."""
+        if self._uploader.waiting >= MAX_WAITING:
+            self._give_up_oldest()
+        names = [file_name] if self._whole_file else []
+        pairs = [(str(self._local / n), self._shelf.place(n)) for n in (*names, manifest_name(file_name))]
+        self._uploader.submit(*pairs, on_done=lambda: self._published(file_name))
+
+    def _give_up_oldest(self) -> None:
+        files = self._uploader.withdraw_oldest()
+        if files:
+            logger.error("%s: given up, %d newer checkpoints are waiting for the store", files[-1][1], MAX_WAITING)
+            self._lost.append(f"{files[-1][1]}: given up for newer ones; still at {files[0][0]}")
+
+    def _published(self, file_name: str) -> None:
+        """In the uploading thread, once checkpoint and manifest are verified in the store."""
+        for local in (self._local / file_name, self._local / manifest_name(file_name)):
+            local.unlink(missing_ok=True)
+        logger.info("published %s", self._shelf.place(file_name))
+        names = self._shelf.file_names()
+        name = CheckpointName.parse(file_name)
+        if name is not None:
+            self._compare_ranks(name, names)
+        own = [n for rank, n in names if rank == self._shelf.rank]
+        for old in retired(own, [n for _, n in names], self._shelf.rank_size, self._keep):
+            self._shelf.remove(old)
+            logger.info("removed %s: the newest %d are kept", self._shelf.place(old), self._keep)
+
+    def _compare_ranks(self, name: CheckpointName, names: Sequence[tuple[int, str]]) -> None:
+        """The rank that completes a step looks whether all ranks hold the same weights."""
+        stated = [(rank, n) for rank, n in names if n == manifest_name(name._replace(rank=rank))]
+        if self._shelf.rank_size > 1 and len(stated) == self._shelf.rank_size:
+            try:
+                wrong = divergence([self._shelf.read_manifest(rank, n) for rank, n in stated])
+            except (CheckpointError, obs_sync.ObsSyncError) as error:
+                wrong = str(error)
+            if wrong:
+                logger.error("%s", wrong)
+
+    def _small_done(self, path: Path, copy: Path) -> None:
+        copy.unlink(missing_ok=True)
+        with self._lock:
+            self._small.discard(path.name)
+
+    def _publish_leftovers(self) -> None:
+        """A checkpoint whose manifest is on the local disk is whole: an earlier start was stopped before it arrived."""
+        for part in self._local.glob(".*.part.*"):
+            part.unlink(missing_ok=True)
+        stated = sorted(self._local.glob(f"*{MANIFEST_ENDING}"))
+        whole = [p.name[: -len(MANIFEST_ENDING)] for p in stated]
+        for file_name in whole:
+            logger.info("publishing %s, left by an earlier start", file_name)
+            self._send(file_name)
+        if whole:
+            self._uploader.drain(SETTLE_S)
+        for stray in self._local.glob("openpose-train-rank*.ckpt"):
+            if stray.name not in whole:
+                stray.unlink(missing_ok=True)

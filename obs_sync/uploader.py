@@ -38,6 +38,7 @@ class Item:
     submitted: float = field(default_factory=time.monotonic)
     not_before: float = 0.0
     attempts: int = 0
+    sending: bool = False
     error: str = ""
     given_up: bool = False
 
@@ -102,6 +103,16 @@ class Uploader:
         with self._changed:
             return max((time.monotonic() - item.submitted for item in self._items), default=0.0)
 
+    def withdraw_oldest(self) -> Sequence[tuple[str, str]]:
+        """Take the oldest upload that is not being sent out of the queue; its files, or nothing when there is none."""
+        with self._changed:
+            item = next((item for item in self._items if not item.sending), None)
+            if item is None:
+                return ()
+            self._items.remove(item)
+            self._changed.notify_all()
+            return item.files
+
     def drain(self, deadline_s: float) -> dict[str, str]:
         """Wait until everything has arrived or been given up, at most so long; url -> reason of what is missing."""
         with self._changed:
@@ -130,6 +141,7 @@ class Uploader:
                     item = self._next()
                 if self._stopped or item is None:
                     return
+                item.sending = True
             self._try(item)
 
     def _next(self) -> Item | None:
@@ -157,6 +169,7 @@ class Uploader:
     def _note_failure(self, item: Item, error: Exception) -> None:
         pause = self._policy.pause(min(item.attempts, 16))
         with self._changed:
+            item.sending = False
             item.error = str(error) if isinstance(error, ObsSyncError) else f"{type(error).__name__}: {error}"
             item.not_before = time.monotonic() + pause
             item.given_up = isinstance(error, _HOPELESS) or item.not_before - item.submitted > self._give_up_s

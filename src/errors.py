@@ -37,3 +37,15 @@ class IncompleteError(JobError):
     """The job ran to its end, but part of its result is missing; the message lists what."""
 
     exit_code = 3
+
+
+class StoppedError(JobError):
+    """The job was told to stop (SIGTERM, SIGINT) and did so in good order."""
+
+    exit_code = 143
+
+
+class PeerError(JobError):
+    """Another card's process of this job has failed, died or hangs."""
+
+    exit_code = 4

@@ -105,6 +105,11 @@ class Config:
     ckpt_interval: int
     ckpt_epoch_interval: int
     keep_checkpoint_max: int
+    publish: str
+    publish_wait: float
+    resume: str
+    resume_changed: bool
+    hang_timeout: float
     log_interval: int
     # inference
     target_action_type: str

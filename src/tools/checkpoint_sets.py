@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from src.errors import CheckpointError
-from src.train.checkpoint import FILE_NAME
+from src.train.manifest import FILE_NAME
 
 RANK_FOLDER = re.compile(r"^ckpt_\d+$")
 PLACEHOLDER = "{}"
@@ -66,11 +66,13 @@ def complete_sets(paths: list[str], rank_size: int | None) -> list[CheckpointSet
     Without `rank_size` the highest rank in any file is taken for the last. Raises CheckpointError when no step is
     complete, saying what the newest one lacks.
     """
+    from src.train.checkpoint import CheckpointName  # brings MindSpore
+
     steps: dict[tuple[int, int], dict[int, str]] = {}
     for path in paths:
-        match = FILE_NAME.match(_base(path))
-        if match:
-            _add(steps.setdefault((int(match["epoch"]), int(match["step"])), {}), int(match["rank"]), path)
+        name = CheckpointName.parse(_base(path))
+        if name:
+            _add(steps.setdefault((name.epoch, name.step), {}), name.rank, path)
     if not steps:
         raise CheckpointError(
             f"no training checkpoints openpose-train-rank<rank>-<epoch>_<step>.ckpt in {_some(paths)}"

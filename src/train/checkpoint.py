@@ -1,40 +1,36 @@
-"""What a checkpoint holds, what it is called, and how it is written so that nobody ever sees half of one."""
+"""What a checkpoint holds and how it is taken, written whole, digested and restored."""
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import os
-import re
-from collections.abc import Iterable
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import mindspore as ms
-from mindspore import nn
+import numpy as np
+from mindspore import Parameter, nn
+from numpy.typing import NDArray
 
-from src.errors import OutputError
-from src.net.weights import META_KEY
+from src.errors import CheckpointError, OutputError
+from src.net.weights import META_KEY, read_checkpoint
+from src.train.manifest import Manifest, file_sha256
 
 FORMAT_VERSION = 1
-FILE_NAME = re.compile(r"^openpose-train-rank(?P<rank>\d+)-(?P<epoch>\d+)_(?P<step>\d+)\.ckpt$")
+BATCH_STATISTICS = (".moving_mean", ".moving_variance")
 
 
-class CheckpointName(NamedTuple):
-    """Rank, epoch (from 1) and step within the epoch (from 1) of a checkpoint file."""
+@dataclass(frozen=True)
+class Snapshot:
+    """All parameters of a training step at one moment, copied to host memory, and what is stated about them."""
 
-    rank: int
-    epoch: int
-    step: int
-
-    def __str__(self) -> str:
-        return f"openpose-train-rank{self.rank}-{self.epoch}_{self.step}.ckpt"
-
-    @classmethod
-    def parse(cls, file_name: str) -> CheckpointName | None:
-        """The name's parts, or None when the file is no training checkpoint."""
-        match = FILE_NAME.match(file_name)
-        return cls(int(match["rank"]), int(match["epoch"]), int(match["step"])) if match else None
+    arrays: Mapping[str, NDArray[Any]]
+    meta: Mapping[str, Any]
 
 
 def network_meta(network: str, stages: int, **more: Any) -> dict[str, Any]:
@@ -42,19 +38,45 @@ def network_meta(network: str, stages: int, **more: Any) -> dict[str, Any]:
     return {"format": FORMAT_VERSION, "network": network, "stages": stages, "mindspore": ms.__version__, **more}
 
 
-def write_checkpoint(source: nn.Cell | Iterable[ms.Parameter], path: Path, meta: dict[str, Any]) -> None:
+def take_snapshot(cell: nn.Cell, meta: Mapping[str, Any]) -> Snapshot:
+    """Copy the parameters; after this the training may go on."""
+    return Snapshot({p.name: np.array(p.asnumpy(), copy=True) for p in cell.get_parameters()}, meta)
+
+
+def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, Any]) -> Manifest:
+    """Write the checkpoint file and return its manifest; OutputError when that is impossible."""
+    write_checkpoint(
+        [Parameter(ms.Tensor(array), name=name) for name, array in snapshot.arrays.items()], path, snapshot.meta
+    )
+    return Manifest(
+        rank=rank,
+        rank_size=rank_size,
+        epoch=snapshot.meta["epoch"],
+        step=snapshot.meta["step"],
+        steps_per_epoch=snapshot.meta["steps_per_epoch"],
+        global_step=snapshot.meta["global_step"],
+        file=path.name,
+        size=path.stat().st_size,
+        sha256=file_sha256(path),
+        weights_sha256=weights_sha256(snapshot.arrays),
+        identity=identity,
+        versions={"mindspore": ms.__version__, "numpy": np.__version__, "python": platform.python_version()},
+    )
+
+
+def write_checkpoint(source: nn.Cell | Iterable[Parameter], path: Path, meta: Mapping[str, Any]) -> None:
     """Save parameters with `meta` (JSON values): written beside, flushed to disk, then renamed into place.
 
     Raises OutputError when the folder cannot be written or the disk is full; an older file of the name stays whole then.
     """
     parameters = list(source.get_parameters() if isinstance(source, nn.Cell) else source)
-    meta = {**meta, "parameter_count": len(parameters)}
+    record = json.dumps({**meta, "parameter_count": len(parameters)})
     entries = [{"name": parameter.name, "data": parameter} for parameter in parameters]
     aside = path.with_name(f".{path.stem}.{os.getpid()}.part.ckpt")
     options = {"crc_check": True} if "crc_check" in inspect.signature(ms.save_checkpoint).parameters else {}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        ms.save_checkpoint(entries, str(aside), append_dict={META_KEY: json.dumps(meta)}, **options)
+        ms.save_checkpoint(entries, str(aside), append_dict={META_KEY: record}, **options)
         _flush(aside)
         aside.chmod(0o644)
         aside.replace(path)
@@ -64,6 +86,33 @@ def write_checkpoint(source: nn.Cell | Iterable[ms.Parameter], path: Path, meta:
     finally:
         for leftover in (aside, aside.with_suffix(".tmp")):
             leftover.unlink(missing_ok=True)
+
+
+def restore(cell: nn.Cell, path: Path, partly: bool = False) -> dict[str, Any]:
+    """Set every parameter of a training step from a checkpoint file and return its metadata.
+
+    Raises CheckpointError naming file and parameter when one is missing or of another shape; `partly` leaves those.
+    """
+    parameters, meta = read_checkpoint(path)
+    for own in cell.get_parameters():
+        stored: Parameter | None = parameters.get(own.name)
+        if stored is None or stored.shape != own.shape:
+            if partly:
+                continue
+            what = "no" if stored is None else f"another shape {stored.shape} of"
+            raise CheckpointError(f"{path}: has {what} {own.name}, which this training needs")
+        own.set_data(ms.Tensor(stored.asnumpy(), own.dtype))
+    return meta
+
+
+def weights_sha256(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 over names and bytes of all parameters but the batch statistics, which every card has of its own."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        if not name.endswith(BATCH_STATISTICS):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(arrays[name]).view(np.uint8).reshape(-1).data)
+    return digest.hexdigest()
 
 
 def _flush(path: Path) -> None:

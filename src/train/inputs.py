@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 
 class TrainingInputs(NamedTuple):
-    """Local paths: folder of pictures, annotation file, folder of ignore masks, starting checkpoints (None: not wanted)."""
+    """Local paths: folder of pictures, annotation file, folder of ignore masks, starting checkpoints (None: not
+    wanted), and where this node keeps its index of the annotations."""
 
     pictures: Path
     annotations: Path
     masks: Path | None
     pretrained: Path | None
     vgg: Path | None
+    index_cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -24,3 +26,4 @@ class Card:
     rank: int = 0
     rank_size: int = 1
     device_id: int = 0
+    local_rank: int = 0

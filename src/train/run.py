@@ -4,59 +4,112 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 
 from src.data.augment import AugmentRanges
-from src.data.coco import Selection, index_annotations
+from src.data.coco import Selection, open_index
 from src.data.loader import batches_per_epoch, build_loader, first_worker_error
 from src.data.pose_index import keep_present
 from src.data.sample import SampleMaker, SampleSettings
+from src.errors import StoppedError
 from src.model_utils.config import Config
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.loss import PoseLoss
 from src.net.weights import load_weights, network_weights, read_checkpoint, vgg_backbone_weights
-from src.train.checkpoint import CheckpointName, network_meta, write_checkpoint
+from src.train.checkpoint import network_meta, take_snapshot, write_snapshot
+from src.train.exchange import Exchange
+from src.train.identity import run_identity
 from src.train.inputs import Card, TrainingInputs
+from src.train.manifest import CheckpointName
 from src.train.recipe import Recipe, choose_recipe
+from src.train.record import LossRecord, plot_record
+from src.train.resume import resume_training
+from src.train.schedule import rate_at
 from src.train.step import TrainStep, build_step
+from src.train.stopping import StopRequest
+from src.train.together import Together, join_cards
 from src.train.watch import StepWatch
 
 logger = logging.getLogger(__name__)
 
+INDEX_WAIT_S = 600.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same over one start of the training."""
+
+    config: Config
+    recipe: Recipe
+    together: Together
+    step: TrainStep
+    identity: Mapping[str, Any]
+    exchange: Exchange
+    alive: Callable[[str, int], None]
+
+    @property
+    def card(self) -> Card:
+        return self.together.card
+
 
 def train(
-    config: Config, inputs: TrainingInputs, card: Card, checkpoint_folder: Path, publish: Callable[[Path], None]
+    config: Config,
+    inputs: TrainingInputs,
+    card: Card,
+    folder: Path,
+    exchange: Exchange,
+    alive: Callable[[str, int], None] = lambda _phase, _step: None,
 ) -> None:
-    """Train from start to end; each checkpoint is written to `checkpoint_folder` and handed to `publish`.
+    """Train to the end, from the start or from where a published checkpoint left off.
 
-    Raises ConfigError, DataError or CheckpointError before the first step when something cannot work; later DataError
-    when too many pictures turn out to be broken, OutputError when a checkpoint cannot be written, and JobError when the
-    loss is no number any more.
+    `folder` takes the loss record; `alive(phase, global_step)` is told what this process is doing. Raises ConfigError,
+    DataError or CheckpointError before the first step when something cannot work; JobError when the loss is no number
+    any more; StoppedError after a signal, when the checkpoint of the last step has been handed over.
     """
-    maker = _make_samples(config, inputs)
+    alive("reading the annotations", 0)
+    maker = _make_samples(config, inputs, card)
+    identity = run_identity(config, card.rank_size, inputs.annotations, len(maker))
     device = choose_device(config.device_target, card.device_id)
+    together = join_cards(card, device)
     ms.set_seed(config.seed)
     network = build_network(config.network, config.stages)
-    _load_starting_weights(network, inputs)
     loader = build_loader(maker, config.batch_size, card.rank, card.rank_size, workers=_workers(config))
     recipe = choose_recipe(config, card.rank_size, batches_per_epoch(len(maker), config.batch_size, card.rank_size))
     step = build_step(PoseLoss(network), recipe.rates, recipe.step)
+    run = Run(config, recipe, together, step, identity, exchange, alive)
+    alive("looking for a checkpoint to go on from", 0)
+    done = resume_training(exchange, step, together, recipe, identity, config.resume_changed)
+    if done == 0:
+        _load_starting_weights(network, inputs)
+    elif inputs.pretrained is not None:
+        logger.info("load_pretrain is passed over: this run goes on from its own checkpoint")
+    if done >= recipe.total_steps:
+        logger.info("nothing left to train: %d epochs are done; raise max_epoch_train to go on", recipe.epochs)
+        return
     logger.info(
         "training %s on %s: %d pictures, %d epochs of %d steps, %s, lr %g",
         *(config.network, device, len(maker), recipe.epochs, recipe.steps_per_epoch),
         *(recipe.step.optimizer, recipe.rates.base_rate),
     )
-    logger.info("the first step compiles the network, which takes a while")
-    _take_steps(config, card, recipe, step, loader, checkpoint_folder, publish)
+    loader.set_init_step(done)
+    with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
+        _take_steps(run, loader, record, done, stop)
 
 
-def _make_samples(config: Config, inputs: TrainingInputs) -> SampleMaker:
+def _make_samples(config: Config, inputs: TrainingInputs, card: Card) -> SampleMaker:
     """The annotated pictures that are there, and how a sample is made of each."""
-    index = index_annotations(inputs.annotations, Selection(config.min_keypoints, config.min_area))
+    index = open_index(
+        inputs.annotations,
+        Selection(config.min_keypoints, config.min_area),
+        cache=inputs.index_cache,
+        wait_s=INDEX_WAIT_S if card.local_rank else 0.0,
+    )
     index = keep_present(index, inputs.pictures, config.missing_pictures_max)
     ranges = AugmentRanges(
         scale_min=config.scale_min,
@@ -91,31 +144,64 @@ def _load_starting_weights(network: PictureNet, inputs: TrainingInputs) -> None:
         load_weights(network, network_weights(parameters), f"pretrained {inputs.pretrained}")
 
 
-def _take_steps(
-    config: Config,
-    card: Card,
-    recipe: Recipe,
-    step: TrainStep,
-    loader: Any,
-    checkpoint_folder: Path,
-    publish: Callable[[Path], None],
-) -> None:
-    watch = StepWatch(recipe, config.batch_size * card.rank_size, config.log_interval)
-    meta = network_meta(config.network, config.stages, settings=config.settings())
-    for global_step, (batch, waited_s) in enumerate(_batches(loader, recipe), start=1):
-        loss = float(step(*batch).asnumpy())
+def _take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopRequest) -> None:
+    """From step `done` + 1 to the last; after each step all ranks agree whether one of them was told to stop."""
+    config, recipe = run.config, run.recipe
+    watch = StepWatch(recipe, config.batch_size * run.card.rank_size, config.log_interval, done)
+    logger.info("the first step compiles the network, which takes a while")
+    run.alive("compiling the network", done)
+    for global_step, (batch, waited_s) in enumerate(_batches(run, loader, done), start=done + 1):
+        started = time.perf_counter()
+        loss = float(run.step(*batch).asnumpy())
+        step_s = time.perf_counter() - started
         watch.after_step(global_step, loss, waited_s)
         epoch, step_in_epoch = watch.position(global_step)
-        if _checkpoint_is_due(config, recipe, global_step):
-            path = checkpoint_folder / str(CheckpointName(card.rank, epoch, step_in_epoch))
-            write_checkpoint(step, path, {**meta, "epoch": epoch, "step": step_in_epoch, "global_step": global_step})
-            publish(path)
+        record.add(
+            global_step=global_step,
+            epoch=epoch,
+            step=step_in_epoch,
+            loss=loss,
+            lr=rate_at(recipe.rates, global_step - 1),
+            data_wait_s=round(waited_s, 4),
+            step_s=round(step_s, 4),
+        )
+        stopping = run.together.any(bool(stop))
+        if stopping or _checkpoint_is_due(config, recipe, global_step):
+            _save(run, record, epoch, step_in_epoch, global_step)
+        if stopping:
+            raise StoppedError(f"stopped by a signal after epoch {epoch}, step {step_in_epoch}, which is saved")
+        run.alive("training", global_step)
 
 
-def _batches(loader: Any, recipe: Recipe) -> Iterator[tuple[list[ms.Tensor], float]]:
-    """All batches of all epochs, each with the seconds it was waited for; a worker's data error comes out as itself."""
-    rows = loader.create_tuple_iterator(num_epochs=recipe.epochs)
-    for _ in range(recipe.epochs):
+def _save(run: Run, record: LossRecord, epoch: int, step_in_epoch: int, global_step: int) -> None:
+    """Copy the parameters, and have them written and published in the background together with the loss record."""
+    config, card = run.config, run.card
+    meta = network_meta(
+        config.network,
+        config.stages,
+        settings=config.settings(),
+        epoch=epoch,
+        step=step_in_epoch,
+        global_step=global_step,
+        steps_per_epoch=run.recipe.steps_per_epoch,
+    )
+    snapshot = take_snapshot(run.step, meta)
+    write = partial(write_snapshot, snapshot, rank=card.rank, rank_size=card.rank_size, identity=run.identity)
+    run.exchange.save(write, str(CheckpointName(card.rank, epoch, step_in_epoch)))
+    run.exchange.publish_file(record.flush())
+    if card.rank == 0:
+        plot = plot_record(record.path)
+        if plot is not None:
+            run.exchange.publish_file(plot)
+
+
+def _batches(run: Run, loader: Any, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:
+    """The batches of all steps still to do, each with the seconds it was waited for.
+
+    A worker's data error comes out as itself.
+    """
+    rows = loader.create_tuple_iterator(num_epochs=run.recipe.epochs)
+    for _ in range(done // run.recipe.steps_per_epoch, run.recipe.epochs):
         epoch = iter(rows)
         while True:
             started = time.perf_counter()

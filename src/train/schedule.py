@@ -23,6 +23,16 @@ class RateSettings:
     total_steps: int
 
 
+def rate_at(settings: RateSettings, step: int) -> float:
+    """The learning rate at a step (from 0), for the record; the network's own comes from `LearningRate`."""
+    if settings.kind == "cosine":
+        if step < settings.warmup_steps:
+            return settings.base_rate * (WARMUP_START + (1 - WARMUP_START) * step / settings.warmup_steps)
+        turn = (step - settings.warmup_steps) * math.pi / max(settings.total_steps, 1)
+        return 0.5 * settings.base_rate * (1 + math.cos(turn))
+    return settings.base_rate * settings.gamma ** sum(step >= milestone for milestone in settings.milestones)
+
+
 class LearningRate(LearningRateSchedule):
     """Learning rate at a step: `settings`' curve times `factor`, zero before step `frozen_steps`."""
 

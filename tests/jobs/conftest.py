@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -32,6 +33,11 @@ def bucket(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     target = tmp_path / "obs_root" / "bucket"
     shutil.copytree(drawn, target / "data")
     return target
+
+
+@pytest.fixture(autouse=True)
+def _see_log_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
 
 
 @pytest.fixture

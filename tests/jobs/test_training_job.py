@@ -43,6 +43,7 @@ def test_only_the_newest_checkpoints_stay(train: Job, bucket: Path) -> None:
     assert train("--max_epoch_train=4", "--keep_checkpoint_max=2") == 0
     left = {path.name for path in stranger.parent.glob("*.ckpt")}
     assert left == {"openpose-train-rank0-3_3.ckpt", "openpose-train-rank0-4_3.ckpt"}
+    assert {path.name for path in stranger.parent.glob("*.manifest.json")} == {f"{name}.manifest.json" for name in left}
     assert stranger.read_text() == "keep me"
 
 

@@ -17,7 +17,8 @@ from src.net.weights import (
     read_checkpoint,
     vgg_backbone_weights,
 )
-from src.train.checkpoint import CheckpointName, network_meta, write_checkpoint
+from src.train.checkpoint import network_meta, write_checkpoint
+from src.train.manifest import CheckpointName
 
 
 @pytest.fixture(scope="module", autouse=True)

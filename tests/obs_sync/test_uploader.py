@@ -132,3 +132,21 @@ def test_drain_keeps_its_deadline(local_mode: ObsFileSystem, gate: Gate, tmp_pat
 def test_nothing_starts_at_import() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("obs_sync-0")]
     assert callable(obs_sync.Uploader)
+
+
+def test_the_oldest_waiting_upload_can_be_withdrawn(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(name)
+    obs_sync.configure(storage_mode="local", obs_local_root=str(tmp_path / "root"))  # no such bucket: uploads fail
+    uploader = obs_sync.Uploader(retry_s=30)
+    try:
+        for name in ("first", "second"):
+            assert uploader.submit((str(tmp_path / name), f"obs://absent/{name}"))
+        deadline = time.monotonic() + 10
+        while len(uploader.failures) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert uploader.withdraw_oldest() == [(str(tmp_path / "first"), "obs://absent/first")]
+        assert uploader.waiting == 1
+    finally:
+        uploader.close()
+        obs_sync.configure()

@@ -16,7 +16,8 @@ import obs_sync
 from src.net.build import build_network, choose_device
 from src.net.weights import read_checkpoint
 from src.tools.merge_checkpoints import main
-from src.train.checkpoint import CheckpointName, network_meta, write_checkpoint
+from src.train.checkpoint import network_meta, write_checkpoint
+from src.train.manifest import CheckpointName
 
 Arrays = Mapping[str, NDArray[Any]]
 TEMPLATE = "openpose-train-rank{}-1000_103.ckpt"
