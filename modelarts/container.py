@@ -13,6 +13,7 @@ import obs_sync
 from modelarts.codefolder import code_files
 from modelarts.definition import Channel, Job
 from modelarts.launching import Start, cluster_variables
+from src.errors import DataError
 
 #: What a laptop's own environment lends to the container; all else is left outside.
 _LENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -93,6 +94,9 @@ def make_fresh(container: Container, job: Job, filesystem: obs_sync.ObsFileSyste
     for channel, folder in container.folders(job):
         folder.mkdir(parents=True)
         is_input = channel in job.inputs
+        if is_input and not obs_sync.exists(channel.url, filesystem=filesystem):
+            step = f"copy the data there, or choose another folder: --set {channel.name}=…"
+            raise DataError(f"{channel.name}: {channel.url}: nothing is there; {step}")
         if is_input or (channel.predownload and obs_sync.exists(channel.url, filesystem=filesystem)):
             obs_sync.copy(obs_sync.join(channel.url, ""), f"{folder}/", filesystem=filesystem)
 
