@@ -17,7 +17,6 @@ from types import SimpleNamespace
 from typing import Any, Callable, Union
 
 from obs_sync import retry
-from obs_sync.atomic import CHUNK
 from obs_sync.connections import Connection, Pool
 from obs_sync.credentials import Credentials, Current, Provider
 from obs_sync.errors import AccessDenied, MissingDependency, ObsSyncError, Refused, RequestFailed, Transient
@@ -249,15 +248,9 @@ def _send_body(connection: Connection, body: Body) -> None:
         if body:
             connection.send(body)
         return
-    left = body.size
     with open(body.path, "rb") as handle:
-        handle.seek(body.offset)
-        while left:
-            block = handle.read(min(CHUNK, left))
-            if not block:
-                raise Transient("the file became shorter while it was read", url=body.path, operation="upload")
-            connection.send(block)
-            left -= len(block)
+        if connection.send_file(handle, body.offset, body.size) < body.size:
+            raise Transient("the file became shorter while it was read", url=body.path, operation="upload")
 
 
 def _read(response: http.client.HTTPResponse, sink: Sink | None) -> Reply:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from obs_sync import sdk_xml
 from obs_sync.errors import Integrity, NotFound, ObsSyncError, Transient
 from obs_sync.identity import composite
+from obs_sync.marks import NAME as MARK_NAME
+from obs_sync.marks import Mark, mark_of, slice_digest
 from obs_sync.parallel import for_each
-from obs_sync.sdk_client import Gate, Reply
-from obs_sync.sdk_ranges import PART_SIZE_MARK
+from obs_sync.sdk_client import Body, FileSlice, Gate, Reply
 from obs_sync.store import ObjectInfo, OnBytes, Upload
 from obs_sync.tags import stamp
 from obs_sync.urls import Location
@@ -35,11 +36,11 @@ _MIB = 1 << 20
 class PartsUpload(Upload):
     """One multipart upload; parts are sent in order with `write`, or by number with `send`."""
 
-    def __init__(self, gate: Gate, bucket: str, key: str, part_size: int = 0, upload_id: str = "") -> None:
+    def __init__(self, gate: Gate, bucket: str, key: str, mark: Mark | None = None, upload_id: str = "") -> None:
         self._gate, self._bucket, self._key = gate, bucket, key
         self.url = Location(bucket, key).url
         self.etags: list[str] = []
-        self._part_size = part_size
+        self._mark = mark
         self.upload_id = upload_id or self._begin()
 
     def _begin(self) -> str:
@@ -48,7 +49,7 @@ class PartsUpload(Upload):
         def sink(response: Any) -> None:
             found[:] = [sdk_xml.text(sdk_xml.parse(response.read(), "InitiateMultipartUploadResult"), "UploadId")]
 
-        headers = {f"{self._gate.prefix}meta-{PART_SIZE_MARK}": str(self._part_size)} if self._part_size else {}
+        headers = {f"{self._gate.prefix}meta-{MARK_NAME}": self._mark.text} if self._mark else {}
         self._request("POST", {"uploads": None}, "begin upload of", headers=headers, sink=sink)
         return found[0]
 
@@ -57,9 +58,9 @@ class PartsUpload(Upload):
 
     def write(self, data: bytes) -> None:
         """Send the next part."""
-        self.etags.append(self.send(len(self.etags) + 1, data, hashlib.md5(data).digest()))
+        self.etags.append(self.send(len(self.etags) + 1, data, len(data), hashlib.md5(data).digest()))
 
-    def send(self, number: int, data: bytes, digest: bytes) -> str:
+    def send(self, number: int, data: Body, size: int, digest: bytes) -> str:
         """Send a part by its number, from 1; returns its ETag."""
 
         def sink(response: Any) -> None:
@@ -70,7 +71,7 @@ class PartsUpload(Upload):
         args = {"partNumber": number, "uploadId": self.upload_id}
         headers = {"Content-MD5": base64.b64encode(digest).decode()}
         reply = self._request(
-            "PUT", args, f"upload part {number} of", headers=headers, body=data, weight=len(data), sink=sink
+            "PUT", args, f"upload part {number} of", headers=headers, body=data, weight=size, sink=sink
         )
         encrypted = any("server-side-encryption" in name for name in reply.headers)
         if len(reply.etag) == 32 and reply.etag != digest.hex() and not encrypted:
@@ -153,18 +154,16 @@ def send_file_in_parts(store: SdkStore, path: str, bucket: str, key: str, on_byt
     before = stamp(path)
     size = os.path.getsize(path)
     part_size = part_size_for(size, store.settings.part_size)
-    record = _Record(store, path, bucket, key, part_size)
-    upload, there = record.resume(PartsUpload)
+    record = _Record(store, path, bucket, key)
+    upload, there = record.resume(mark_of(path, size, part_size, store.settings.part_threads))
     etags: dict[int, str] = {}
 
     def send(number: int) -> None:
-        with open(path, "rb") as handle:
-            handle.seek((number - 1) * part_size)
-            data = handle.read(part_size)
-        digest = hashlib.md5(data).digest()
-        known = there.get(number) == (len(data), digest.hex())
-        etags[number] = digest.hex() if known else upload.send(number, data, digest)
-        on_bytes(len(data))
+        part = FileSlice(path, (number - 1) * part_size, min(part_size, size - (number - 1) * part_size))
+        digest = slice_digest(path, part.offset, part.size, hashlib.md5)
+        known = there.get(number) == (part.size, digest.hex())
+        etags[number] = digest.hex() if known else upload.send(number, part, part.size, digest)
+        on_bytes(part.size)
 
     def send_all() -> None:
         for_each(range(1, -(-size // part_size) + 1), send, store.settings.part_threads)
@@ -204,24 +203,26 @@ def part_size_for(size: int, wanted: int) -> int:
 class _Record:
     """The note of an unfinished upload in the state folder."""
 
-    def __init__(self, store: SdkStore, path: str, bucket: str, key: str, part_size: int) -> None:
-        self._store, self._bucket, self._key, self._part_size = store, bucket, key, part_size
-        identity = "|".join((store.settings.endpoint, bucket, key, os.path.realpath(path), str(part_size)))
+    def __init__(self, store: SdkStore, path: str, bucket: str, key: str) -> None:
+        self._store, self._bucket, self._key = store, bucket, key
+        identity = "|".join((store.settings.endpoint, bucket, key, os.path.realpath(path)))
         name = hashlib.sha256(identity.encode()).hexdigest()[:32]
         self._file = os.path.join(store.state_dir, "uploads", f"{name}.json")
 
-    def resume(self, kind: type[PartsUpload]) -> tuple[PartsUpload, dict[int, tuple[int, str]]]:
-        """The upload to go on with and the parts it has, or a new one."""
+    def resume(self, mark: Mark) -> tuple[PartsUpload, dict[int, tuple[int, str]]]:
+        """The upload to go on with and the parts it has, or a new one; one of another content is aborted."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, NotFound):
             with open(self._file, encoding="ascii") as handle:
-                upload_id = json.load(handle)["upload_id"]
-            upload = kind(self._store.gate, self._bucket, self._key, self._part_size, upload_id)
-            return upload, upload.parts()
-        upload = kind(self._store.gate, self._bucket, self._key, self._part_size)
+                note = json.load(handle)
+            upload = PartsUpload(self._store.gate, self._bucket, self._key, mark, note["upload_id"])
+            if note["mark"] == mark.text:
+                return upload, upload.parts()
+            upload.abort()
+        upload = PartsUpload(self._store.gate, self._bucket, self._key, mark)
         try:
             os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
             with open(f"{self._file}.{os.getpid()}", "w", encoding="ascii") as handle:
-                json.dump({"upload_id": upload.upload_id}, handle)
+                json.dump({"upload_id": upload.upload_id, "mark": mark.text}, handle)
             os.replace(f"{self._file}.{os.getpid()}", self._file)
         except OSError as error:
             logger.info("an interrupted upload could not be resumed: %s", error)

@@ -1,8 +1,8 @@
 """Reading objects: bodies that are checked while they arrive, and big objects in parallel ranges that survive a kill.
 
-Every range asks for the version it began with (If-Match). Finished ranges are noted with their MD5 beside the temporary
-file; a later try checks each against the bytes on disk before it trusts them. The whole is compared with the ETag
-before it gets its name.
+Every range asks for the version it began with (If-Match). Finished ranges are noted with their digest beside the
+temporary file; a later try checks each against the bytes on disk before it trusts them. The whole is compared with its
+mark or ETag before it gets its name.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from obs_sync.atomic import CHUNK, local_errors, part_path, sync_folder
 from obs_sync.errors import Integrity, Transient
 from obs_sync.identity import PLAIN_ETAG, composite, matches_etag, part_size_guess
+from obs_sync.marks import NAME as MARK_NAME
+from obs_sync.marks import Crc32, Mark, combined, read_mark
 from obs_sync.parallel import for_each
 from obs_sync.store import ObjectInfo, OnBytes, ignore_bytes
 from obs_sync.urls import Location
@@ -31,8 +34,6 @@ except ImportError:  # Windows: downloads work there, but start over after a kil
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
-
-PART_SIZE_MARK = "obs-sync-part-size"
 
 
 def damaged(problem: str, url: str) -> Integrity:
@@ -97,82 +98,101 @@ def _range_length(headers: Any) -> int | None:
     return int(last) - int(first) + 1 if first.isdigit() and last.isdigit() else None
 
 
+@dataclass(frozen=True)
+class _Whole:
+    """What is to be fetched, in ranges of what size, and what its bytes can be checked against."""
+
+    store: SdkStore
+    bucket: str
+    info: ObjectInfo
+    part_size: int
+    mark: Mark | None
+
+    @property
+    def url(self) -> str:
+        return Location(self.bucket, self.info.key).url
+
+    def fits(self, partial: _Partial) -> bool:
+        """Whether the fetched bytes have the digest that is known of the object."""
+        digests = [partial.done[number] for number in sorted(partial.done)]
+        if self.mark is not None:
+            return combined(digests) == self.mark.digest
+        return composite(digests) == self.info.etag or matches_etag(partial.path, self.info.etag, self.info.size)
+
+
 def fetch_in_ranges(store: SdkStore, bucket: str, info: ObjectInfo, path: str, on_bytes: OnBytes) -> None:
     """Download a big object by several threads into a temporary file that takes its name at the end."""
-    url = Location(bucket, info.key).url
-    part_size = part_size_guess(info.etag, info.size) or store.settings.part_size
-    with local_errors(path, "write"), _Partial(path, f"{url}|{info.etag}|{part_size}", info.size) as partial:
-        for number in partial.verified(part_size):
-            on_bytes(min(part_size, info.size - number * part_size))
-        _fetch_missing(store, bucket, info, partial, part_size, on_bytes)
-        if not _has_etag(partial, info):
-            _fetch_again(store, bucket, info, partial, part_size)
+    whole = _look(store, bucket, info)
+    identity = f"{store.settings.endpoint}|{whole.url}|{info.etag}|{whole.part_size}"
+    with local_errors(path, "write"), _Partial(path, identity, info.size, _hash_of(whole)) as partial:
+        for number in partial.verified(whole.part_size):
+            on_bytes(min(whole.part_size, info.size - number * whole.part_size))
+        _fetch_missing(whole, partial, on_bytes)
+        if not whole.fits(partial):
+            _fetch_again(whole, partial)
         partial.publish()
 
 
-def _fetch_missing(
-    store: SdkStore, bucket: str, info: ObjectInfo, partial: _Partial, part_size: int, on_bytes: OnBytes
-) -> None:
+def _look(store: SdkStore, bucket: str, info: ObjectInfo) -> _Whole:
+    reply = store.gate.request("HEAD", bucket, info.key, operation="look at")
+    mark = read_mark(reply.headers.get(f"{store.gate.prefix}meta-{MARK_NAME}", ""))
+    part_size = mark.part_size if mark else part_size_guess(info.etag, info.size) or store.settings.part_size
+    return _Whole(store, bucket, info, part_size, mark)
+
+
+def _hash_of(whole: _Whole) -> Callable[..., Any]:
+    return Crc32 if whole.mark is not None else hashlib.md5
+
+
+def _fetch_missing(whole: _Whole, partial: _Partial, on_bytes: OnBytes) -> None:
+    info, gate = whole.info, whole.store.gate
+
     def fetch(number: int) -> None:
-        start = number * part_size
-        sink = _RangeSink(partial.handle, start, min(part_size, info.size - start), Location(bucket, info.key).url)
+        start = number * whole.part_size
+        sink = _RangeSink(partial, start, min(whole.part_size, info.size - start), whole.url)
         headers = {"If-Match": info.etag, "Range": f"bytes={start}-{start + sink.size - 1}"}
-        store.gate.request("GET", bucket, info.key, headers=headers, operation="download", weight=sink.size, sink=sink)
+        gate.request("GET", whole.bucket, info.key, headers=headers, operation="download", weight=sink.size, sink=sink)
         partial.note(number, sink.digest)
         on_bytes(sink.size)
 
-    missing = (number for number in range(-(-info.size // part_size)) if number not in partial.done)
-    for_each(list(missing), fetch, store.settings.part_threads)
+    missing = [number for number in range(-(-info.size // whole.part_size)) if number not in partial.done]
+    for_each(missing, fetch, whole.store.settings.part_threads)
 
 
-def _has_etag(partial: _Partial, info: ObjectInfo) -> bool:
-    digests = [partial.done[number] for number in sorted(partial.done)]
-    return composite(digests) == info.etag or matches_etag(partial.path, info.etag, info.size)
-
-
-def _fetch_again(store: SdkStore, bucket: str, info: ObjectInfo, partial: _Partial, part_size: int) -> None:
+def _fetch_again(whole: _Whole, partial: _Partial) -> None:
     """Read everything once more after the digest did not fit; Integrity unless it fits now.
 
-    Where the size of the parts is not known no digest can fit: there the same bytes twice must do.
+    Where others have uploaded in parts of unknown size no digest can fit: there the same bytes twice must do.
     """
-    url = Location(bucket, info.key).url
-    logger.warning("%s: the bytes do not have the digest that the store names, or none is known: read again", url)
+    logger.warning("%s: the bytes do not have the known digest, or none is known: read again", whole.url)
     first = dict(partial.done)
     partial.done.clear()
-    _fetch_missing(store, bucket, info, partial, part_size, ignore_bytes)
-    if _has_etag(partial, info):
+    _fetch_missing(whole, partial, ignore_bytes)
+    if whole.fits(partial):
         return
-    is_checkable = PLAIN_ETAG.fullmatch(info.etag) or part_size_mark(store, bucket, info.key) == part_size
-    if is_checkable or partial.done != first:
+    if whole.mark is not None or PLAIN_ETAG.fullmatch(whole.info.etag) or partial.done != first:
         problem = "the bytes do not have the digest that the store names"
-        raise Integrity(problem, url=url, operation="download", next_step="run it again")
-
-
-def part_size_mark(store: SdkStore, bucket: str, key: str) -> int:
-    """The size of the parts that our own uploads note with the object; 0 for others."""
-    reply = store.gate.request("HEAD", bucket, key, operation="look at")
-    text = reply.headers.get(f"{store.gate.prefix}meta-{PART_SIZE_MARK}", "")
-    return int(text) if text.isdigit() else 0
+        raise Integrity(problem, url=whole.url, operation="download", next_step="run it again")
 
 
 class _RangeSink:
-    """Writes one range to its place in the file and takes its MD5; may be called again for a retry."""
+    """Writes one range to its place in the file and takes its digest; may be called again for a retry."""
 
-    def __init__(self, handle: BinaryIO, start: int, size: int, url: str) -> None:
-        self._handle, self._start, self.size, self._url = handle, start, size, url
+    def __init__(self, partial: _Partial, start: int, size: int, url: str) -> None:
+        self._partial, self._start, self.size, self._url = partial, start, size, url
         self.digest = b""
 
     def __call__(self, response: Any) -> None:
         """Take the body of a success."""
         if response.status != 206 and self._start:
             raise damaged("the store sent the whole object instead of a range", self._url)
-        digest, position = hashlib.md5(), 0
+        digest, position = self._partial.new_hash(), 0
         buffer = memoryview(bytearray(CHUNK))
         while count := response.readinto(buffer):
             if position + count > self.size:
                 raise damaged("more bytes came than were asked for", self._url)
             digest.update(buffer[:count])
-            _write_at(self._handle, buffer[:count], self._start + position)
+            _write_at(self._partial.handle, buffer[:count], self._start + position)
             position += count
         _check_end(position, int(response.headers.get("content-length", -1)), self._url)
         if position != self.size:
@@ -190,9 +210,9 @@ def _write_at(handle: BinaryIO, data: memoryview, offset: int) -> None:
 class _Partial:
     """The temporary file of a download and the note of what is finished; locked: two processes never share it."""
 
-    def __init__(self, path: str, identity: str, size: int) -> None:
+    def __init__(self, path: str, identity: str, size: int, new_hash: Callable[..., Any]) -> None:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-        self._final = path
+        self._final, self.new_hash = path, new_hash
         tag = hashlib.sha256(f"{identity}|{os.path.abspath(path)}".encode()).hexdigest()[:20]
         self.handle, self.path = _open_locked(path, tag)
         self._notes_path = part_path(path, f"{os.path.basename(self.path)[len('.obs_sync-') : -len('.part')]}.notes")
@@ -228,9 +248,9 @@ class _Partial:
         self._notes.seek(0)
         for line in self._notes.read().splitlines():
             number, _, digest = line.partition(" ")
-            if number.isdigit() and len(digest) == 32:
+            if number.isdigit():
                 block = os.pread(self.handle.fileno(), part_size, int(number) * part_size)
-                if hashlib.md5(block).hexdigest() == digest and int(number) not in self.done:
+                if self.new_hash(block).hexdigest() == digest and int(number) not in self.done:
                     self.done[int(number)] = bytes.fromhex(digest)
                     yield int(number)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 import shutil
 import socket
 import subprocess
@@ -74,9 +75,8 @@ def running_store() -> Iterator[ObjectStore | None]:
 def _rgw() -> Iterator[ObjectStore]:
     store_port, monitor, gateway_port = free_ports(3)
     folder = tempfile.mkdtemp(prefix="rgw-")
-    started = subprocess.run(
-        ["bash", str(HERE / "rgw.sh"), "start", folder, str(store_port), str(monitor)], capture_output=True, text=True
-    )
+    command = ["bash", str(HERE / "rgw.sh"), "start", folder, str(store_port), str(monitor), str(os.getpid())]
+    started = subprocess.run(command, capture_output=True, text=True)
     if started.returncode:
         raise RuntimeError(f"Ceph does not start: {started.stderr[-2000:]}")
     command = [sys.executable, "-m", "tests.fakes.gateway", "--port", str(gateway_port), "--upstream", str(store_port)]
