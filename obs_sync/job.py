@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import threading
+from collections.abc import Iterable
 
 from obs_sync import identity, plan
 from obs_sync.atomic import CHUNK, local_errors, replacing
@@ -33,10 +34,10 @@ class Job:
         target: Place,
         result: TransferResult,
         single: bool,
-        prefer: plan.Prefer | None = None,
+        order: Iterable[str] = (),
     ) -> None:
         self.source, self.target, self.result, self.single = source, target, result, single
-        self._prefer = prefer
+        self._order = order
         self._large = fs.settings.multipart_from
         self._book = TagBook(state_folder(fs.settings.state_dir))
         self._lock = threading.Lock()
@@ -95,7 +96,7 @@ class Job:
         for file in (file for file in files if file.size >= self._large):
             self._move_noting(file)
         small = [file for file in files if file.size < self._large]
-        ordered = plan.in_order(small, self._prefer)
+        ordered = plan.in_order(small, self._order)
         for_each(ordered, self._move_noting, min(threads, max(len(small), 1)))
 
     def _move_noting(self, file: File) -> None:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Callable
 
 from obs_sync import urls
 from obs_sync.errors import NotFound, Refused
@@ -14,8 +13,6 @@ from obs_sync.local_store import LocalStore
 from obs_sync.places import File, LocalPlace, Place, RemotePlace
 
 _HEADS_INSTEAD_OF_LISTING = 32
-
-Prefer = Callable[[], Sequence[str]]
 
 
 def files_of(source: Place, names: Sequence[str] | None, include: Sequence[str], exclude: Sequence[str]) -> list[File]:
@@ -48,17 +45,15 @@ def _named(source: Place, names: Sequence[str]) -> Iterator[File]:
     yield from (listed.get(name, File(name, 0, problem="no such object", missing=True)) for name in unique)
 
 
-def in_order(files: Sequence[File], prefer: Prefer | None) -> Iterator[File]:
-    """The files in their order, but before each one those that `prefer` names now."""
-    if prefer is None:
-        yield from files
-        return
+def in_order(files: Sequence[File], order: Iterable[str]) -> Iterator[File]:
+    """The files as `order`, drawn from only when the next one is due, names them; then those it did not name."""
     left = {file.name: file for file in files}
-    for file in files:
-        while preferred := [left.pop(name) for name in prefer() if name in left]:
-            yield from preferred
-        if left.pop(file.name, None) is not None:
-            yield file
+    for name in order:
+        if name in left:
+            yield left.pop(name)
+        if not left:
+            return
+    yield from left.values()
 
 
 def judged(files: Sequence[File], target: Place) -> Iterator[File]:

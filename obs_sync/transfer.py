@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from obs_sync import plan, urls
@@ -30,7 +30,7 @@ def copy(
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     names: Sequence[str] | None = None,
-    prefer: plan.Prefer | None = None,
+    order: Iterable[str] = (),
     dry_run: bool = False,
     progress: Wanted = None,
     threads: int | None = None,
@@ -38,11 +38,11 @@ def copy(
     """Copy a file, or all files below a folder, from `src` to `dst`; either may be a url or a local path.
 
     A folder's files keep their relative names below `dst`; `include` and `exclude` are patterns for those names
-    (`*.jpg`), `names` an explicit list of them, copied in this order; `prefer` is called whenever a file is begun and
-    returns names that somebody waits for, which then go first. A file goes to `dst` itself, or into it when `dst` ends
-    with `/` or is an existing local folder. `obs://b/a` is the object `a` if there is one, else the folder; `obs://b/a/`
-    is always the folder. What has the same content already is skipped. Nothing is ever deleted, and `src` is never
-    changed.
+    (`*.jpg`), `names` an explicit list of them, copied in this order. `order` names files in another one; it is drawn
+    from when the next file is due, so a generator can change its mind. A file goes to `dst` itself, or into it when
+    `dst` ends with `/` or is an existing local folder. `obs://b/a` is the object `a` if there is one, else the folder;
+    `obs://b/a/` is always the folder. What has the same content already is skipped. Nothing is ever deleted, and `src`
+    is never changed.
 
     Raises NotFound for a source that is missing or empty, Refused for overlapping places, the file's own error
     for a single file, Incomplete (with the result) when files of a folder failed.
@@ -59,7 +59,7 @@ def copy(
     files = [single] if single is not None else plan.files_of(source, names, include, exclude)
     result = TransferResult(src, dst, dry_run, listed=len(files))
     try:
-        Job(fs, source, target, result, single is not None, prefer).run(files, progress, threads or fs.settings.threads)
+        Job(fs, source, target, result, single is not None, order).run(files, progress, threads or fs.settings.threads)
     finally:
         result.seconds = time.monotonic() - begin
     logger.info("%s", result.summary())

@@ -1,7 +1,9 @@
-"""Copying a list of names: in their order, with names that somebody waits for first, and missing ones told apart."""
+"""Copying a list of names: in their order, in one that changes meanwhile, and missing ones told apart."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,30 +12,43 @@ import obs_sync
 from obs_sync.places import File
 from obs_sync.plan import in_order
 
-
-def names(files: list[File], asked: list[list[str]]) -> list[str]:
-    """The order in which files are begun when the n-th look at the wishes shows the n-th list."""
-    wishes = iter(asked)
-    return [file.name for file in in_order(files, lambda: next(wishes, []))]
-
-
 FILES = [File(name, 1) for name in "abcdef"]
 
 
-def test_without_wishes_the_order_stays() -> None:
-    assert names(FILES, []) == list("abcdef")
+@pytest.mark.parametrize(
+    ("order", "expected"), [("", "abcdef"), ("fed", "fedabc"), ("fxf", "fabcde"), ("fedcba", "fedcba")]
+)
+def test_files_go_as_named_and_each_once(order: str, expected: str) -> None:
+    assert [file.name for file in in_order(FILES, order)] == list(expected)
 
 
-def test_a_wish_goes_first_and_nothing_is_copied_twice() -> None:
-    assert names(FILES, [[], ["e", "c"]]) == list("aecbdf")
+def test_the_order_is_drawn_from_only_when_a_file_is_due() -> None:
+    wishes = ["a", "b"]
+
+    def changing() -> Iterator[str]:
+        while wishes:
+            yield wishes.pop()
+
+    files = in_order(FILES, changing())
+    assert next(files).name == "b"
+    wishes.append("f")
+    assert [file.name for file in files] == list("facde")
 
 
-def test_wishes_for_what_is_done_or_unknown_change_nothing() -> None:
-    assert names(FILES, [["a", "x"], ["a"], ["x"]]) == list("abcdef")
+def test_an_endless_order_ends_with_the_files() -> None:
+    assert [file.name for file in in_order(FILES, itertools.cycle("fedcba"))] == list("fedcba")
 
 
-def test_a_lasting_wish_does_not_stop_the_rest() -> None:
-    assert [file.name for file in in_order(FILES, lambda: ["b"])] == list("bacdef")
+def test_a_folder_is_copied_in_the_order_of_the_names(tmp_path: Path) -> None:
+    fs = obs_sync.filesystem(storage_mode="local", obs_local_root=str(tmp_path / "root"))
+    wanted = [f"{number}.jpg" for number in (5, 1, 4, 0, 3, 2)]
+    (tmp_path / "root" / "bucket" / "data").mkdir(parents=True)
+    for name in wanted:
+        (tmp_path / "root" / "bucket" / "data" / name).write_bytes(name.encode())
+    for number, options in enumerate(({"names": wanted}, {"order": iter(wanted)})):
+        target = str(tmp_path / f"here{number}")
+        result = obs_sync.copy("obs://bucket/data/", target, filesystem=fs, threads=1, **options)  # type: ignore[arg-type]
+        assert result.copied == wanted
 
 
 @pytest.mark.parametrize("count", [3, 40])  # one request a name, one listing
