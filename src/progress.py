@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from tqdm import tqdm
@@ -12,6 +16,10 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 
 LOG_EVERY_S = 5.0
+#: After so long without news a line says so: silence would look like the end.
+SILENT_AFTER_S = 30.0
+#: The rate is that of the last so many seconds: what came before, a compile say, tells nothing of the time left.
+RATE_OVER_S = 60.0
 
 
 class Progress:
@@ -21,16 +29,25 @@ class Progress:
         self._what = what
         self._total = total
         self._done = 0
-        self._started = time.monotonic()
-        self._logged = self._started
+        now = time.monotonic()
+        self._logged = self._advanced = now
+        self._recent: deque[tuple[float, int]] = deque([(now, 0)])
+        self._finished = threading.Event()
+        self._watch: threading.Thread | None = None
         self._bar = tqdm(total=total, desc=what, unit="pic") if sys.stderr.isatty() else None
 
     def __enter__(self) -> Progress:
+        if self._bar is None:
+            self._watch = threading.Thread(target=self._watch_for_silence, name="progress", daemon=True)
+            self._watch.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._finished.set()
+        if self._watch is not None:
+            self._watch.join()
         if self._bar is not None:
             self._bar.close()
 
@@ -41,15 +58,33 @@ class Progress:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(count)
             return
-        now = time.monotonic()
+        now = self._advanced = time.monotonic()
+        self._remember(now)
         if now - self._logged >= LOG_EVERY_S or self._done == self._total:
             self._logged = now
-            logger.info("%s", self._line(now - self._started, note))
+            logger.info("%s", self._line(now, note))
 
-    def _line(self, elapsed_s: float, note: str) -> str:
-        rate = self._done / max(elapsed_s, 1e-9)
+    def _remember(self, now: float) -> None:
+        """Keep the moments of the last RATE_OVER_S seconds, and at least one to compare with."""
+        if now - self._recent[-1][0] >= 0.5 or len(self._recent) == 1:
+            self._recent.append((now, self._done))
+        while len(self._recent) > 2 and now - self._recent[1][0] > RATE_OVER_S:
+            self._recent.popleft()
+
+    def _line(self, now: float, note: str) -> str:
+        began, done_then = self._recent[0]
+        rate = (self._done - done_then) / max(now - began, 1e-9)
         left = clock((self._total - self._done) / rate) if rate else "?"
         return f"{self._what} {self._done}/{self._total}, {rate:.2f}/s, {left} left{'; ' + note if note else ''}"
+
+    def _watch_for_silence(self) -> None:
+        while not self._finished.wait(SILENT_AFTER_S):
+            now = time.monotonic()
+            silent_s = now - max(self._advanced, self._logged)
+            if silent_s >= SILENT_AFTER_S:
+                self._logged = now
+                waited = clock(now - self._advanced)
+                logger.info("%s %d/%d, nothing new for %s", self._what, self._done, self._total, waited)
 
 
 def clock(seconds: float) -> str:
@@ -59,25 +94,25 @@ def clock(seconds: float) -> str:
 
 
 class StageTimes:
-    """Seconds spent in each named stage: `with times("read"): …`."""
+    """Seconds spent in each named stage, added up over all threads: `with times("read"): …`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._open: list[tuple[str, float]] = []
+        self._lock = threading.Lock()
 
-    def __call__(self, stage: str) -> StageTimes:
-        self._open.append((stage, time.perf_counter()))
-        return self
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(stage, time.perf_counter() - started)
 
-    def __enter__(self) -> StageTimes:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        stage, started = self._open.pop()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - started
+    def add(self, stage: str, seconds: float) -> None:
+        with self._lock:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def rounded(self) -> dict[str, float]:
         """Stages and seconds, for a report."""
-        return {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}
+        with self._lock:
+            return {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}

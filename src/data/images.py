@@ -68,7 +68,11 @@ def read_reduced_picture(path: str | Path, max_side: int) -> ReducedPicture:
 
     Pixel centres map as `(x + 0.5) * width_px / pixels.shape[1] - 0.5`.
     """
-    data = read_bytes(path)
+    return decode_reduced(read_bytes(path), path, max_side)
+
+
+def decode_reduced(data: bytes, path: str | Path, max_side: int) -> ReducedPicture:
+    """`read_reduced_picture` of a file's bytes; `path` is for messages."""
     width, height = picture_size(data, path)
     factor = 1
     while factor < 8 and max(width, height) >= 2 * factor * max_side:
@@ -99,6 +103,8 @@ def decode_picture(data: bytes, path: str | Path, reduction: int = 1) -> Picture
 
 def picture_size(data: bytes, path: str | Path) -> tuple[int, int]:
     """(width, height) as the picture stands upright, from the header alone."""
+    if not data:
+        raise PictureError(path, "empty file (0 bytes)")
     with _open(data, path) as image:
         width, height = image.size
         if image.format == "TIFF":  # Pillow's size of a turned TIFF depends on its version, the tags do not

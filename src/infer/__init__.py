@@ -1,6 +1,6 @@
 """Inference: the steps of the job, each callable on its own.
 
-`load_model`, `detect` and `infer_one_pic` need MindSpore, so they are imported when first used.
+`load_model` needs MindSpore, so each is imported when first used.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from src.infer.forward import load_model
+    from src.infer.picture import detect, infer_one_pic
     from src.infer.render import draw_person_pose
-    from src.infer.run import detect, infer_one_pic
 
 __all__ = ["detect", "draw_person_pose", "infer_one_pic", "load_model"]
 
-_HOMES = {"load_model": "forward", "draw_person_pose": "render", "detect": "run", "infer_one_pic": "run"}
+_HOMES = {"load_model": "forward", "draw_person_pose": "render", "detect": "picture", "infer_one_pic": "picture"}
 
 
 def __getattr__(name: str) -> Any:

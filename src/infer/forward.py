@@ -12,7 +12,7 @@ import mindspore as ms
 import numpy as np
 from numpy.typing import NDArray
 
-from src.infer.shapes import canonical_fit, tight_fit
+from src.infer.shapes import PADDING, canonical_fit, tight_fit
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.formats import INPUT_FORMATS
 from src.net.weights import load_all_weights
@@ -31,14 +31,24 @@ class Maps:
 
 
 class PoseNetwork:
-    """A network with weights, ready for inference. Made by `load_model`."""
+    """A network with weights, ready for inference. Made by `load_model`. One thread at a time may call `forward`.
+
+    Without `dynamic`, every batch is filled up to `batch_size` pictures, so that each input shape is compiled once.
+    """
 
     def __init__(
-        self, name: str, cell: PictureNet, insize: int, dynamic: bool, decode_settings: DecodeSettings
+        self,
+        name: str,
+        cell: PictureNet,
+        insize: int,
+        dynamic: bool,
+        decode_settings: DecodeSettings,
+        batch_size: int = 1,
     ) -> None:
         self.name = name
         self.insize = insize
         self.dynamic = dynamic
+        self.batch_size = batch_size
         self.decode_settings = decode_settings
         self.seconds_in_network = 0.0
         self._multiple = INPUT_FORMATS[name].multiple
@@ -58,8 +68,10 @@ class PoseNetwork:
         return choose(width_px, height_px, self.insize, self._multiple)
 
     def forward(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Maps]:
-        """Fitted pictures of one shape (H, W, 3), uint8 BGR, to their maps."""
-        batch = np.ascontiguousarray(np.stack(inputs).transpose(0, 3, 1, 2))
+        """At most `batch_size` fitted pictures of one shape (H, W, 3), uint8 BGR, to their maps."""
+        if not 0 < len(inputs) <= self.batch_size:
+            raise ValueError(f"{len(inputs)} pictures given, a batch holds 1 … {self.batch_size}")
+        batch = self._as_batch(inputs)
         if batch.shape not in self._shapes:
             self._shapes.add(batch.shape)
             if len(self._shapes) == self.compiles:
@@ -68,7 +80,17 @@ class PoseNetwork:
         pafs, heatmaps = self._cell(ms.Tensor(batch))
         last_pafs, last_heatmaps = pafs[-1].asnumpy(), heatmaps[-1].asnumpy()
         self.seconds_in_network += time.perf_counter() - started
-        return [Maps(heatmap, paf) for heatmap, paf in zip(last_heatmaps, last_pafs)]
+        return [Maps(last_heatmaps[index], last_pafs[index]) for index in range(len(inputs))]
+
+    def _as_batch(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        """(N, 3, H, W): the pictures, and grey ones where a fixed shape wants more."""
+        height, width = inputs[0].shape[:2]
+        count = len(inputs) if self.dynamic else self.batch_size
+        batch = np.empty((count, 3, height, width), np.uint8)
+        for index, picture in enumerate(inputs):
+            batch[index] = picture.transpose(2, 0, 1)
+        batch[len(inputs) :] = PADDING
+        return batch
 
 
 def load_model(
@@ -78,18 +100,21 @@ def load_model(
     *,
     insize: int = 368,
     device_target: str = "auto",
+    device_id: int = 0,
     input_shapes: str = "auto",
+    batch_size: int = 1,
     decode_settings: DecodeSettings | None = None,
 ) -> PoseNetwork:
     """The named network with the checkpoint's weights, on the device.
 
-    `insize` is the input's shorter side in pixels; `input_shapes` is `dynamic` (one graph for all shapes), `buckets` (four
-    fixed shapes) or `auto` (dynamic on CPU). Raises CheckpointError when the checkpoint is missing, damaged or of
-    another network, and ConfigError when the device cannot be used.
+    `insize` is the input's shorter side in pixels; `input_shapes` is `dynamic` (one graph for all shapes), `buckets`
+    (four fixed shapes) or `auto` (dynamic on CPU); `batch_size` is the most pictures that `forward` takes at once.
+    Raises CheckpointError when the checkpoint is missing, damaged or of another network, and ConfigError when the
+    device cannot be used.
     """
-    device = choose_device(device_target)
+    device = choose_device(device_target, device_id)
     cell = build_network(network, stages)
     report = load_all_weights(cell, Path(checkpoint), network, stages)
     dynamic = input_shapes == "dynamic" or (input_shapes == "auto" and device == "CPU")
     logger.info("network %s on %s: %s", network, device, report)
-    return PoseNetwork(network, cell, insize, dynamic, decode_settings or DecodeSettings())
+    return PoseNetwork(network, cell, insize, dynamic, decode_settings or DecodeSettings(), batch_size)

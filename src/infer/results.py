@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,10 @@ class Person:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """One line of results.jsonl; `status` is "ok" or "unreadable", `error` says why, `rendered` names the drawn picture."""
+    """One line of results.jsonl; `status` is "ok" or "unreadable", `error` says why, `rendered` names the drawn picture.
+
+    `bytes` is the file's size: a restarted job judges a picture again when it has changed.
+    """
 
     file: str
     status: str
@@ -48,6 +53,7 @@ class PictureResult:
     seconds: float = 0.0
     rendered: str = ""
     error: str = ""
+    bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         line: dict[str, Any] = {
@@ -57,6 +63,7 @@ class PictureResult:
             "height": self.height,
             "persons": [person.to_json() for person in self.persons],
             "seconds": round(self.seconds, 4),
+            "bytes": self.bytes,
         }
         if self.rendered:
             line["rendered"] = self.rendered
@@ -79,12 +86,6 @@ def count_results(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return dict(counts)
 
 
-def append_result(path: Path, line: Mapping[str, Any]) -> None:
-    """Add one line to results.jsonl."""
-    with _writing(path) as _, path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a JSON file whole: beside it, then renamed."""
     write_bytes(path, (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
@@ -92,22 +93,36 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole: beside it, then renamed; OutputError names it when that is impossible."""
-    aside = path.with_name(f".{path.name}.part")
-    with _writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path), _renamed_into(path) as aside:
         aside.write_bytes(data)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file whole, or leave it where it is when both are the same; OutputError names the target."""
+    with writing(target):
+        if target.exists() and target.samefile(source):
+            return
+        with _renamed_into(target) as aside:
+            shutil.copyfile(source, aside)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn an OSError into an OutputError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _renamed_into(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; what was written gets its real name at the end, or goes away on an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{os.getpid()}.{path.name}"[:200] + ".part")
+    try:
+        yield aside
         os.replace(aside, path)
-
-
-class _writing:
-    """Turns an OSError into an OutputError that names the file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, OSError):
-            raise OutputError(f"{self._path}: cannot be written: {error.strerror or error}") from None
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

@@ -1,185 +1,175 @@
-"""The inference line: read → fit → forward → decode → unfit → judge → render → write, for one picture or a folder."""
+"""The inference line for a folder: read → fit → forward → decode → judge → render → write → gather → report."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from src.actions import Action, find_action, judge_person
-from src.data.images import PictureError, read_picture
-from src.errors import DataError, IncompleteError, OutputError
-from src.infer.forward import PoseNetwork
-from src.infer.listing import inside
-from src.infer.render import draw_person_pose, head_position
-from src.infer.report import write_report
+from src.actions import Action
+from src.errors import DataError, IncompleteError
+from src.infer.journal import Journal, as_bytes, by_file, journals_in, read_journal, read_journals
+from src.infer.outbox import LocalOutbox, Outbox
+from src.infer.picture import Fitted, Maps, Network, finish_picture, read_and_fit
+from src.infer.pipeline import Refused, Room, room_for, run_pipeline
+from src.infer.report import REPORT_FILE, TABLE_FILE, write_report
 from src.infer.results import (
     RESULTS_FILE,
     SUMMARY_FILE,
-    Person,
     PictureResult,
-    append_result,
     count_results,
     write_bytes,
     write_json,
 )
-from src.infer.shapes import fit_picture
-from src.pose import decode_poses
+from src.infer.share import Share, gather
 from src.progress import Progress, StageTimes
 
 logger = logging.getLogger(__name__)
 
-#: Endings under which a rendered picture is written; any other picture is rendered as JPEG.
-WRITABLE = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-
-
-def detect(
-    img: NDArray[np.uint8], network: PoseNetwork, times: StageTimes | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The persons in a BGR picture (H, W, 3): poses (P, 18, 3) [x_px, y_px, confidence] and scores (P,), best first."""
-    times = times or StageTimes()
-    with times("fit"):
-        fit = network.fit(img.shape[1], img.shape[0])
-        fitted = fit_picture(img, fit)
-    with times("network"):
-        maps = network.forward([fitted])[0]
-    with times("decode"):
-        poses, scores = decode_poses(maps.heatmaps, maps.pafs, settings=network.decode_settings, fit=fit)
-        found = poses[..., 2] > 0
-        poses[..., :2] = np.where(found[..., None], fit.to_picture(poses[..., :2]), 0)
-    return poses, scores
-
-
-def infer_one_pic(
-    network: PoseNetwork,
-    pic_folder_path: str | Path,
-    filename: str,
-    output_img_path: str | Path,
-    *,
-    action: Action | str = "climb_up",
-    times: StageTimes | None = None,
-) -> PictureResult:
-    """Judge one picture, and write the original and `NAME_rendered.<ext>` to `output_img_path`.
-
-    `action` is a declared action or the name of one in default_config.yaml. A picture that cannot be read gives a result
-    with status "unreadable"; OutputError when the results cannot be written.
-    """
-    times = times or StageTimes()
-    started = time.perf_counter()
-    action = find_action(action) if isinstance(action, str) else action
-    source = inside(Path(pic_folder_path), filename)
-    try:
-        with times("read"):
-            picture = read_picture(source)
-    except PictureError as error:
-        logger.warning("skipped: %s", error)
-        return PictureResult(filename, "unreadable", seconds=time.perf_counter() - started, error=str(error))
-    poses, scores = detect(picture, network, times)
-    with times("judge"):
-        judged = [Person(pose, float(score), judge_person(pose, action)) for pose, score in zip(poses, scores)]
-    with times("render"):
-        drawn = draw_person_pose(
-            picture,
-            poses,
-            [bool(person.judgement.occurred) for person in judged],
-            [head_position(pose) for pose in poses],
-            label=action_label(action),
-        )
-    with times("write"):
-        rendered = rendered_name(filename)
-        original = Path(output_img_path) / filename
-        if not (original.exists() and original.samefile(source)):
-            write_bytes(original, source.read_bytes())
-        write_bytes(Path(output_img_path) / rendered, _encode(drawn, rendered))
-    height, width = picture.shape[:2]
-    return PictureResult(filename, "ok", width, height, tuple(judged), time.perf_counter() - started, rendered)
+Line = Mapping[str, Any]
 
 
 def infer_folder(
-    network: PoseNetwork,
+    network: Network,
     folder: Path,
     filenames: Sequence[str],
     output_dir: Path,
     action: Action,
     facts: Mapping[str, Any],
+    *,
+    share: Share | None = None,
+    outbox: Outbox | None = None,
 ) -> dict[str, Any]:
     """Judge all named pictures and write results.jsonl, summary.json, index.html and results.csv into `output_dir`.
 
-    `facts` (checkpoint, settings, …) go into the summary, which is returned. Raises IncompleteError when not one of the
-    pictures could be read.
+    Pictures that `output_dir` (or the outbox) already has a result of are not judged again. With a `share`, this process
+    judges its part only, and the first one gathers all and writes the files. `facts` (checkpoint, settings, …) go into
+    the summary, which is returned; other processes return the counts of their part.
     """
     if not filenames:
         raise DataError(f"{folder}: holds no pictures")
+    share, outbox = share or Share(), outbox or LocalOutbox(output_dir)
     times = StageTimes()
     started = datetime.now().astimezone()
-    lines: list[dict[str, Any]] = []
-    unreadable = 0
-    with Progress("pictures", len(filenames)) as progress:
-        for filename in filenames:
-            line = infer_one_pic(network, folder, filename, output_dir, action=action, times=times).to_json()
-            append_result(output_dir / RESULTS_FILE, line)
-            lines.append(line)
-            unreadable += line["status"] != "ok"
-            progress.advance(note=f"{network.compiles} compiles, {unreadable} unreadable")
+    mine = share.of(filenames)
+    done = _finished_before(folder, mine, output_dir, outbox)
+    results = judge_pictures(network, folder, [name for name in mine if name not in done], output_dir, action, times)
+    own = _record(results, done, len(mine), output_dir / share.journal, network, outbox)
+    with times("deliver"):
+        outbox.deliver()
+    if share.rank > 0:
+        return count_results(own.values())
+    with times("gather"):
+        everything = gather(filenames, lambda: {**outbox.collect(), **own}, share, outbox.look_every_s)
+    lines = [everything[name] for name in filenames]
     summary = {
         "action": action.name,
         "action_display": dict(action.display),
         "network": network.name,
         **facts,
         **count_results(lines),
+        "cards": share.rank_size,
+        "judged_before": len(done),
         "compiles": network.compiles,
         "seconds_by_stage": times.rounded(),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now().astimezone() - started).total_seconds(), 3),
     }
-    write_json(output_dir / SUMMARY_FILE, summary)
-    write_report(output_dir, lines, summary)
+    _publish(output_dir, lines, summary, outbox)
     return summary
 
 
-def action_label(action: Action) -> str:
-    """What is written beside a person in whom the action occurs: its Chinese and English display name."""
-    return " ".join(dict.fromkeys((action.display_name("zh"), action.display_name("en"))))
+def judge_pictures(
+    network: Network,
+    folder: Path,
+    filenames: Sequence[str],
+    output_dir: Path,
+    action: Action,
+    times: StageTimes,
+    room: Room | None = None,
+) -> Iterator[PictureResult]:
+    """Results of the pictures as they come, their files written; reading, network and drawing overlap."""
 
+    def read(filename: str) -> Fitted | Refused[PictureResult]:
+        fitted = read_and_fit(network, folder, filename, times)
+        return Refused(fitted) if isinstance(fitted, PictureResult) else fitted
 
-def new_output_folder(parent: Path) -> Path:
-    """A new folder `output_img<timestamp>` in `parent`; OutputError when it cannot be made."""
-    while True:
-        folder = parent / f"output_img{datetime.now():%Y%m%d%H%M%S}"
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir()
-            return folder
-        except FileExistsError:
-            if parent.is_file():
-                raise OutputError(f"{parent}: is a file, not a folder for results") from None
-            time.sleep(0.2)  # another job took this second's name
-        except OSError as error:
-            raise OutputError(f"{parent}: results cannot be written there: {error.strerror or error}") from None
+    def forward(batch: Sequence[Fitted]) -> list[tuple[Maps, float]]:
+        begin = time.perf_counter()
+        maps = network.forward([fitted.pixels_in for fitted in batch])
+        seconds = time.perf_counter() - begin
+        times.add("network", seconds)
+        return [(one, seconds / len(batch)) for one in maps]
 
+    def finish(fitted: Fitted, made: tuple[Maps, float]) -> PictureResult:
+        maps, seconds = made
+        return finish_picture(fitted, maps, action, output_dir, network.decode_settings, times, seconds)
 
-def rendered_name(filename: str) -> str:
-    """`a/NAME.jpg` to `a/NAME_rendered.jpg`; endings that cannot be written become .jpg."""
-    path = PurePosixPath(filename)
-    ending = path.suffix if path.suffix.lower() in WRITABLE else ".jpg"
-    return str(path.with_name(f"{path.stem}_rendered{ending}"))
+    room = room or room_for(network.batch_size)
+    return run_pipeline(filenames, read, lambda fitted: fitted.pixels_in.shape, forward, finish, room)
 
 
 def check_any_readable(summary: Mapping[str, Any]) -> None:
     """IncompleteError when every single picture was unreadable: a job that judged nothing must not look done."""
-    if summary["ok"] == 0:
+    if summary["pictures"] and summary["ok"] == 0:
         raise IncompleteError(f"none of the {summary['pictures']} pictures could be read; see {RESULTS_FILE}")
 
 
-def _encode(picture: NDArray[np.uint8], name: str) -> bytes:
-    done, data = cv2.imencode(PurePosixPath(name).suffix, picture)
-    if not done:
-        raise OutputError(f"{name}: the rendered picture cannot be encoded")
-    return data.tobytes()
+def _finished_before(folder: Path, names: Sequence[str], output_dir: Path, outbox: Outbox) -> dict[str, Line]:
+    """Lines of an interrupted run that hold still; its local files that may not have been delivered are handed over."""
+    delivered = outbox.earlier()
+    here = read_journals(output_dir)
+    known: dict[str, Line] = {**delivered, **here}
+    done = {name: known[name] for name in names if name in known and _holds(known[name], folder / name)}
+    for name in done:
+        if name in here and name not in delivered:
+            outbox.hand_over(_files_of(done[name]))
+    if done:
+        logger.info("continuing %s: %d of %d pictures are done already", output_dir.name, len(done), len(names))
+    return done
+
+
+def _holds(line: Line, path: Path) -> bool:
+    """Whether a line is of the picture as it is now; an unreadable one is looked at again."""
+    return line["status"] == "ok" and path.is_file() and path.stat().st_size == line.get("bytes")
+
+
+def _record(
+    results: Iterator[PictureResult], done: Mapping[str, Line], count: int, path: Path, network: Network, outbox: Outbox
+) -> dict[str, Line]:
+    """Write each result's line as it comes and tell the progress; returns all lines of this process by picture."""
+    lines = dict(done)
+    unreadable = 0
+    with Journal(path) as journal, Progress("pictures", count - len(done)) as progress:
+        known = by_file(read_journal(path))
+        for name in done:
+            if name not in known:
+                journal.append(done[name])
+        for result in results:
+            line = result.to_json()
+            outbox.hand_over(_files_of(line))  # first: a line that is delivered vouches for its files
+            journal.append(line)
+            lines[result.file] = line
+            unreadable += result.status != "ok"
+            progress.advance(note=f"{network.compiles} compiles, {unreadable} unreadable")
+    return lines
+
+
+def _files_of(line: Line) -> list[str]:
+    return [line["file"], line["rendered"]] if line["status"] == "ok" else []
+
+
+def _publish(output_dir: Path, lines: Sequence[Line], summary: Mapping[str, Any], outbox: Outbox) -> None:
+    """The files about the whole run; summary.json, which says that it is finished, comes last."""
+    write_bytes(output_dir / RESULTS_FILE, b"".join(as_bytes(line) for line in lines))
+    write_report(output_dir, lines, summary)
+    parts = [path.name for path in journals_in(output_dir) if path.name != RESULTS_FILE]
+    outbox.hand_over([RESULTS_FILE, REPORT_FILE, TABLE_FILE])
+    outbox.deliver()
+    write_json(output_dir / SUMMARY_FILE, summary)
+    outbox.hand_over([SUMMARY_FILE])
+    outbox.deliver()
+    outbox.discard(parts)

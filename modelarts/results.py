@@ -1,0 +1,202 @@
+"""Results of the inference job on their way to OBS while it runs, and back when an interrupted job is continued."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+import obs_sync
+from modelarts.staging import ensure_local_bucket, under
+from src.errors import IncompleteError, OutputError
+from src.infer.folders import (
+    PREFIX,
+    RUN_FILE,
+    OutputFolder,
+    find_unfinished,
+    new_output_folder,
+)
+from src.infer.journal import by_file, parse_lines
+from src.infer.outbox import LocalOutbox, Outbox
+from src.infer.results import SUMMARY_FILE, write_bytes
+from src.infer.share import Share
+
+logger = logging.getLogger(__name__)
+
+DELIVER_EVERY_S = 30.0
+LOOK_EVERY_S = 10.0
+#: Unfinished runs are looked for among so many of the newest folders.
+FOLDERS_LOOKED_AT = 20
+
+
+@contextmanager
+def results_folder(parent: Path, root: str, digest: str, share: Share) -> Iterator[tuple[Path, str, Outbox]]:
+    """The local output folder, where its content belongs, and the outbox that brings it there.
+
+    `root` is the OBS folder (or mounted folder) that results belong under, empty when `parent` is their place. The
+    first process takes the newest unfinished folder of this digest or a new one; the others take the same, or wait for it.
+    """
+    folder = _open_folder(parent, root, digest, share)
+    try:
+        if not root:
+            yield folder.path, str(folder.path), LocalOutbox(folder.path)
+            return
+        url = under(root, folder.path.name)
+        with ObsOutbox(folder.path, url, share.journal) as outbox:
+            if share.rank == 0:
+                outbox.hand_over([RUN_FILE])
+                outbox.deliver()
+            yield folder.path, url, outbox
+    finally:
+        folder.close()
+
+
+def _open_folder(parent: Path, root: str, digest: str, share: Share) -> OutputFolder:
+    given_up = time.monotonic() + share.patience_s
+    while True:
+        if root:
+            _recall(parent, root, digest)
+        folder = find_unfinished(parent, digest, share.rank)
+        if folder is None and share.rank == 0:
+            folder = new_output_folder(parent, digest, share.rank)
+        if folder is not None:
+            return folder
+        if time.monotonic() > given_up:
+            raise IncompleteError(
+                f"{root or parent}: the first card has made no output folder within {share.patience_s:.0f} s; see its log "
+                "(all cards must see the same output folder)"
+            )
+        time.sleep(LOOK_EVERY_S if root else 1.0)
+
+
+def _recall(parent: Path, root: str, digest: str) -> None:
+    """Make the local folder for the newest unfinished run of this digest in `root`, if there is one.
+
+    A continued job may run in a fresh container that has nothing of the interrupted one.
+    """
+    fs = _filesystem(root)
+    for name in sorted(_names_in(root), reverse=True)[:FOLDERS_LOOKED_AT]:
+        run_file, summary = under(root, f"{name}/{RUN_FILE}"), under(root, f"{name}/{SUMMARY_FILE}")
+        if not name.startswith(PREFIX) or not fs.exists(run_file) or fs.exists(summary):
+            continue
+        data = fs.cat_file(run_file)
+        with contextlib.suppress(ValueError):
+            if json.loads(data).get("digest") == digest:
+                if not (parent / name / RUN_FILE).exists():
+                    write_bytes(parent / name / RUN_FILE, data)
+                return
+
+
+class ObsOutbox:
+    """Copies finished files of the output folder to `url` every half minute, then the lines that vouch for them.
+
+    A failed delivery is tried again with the next one; only `deliver` itself raises.
+    """
+
+    look_every_s = LOOK_EVERY_S
+
+    def __init__(self, folder: Path, url: str, journal: str, every_s: float = DELIVER_EVERY_S) -> None:
+        ensure_local_bucket(url)
+        self._folder, self._url, self._journal, self._every_s = folder, url, journal, every_s
+        self._pending: list[str] = []
+        self._vouched = b""
+        self._lock = threading.Lock()
+        self._delivering = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._deliver_now_and_then, name="outbox", daemon=True)
+
+    def __enter__(self) -> ObsOutbox:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._thread.join()
+
+    def earlier(self) -> dict[str, dict[str, Any]]:
+        return self.collect()
+
+    def hand_over(self, names: Sequence[str]) -> None:
+        with self._lock:
+            self._pending.extend(names)
+
+    def deliver(self) -> None:
+        with self._delivering:
+            lines = self._lines_so_far()  # before the files are taken: theirs are all among them
+            with self._lock:
+                names, self._pending = self._pending, []
+            try:
+                self._send(names)
+                if lines != self._vouched:
+                    self._send_lines(lines)
+                    self._vouched = lines
+            except BaseException:
+                with self._lock:
+                    self._pending[:0] = names
+                raise
+
+    def collect(self) -> dict[str, dict[str, Any]]:
+        fs = _filesystem(self._url)
+        names = [name for name in _names_in(self._url) if name.startswith("results") and name.endswith(".jsonl")]
+        texts = [fs.cat_file(under(self._url, name)).decode(errors="replace") for name in sorted(names)]
+        return by_file(line for text in texts for line in parse_lines(text))
+
+    def discard(self, names: Sequence[str]) -> None:
+        fs = _filesystem(self._url)
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)
+        for name in _names_in(self._url):
+            if name.startswith("results.part"):
+                fs.rm_file(under(self._url, name))
+
+    def _lines_so_far(self) -> bytes:
+        try:
+            data = (self._folder / self._journal).read_bytes()
+        except FileNotFoundError:
+            return b""
+        return data[: data.rfind(b"\n") + 1]
+
+    def _send(self, names: list[str]) -> None:
+        if names:
+            obs_sync.copy(f"{self._folder}/", _as_folder(self._url), names=list(dict.fromkeys(names)), progress=False)
+
+    def _send_lines(self, lines: bytes) -> None:
+        snapshot = self._folder / f".{self._journal}.snapshot"
+        write_bytes(snapshot, lines)
+        try:
+            obs_sync.copy(str(snapshot), under(self._url, self._journal), progress=False)
+        finally:
+            snapshot.unlink(missing_ok=True)
+
+    def _deliver_now_and_then(self) -> None:
+        while not self._closed.wait(self._every_s):
+            try:
+                self.deliver()
+            except (obs_sync.ObsSyncError, OSError, OutputError) as error:
+                logger.warning("results could not be delivered, will be tried again: %s", error)
+
+
+def _filesystem(place: str) -> Any:
+    """The filesystem of a url or of a mounted folder, with nothing remembered of earlier looks."""
+    fs = obs_sync.filesystem() if obs_sync.is_url(place) else fsspec.filesystem("file")
+    fs.invalidate_cache()
+    return fs
+
+
+def _names_in(place: str) -> list[str]:
+    try:
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in _filesystem(place).ls(place, detail=False)]
+    except FileNotFoundError:
+        return []
+
+
+def _as_folder(place: str) -> str:
+    return place.rstrip("/") + "/"
