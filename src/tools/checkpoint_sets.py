@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from src.errors import CheckpointError
-from src.train.manifest import FILE_NAME
+from src.train.manifest import MANIFEST_ENDING, CheckpointName, Moment
 
 RANK_FOLDER = re.compile(r"^ckpt_\d+$")
 PLACEHOLDER = "{}"
@@ -23,7 +23,7 @@ class CheckpointSet:
 
 
 def list_checkpoints(filesystem: Any, root: str) -> list[str]:
-    """Paths of the .ckpt files in a folder and in its folders `ckpt_<rank>`."""
+    """Paths of the checkpoints and their manifests in a folder and in its folders `ckpt_<rank>`."""
     if not filesystem.isdir(root):
         raise CheckpointError(f"{root}: no such folder of checkpoints")
     found = []
@@ -32,7 +32,7 @@ def list_checkpoints(filesystem: Any, root: str) -> list[str]:
             found.append(entry["name"])
         elif RANK_FOLDER.match(_base(entry["name"])):
             found += [below["name"] for below in filesystem.ls(entry["name"], detail=True) if below["type"] == "file"]
-    return sorted(path for path in found if path.endswith(".ckpt"))
+    return sorted(path for path in found if path.endswith((".ckpt", MANIFEST_ENDING)))
 
 
 def set_by_template(paths: list[str], template: str, rank_size: int | None) -> CheckpointSet:
@@ -63,32 +63,33 @@ def set_by_template(paths: list[str], template: str, rank_size: int | None) -> C
 def complete_sets(paths: list[str], rank_size: int | None) -> list[CheckpointSet]:
     """The training checkpoints' sets that have every rank, newest step first.
 
-    Without `rank_size` the highest rank in any file is taken for the last. Raises CheckpointError when no step is
-    complete, saying what the newest one lacks.
+    Where manifests are published, a rank counts once its manifest is there. Without `rank_size` the highest rank in any
+    file is taken for the last. Raises CheckpointError when no step is complete, saying what the newest one lacks.
     """
-    from src.train.checkpoint import CheckpointName  # brings MindSpore
-
-    steps: dict[tuple[int, int], dict[int, str]] = {}
+    steps: dict[Moment, dict[int, str]] = {}
     for path in paths:
         name = CheckpointName.parse(_base(path))
         if name:
-            _add(steps.setdefault((name.epoch, name.step), {}), name.rank, path)
+            _add(steps.setdefault(name.moment, {}), name.rank, path)
     if not steps:
         raise CheckpointError(
-            f"no training checkpoints openpose-train-rank<rank>-<epoch>_<step>.ckpt in {_some(paths)}"
+            f"no training checkpoints openpose-train-rank<rank>-<epoch>_<step>.ckpt there, only {_some(paths)}"
         )
     size = rank_size or 1 + max(rank for files in steps.values() for rank in files)
+    stated = {path[: -len(MANIFEST_ENDING)] for path in paths if path.endswith(MANIFEST_ENDING)}
     newest_first = sorted(steps, reverse=True)
-    sets = [
-        CheckpointSet(f"openpose-train-rank-{epoch}_{step}.ckpt", dict(sorted(steps[epoch, step].items())))
-        for epoch, step in newest_first
-        if not rank_problem(steps[epoch, step], size)
-    ]
+    sets = []
+    for moment in newest_first:
+        files = steps[moment]
+        has_all = not stated.intersection(files.values()) or stated.issuperset(files.values())
+        if has_all and not rank_problem(files, size):
+            sets.append(
+                CheckpointSet(f"openpose-train-rank-{moment.epoch}_{moment.step}.ckpt", dict(sorted(files.items())))
+            )
     if not sets:
-        epoch, step = newest_first[0]
-        raise CheckpointError(
-            f"no step is complete; the newest, {epoch}_{step}: {rank_problem(steps[epoch, step], size)}"
-        )
+        newest = newest_first[0]
+        problem = rank_problem(steps[newest], size) or "a rank has not stated by a manifest that it is whole"
+        raise CheckpointError(f"no step is complete; the newest, {newest.epoch}_{newest.step}: {problem}")
     return sets
 
 

@@ -20,6 +20,7 @@ from src.tools.checkpoint_sets import CheckpointSet, complete_sets, list_checkpo
 from src.tools.command import make_parser, positive, run_command
 from src.tools.merging import Merged, merge_replicas, merge_slices, read_strategy, sliced_names
 from src.tools.storage import add_storage_arguments, is_local, open_folder
+from src.train.manifest import MANIFEST_ENDING, Manifest, file_sha256
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def _read(filesystem: Any, path: str, scratch: Path, weights_only: bool) -> tupl
         local = scratch / path.rsplit("/", 1)[-1]
         filesystem.get_file(path, str(local))
     try:
+        _check_digest(filesystem, path, local)
         parameters, meta = read_checkpoint(local)
     except CheckpointError as error:
         raise DamagedError(str(error)) from None
@@ -82,6 +84,15 @@ def _read(filesystem: Any, path: str, scratch: Path, weights_only: bool) -> tupl
             local.unlink(missing_ok=True)
     kept = [name for name in parameters if not (weights_only and OPTIMIZER_ENTRY.match(name))]
     return {name: np.asarray(parameters[name].asnumpy()) for name in kept}, meta
+
+
+def _check_digest(filesystem: Any, path: str, local: Path) -> None:
+    """The file must be the one that its manifest, where it has one, was written for."""
+    manifest_path = path + MANIFEST_ENDING
+    if filesystem.exists(manifest_path):
+        manifest = Manifest.from_json(filesystem.cat_file(manifest_path), manifest_path)
+        if file_sha256(local) != manifest.sha256:
+            raise CheckpointError(f"{path}: damaged: it is not the file its manifest was written for")
 
 
 def _check_meta(path: str, meta: Mapping[str, Any], first: Mapping[str, Any]) -> None:
@@ -105,10 +116,14 @@ def _write(filesystem: Any, target: str, merged: Merged, meta: Mapping[str, Any]
         filesystem.put_file(str(local), target)
 
 
-def _candidates(paths: list[str], arguments: argparse.Namespace) -> list[CheckpointSet]:
+def _candidates(filesystem: Any, paths: list[str], arguments: argparse.Namespace) -> list[CheckpointSet]:
+    rank_size = arguments.rank_size
     if arguments.checkpoint_filename_template:
-        return [set_by_template(paths, arguments.checkpoint_filename_template, arguments.rank_size)]
-    return complete_sets(paths, arguments.rank_size)
+        return [set_by_template(paths, arguments.checkpoint_filename_template, rank_size)]
+    manifests = [path for path in paths if path.endswith(MANIFEST_ENDING)]
+    if manifests and not rank_size:
+        rank_size = Manifest.from_json(filesystem.cat_file(manifests[-1]), manifests[-1]).rank_size
+    return complete_sets(paths, rank_size)
 
 
 def _merge_newest(
@@ -127,7 +142,7 @@ def _merge_newest(
 
 def _work(arguments: argparse.Namespace) -> int:
     filesystem, root = open_folder(arguments.checkpoint_root_path, arguments.storage_mode, arguments.obs_local_root)
-    candidates = _candidates(list_checkpoints(filesystem, root), arguments)
+    candidates = _candidates(filesystem, list_checkpoints(filesystem, root), arguments)
     if not arguments.force:
         _check_absent(filesystem, _target(root, candidates[0], arguments.output))
     strategy = read_strategy(arguments.strategy) if arguments.strategy else None

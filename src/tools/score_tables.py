@@ -42,7 +42,7 @@ def plot_precision(scores: Scores, path: Path) -> None:
         axes.plot(scores.recall, precision[row], label=f"OKS ≥ {threshold:g}")
     axes.plot(scores.recall, precision.mean(axis=0), "k--", label=f"mean, AP {_share(scores.figures['AP'])}")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper right")
     figure.savefig(path)
 
 

@@ -17,7 +17,7 @@ from src.net.build import build_network, choose_device
 from src.net.weights import read_checkpoint
 from src.tools.merge_checkpoints import main
 from src.train.checkpoint import network_meta, write_checkpoint
-from src.train.manifest import CheckpointName
+from src.train.manifest import CheckpointName, Manifest, file_sha256, manifest_name
 
 Arrays = Mapping[str, NDArray[Any]]
 TEMPLATE = "openpose-train-rank{}-1000_103.ckpt"
@@ -183,6 +183,32 @@ def test_newest_complete_step_in_obs_is_found_and_published(store: Path, capsys:
     assert "rank 1, 2 of 3 missing" in capsys.readouterr().err
     assert run("obs://bucket/none", *arguments, template=None) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def state(checkpoint: Path, rank: int, rank_size: int, sha256: str = "") -> None:
+    """Write the manifest that a rank publishes beside its checkpoint."""
+    digest = sha256 or file_sha256(checkpoint)
+    counts = {"epoch": 1, "step": 1, "steps_per_epoch": 9, "global_step": 1, "size": checkpoint.stat().st_size}
+    manifest = Manifest(
+        rank, rank_size, **counts, file=checkpoint.name, sha256=digest, weights_sha256="", identity={}, versions={}
+    )
+    checkpoint.with_name(manifest_name(checkpoint.name)).write_text(manifest.to_json())
+
+
+def test_only_what_manifests_state_counts(tmp_path: Path, capsys: Any) -> None:
+    for epoch in (1, 2, 3):
+        for rank in (0, 1):
+            path = tmp_path / f"ckpt_{rank}" / str(CheckpointName(rank, epoch, 9))
+            save(path, rank_arrays(rank))
+            if (epoch, rank) != (3, 1):
+                state(path, rank, 2, sha256="0" * 64 if (epoch, rank) == (2, 1) else "")
+    assert run(tmp_path, template=None) == 0
+    captured = capsys.readouterr()
+    assert "openpose-train-rank-1_9.ckpt: 6 parameters" in captured.out, "3_9 lacks a manifest, 2_9 is another file"
+    for rank in (0, 1):
+        state(tmp_path / f"ckpt_{rank}" / str(CheckpointName(rank, 3, 9)), rank, 4)
+    assert run(tmp_path, "--output=x.ckpt", template=None) == 2
+    assert "rank 2, 3 of 4 missing" in capsys.readouterr().err, "the manifests say that four cards trained"
 
 
 def strategy_file(path: Path, layouts: Mapping[str, tuple[list[int], list[int]]], shard: int = 0) -> Path:
