@@ -171,6 +171,7 @@ class Cloud:
     def _judge(self, error: Exception) -> JobError:
         """The SDK's exception as ours; anything that is none of its kind goes on as it is."""
         from huaweicloudsdkcore.exceptions import exceptions as sdk
+        from requests.exceptions import RequestException, Timeout  # what the SDK lets through
 
         where = self._used.endpoint
         if isinstance(error, sdk.ServiceResponseException):
@@ -182,9 +183,9 @@ class Cloud:
             return kind(f"{where} answered {status}, {words}", status)
         if isinstance(error, sdk.SslHandShakeException):
             return CloudError(f"{where}: its certificate is not trusted; name the right one in MODELARTS_CA_FILE")
-        if isinstance(error, sdk.RequestTimeoutException):
+        if isinstance(error, (sdk.RequestTimeoutException, Timeout)):
             return CloudUnreachable(f"{where} did not answer in {self._retry.timeout_s[1]:g} s")
-        if isinstance(error, sdk.ConnectionException):
+        if isinstance(error, (sdk.ConnectionException, RequestException)):
             return CloudUnreachable(f"{where} cannot be reached; check MODELARTS_ENDPOINT and the network")
         raise error
 
