@@ -1,13 +1,53 @@
-"""Bringing in what a job reads: obs:// paths are copied to local folders, local paths are used where they are."""
+"""Bringing in what a job reads: obs:// paths are copied to local folders, local paths are used where they are.
+
+Training stages once per node: annotations → index → the pictures, masks and weights that it names or asks for.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import obs_sync
+from modelarts.arrivals import Arrivals, Errand, storage_settings
+from modelarts.copying import copy_names
+from modelarts.node import Tell, once_per_node
+from src.data.coco import Selection, open_index
+from src.data.order import epoch_order
+from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
 from src.model_utils.config import Config
 from src.train.inputs import TrainingInputs
+from src.train.startup import Startup
+
+STREAM = "stream"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a job stages to, how long it waits for another process of the node, and the account of the time."""
+
+    scratch: Path
+    stalled_s: float
+    startup: Startup = field(default_factory=Startup)
+
+    def once(self, kind: str, target: Path, work: Callable[[Tell], Any]) -> Any:
+        """What `work` returns; one process of the node does it for all that bring the same kind to the same place."""
+        name = f"{kind}-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
+        return once_per_node(self.node, name, work, self.stalled_s)
+
+    @property
+    def node(self) -> Path:
+        """The folder through which the processes of the node deal with each other."""
+        return self.scratch / "node"
+
+    def copy_of(self, url: str) -> Path:
+        """Where the copy of an object or folder lies."""
+        return self.scratch / "staged" / url.split("://", 1)[1].strip("/")
 
 
 def under(base: str, path: str) -> str:
@@ -23,19 +63,39 @@ def ensure_local_bucket(url: str) -> None:
         obs_sync.filesystem().mkdir(url.split("://", 1)[1].split("/", 1)[0])
 
 
-def stage_training(config: Config, scratch: Path) -> TrainingInputs:
-    """Everything training reads, as local paths; raises what obs_sync raises, or DataError for a missing local path."""
-    annotations = _stage_file(under(config.data_url, config.jsonpath_train), scratch, "jsonpath_train")
-    pictures = _stage_folder(under(config.data_url, config.imgpath_train), scratch, "imgpath_train")
+def stage_training(config: Config, scratch: Path, startup: Startup | None = None) -> TrainingInputs:
+    """Everything training reads, as local paths, once per node; `startup` gets the account.
+
+    With stage=stream pictures may still be on their way: `arrivals` waits for each. Raises what obs_sync raises,
+    DataError for a missing local path, and NodeError when the node's process at work failed or stands still.
+    """
+    site = Site(scratch, config.stage_timeout, startup or Startup())
+    annotations = _annotations(under(config.data_url, config.jsonpath_train), site)
+    cache = scratch / "index" / hashlib.sha256(str(annotations.absolute()).encode()).hexdigest()[:12]
+    index = _index(annotations, Selection(config.min_keypoints, config.min_area), cache, site)
+    pictures_at = under(config.data_url, config.imgpath_train)
     masks = None
     if config.maskpath_train:
-        masks = _stage_folder(under(config.data_url, config.maskpath_train), scratch, "maskpath_train")
-    vgg = _stage_file(config.vgg_path, scratch, "vgg_path") if config.vgg_path else None
-    return TrainingInputs(pictures, annotations, masks, _stage_pretrained(config), vgg)
+        masks = _masks(under(config.data_url, config.maskpath_train), index, site)
+    vgg = _file(config.vgg_path, "vgg_path", site) if config.vgg_path else None
+    pretrained = _pretrained(config, site)
+    if not obs_sync.is_url(pictures_at):
+        pictures = _local_folder(pictures_at, "imgpath_train")
+        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache)
+    pictures = site.copy_of(pictures_at)
+    if config.stage == STREAM:
+        missing, arrivals = _streamed_pictures(pictures_at, pictures, index, config, site)
+        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing, arrivals)
+    missing = _fetch_names(pictures_at, pictures, index.names.tolist(), "pictures", site)
+    return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing)
 
 
-def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str) -> Path:
-    """The local path of a checkpoint; copied from its OBS folder first when one is given."""
+def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site: Site | None = None) -> Path:
+    """The local path of a checkpoint; copied from its OBS folder first when one is given.
+
+    With a `site` it is copied once per node, and `folder_relative` (each card has a working folder of its own) gets a
+    link to it.
+    """
     if not filename:
         raise ConfigError("the checkpoint's file name is empty; give checkpoint_filename or pretrained_model_filename")
     if not folder_obs:
@@ -43,7 +103,11 @@ def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str) -> Pa
     if not obs_sync.is_url(folder_obs):
         return Path(folder_obs) / filename  # the platform has already brought it into the container
     local = Path(folder_relative) / filename
-    _copy(obs_sync.join(folder_obs, filename), local)
+    url = obs_sync.join(folder_obs, filename)
+    if site is None:
+        obs_sync.copy(url, str(local))
+    else:
+        _link(_fetch_file(url, "pretrained", site), local)
     return local
 
 
@@ -52,48 +116,135 @@ def stage_pictures(folder_obs: str, folder_relative: str) -> Path:
     if not obs_sync.is_url(folder_obs):
         return Path(folder_obs)
     local = Path(folder_relative)
-    _copy(obs_sync.join(folder_obs, ""), local)
+    obs_sync.copy(obs_sync.join(folder_obs, ""), str(local))
     return local
 
 
 def stage_out(folder: Path, url: str) -> None:
     """Copy a folder of results to `url`, an obs:// address or another folder."""
-    _copy(str(folder) + "/", obs_sync.join(url, "") if obs_sync.is_url(url) else Path(url))
+    obs_sync.copy(str(folder) + "/", obs_sync.join(url, "") if obs_sync.is_url(url) else url)
 
 
-def _stage_pretrained(config: Config) -> Path | None:
+def _annotations(path: str, site: Site) -> Path:
+    return _file(path, "jsonpath_train", site)
+
+
+def _index(annotations: Path, selection: Selection, cache: Path, site: Site) -> PoseIndex:
+    """The index, read by one process of the node and mapped by the others."""
+    with site.startup("indexing") as phase:
+        site.once("index", cache, lambda _tell: len(open_index(annotations, selection, cache)))
+        index = open_index(annotations, selection, cache)
+        phase.files, phase.size_bytes, phase.note = len(index), index.nbytes, "pictures and the index's memory"
+    return index
+
+
+def _pretrained(config: Config, site: Site) -> Path | None:
     if not config.load_pretrain:
         return None
     return stage_checkpoint(
         config.pretrained_model_folder_path_obs,
         config.pretrained_model_folder_path_relative,
         config.pretrained_model_filename,
+        site,
     )
 
 
-def _stage_file(path: str, scratch: Path, key: str) -> Path:
+def _masks(path: str, index: PoseIndex, site: Site) -> Path:
+    """The folder of the masks; a picture without one has it drawn from the annotations."""
+    if not obs_sync.is_url(path):
+        return _local_folder(path, "maskpath_train")
+    names = [os.path.splitext(name)[0] + ".png" for name in index.names.tolist()]
+    missing = _fetch_names(path, site.copy_of(path), names, "masks", site)
+    if len(missing) == len(names):
+        raise DataError(f"maskpath_train: {path} has no mask for any annotated picture, not even {names[0]}")
+    return site.copy_of(path)
+
+
+def _streamed_pictures(
+    url: str, target: Path, index: PoseIndex, config: Config, site: Site
+) -> tuple[tuple[str, ...], Arrivals]:
+    """The pictures that the store lacks, and what waits for the others.
+
+    Copies of an older version are removed before anybody can read them.
+    """
+    name = f"pictures-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
+    errand = Errand(url, str(target.absolute()), str(site.node), name, (), storage_settings())
+    started: list[Arrivals] = []
+
+    def compare(tell: Tell) -> dict[str, Any]:
+        tell(f"compares {len(index)} pictures with {url}")
+        result = copy_names(url, str(target), index.names.tolist(), tell, dry_run=True)
+        there = leave_out(index, result.missing, url, config.missing_pictures_max)
+        first = there.names[epoch_order(len(there), config.seed, 0)].tolist()
+        due = set(result.copied)
+        for old in due:
+            (target / old).unlink(missing_ok=True)
+        Errand(**{**errand.__dict__, "names": [each for each in first if each in due]}).write()
+        if due:
+            started.append(Arrivals(errand, site.stalled_s))
+            started[0].start()
+        return {"missing": result.missing, "due": len(due), "listed": result.listed}
+
+    with site.startup("staging pictures") as phase:
+        found = site.once("compare", target, compare)
+        phase.files, phase.note = found["due"], "to come while training runs (stage=stream)"
+    arrivals = started[0] if started else Arrivals(errand, site.stalled_s)
+    return tuple(found["missing"]), arrivals
+
+
+def _fetch_names(url: str, target: Path, names: Sequence[str], kind: str, site: Site) -> tuple[str, ...]:
+    """Copy the named objects, once per node; returns the names that are not there."""
+
+    def copy(tell: Tell) -> dict[str, Any]:
+        tell(f"copies {len(names)} {kind} from {url}")
+        result = copy_names(url, str(target), names, tell)
+        return {"missing": result.missing, "files": len(result.copied), "bytes": result.copied_bytes}
+
+    with site.startup(f"staging {kind}") as phase:
+        found = site.once(kind, target, copy)
+        phase.files, phase.size_bytes = found["files"], found["bytes"]
+    return tuple(found["missing"])
+
+
+def _fetch_file(url: str, kind: str, site: Site) -> Path:
+    """Copy one object, once per node."""
+    target = site.copy_of(url)
+
+    def copy(tell: Tell) -> dict[str, int]:
+        tell(f"copies {url}")
+        result = obs_sync.copy(url, str(target), progress=lambda now: tell(f"{now.bytes_done / 1e6:,.1f} MB of {url}"))
+        return {"files": len(result.copied), "bytes": result.copied_bytes}
+
+    with site.startup(f"staging {kind}") as phase:
+        found = site.once(kind, target, copy)
+        phase.files, phase.size_bytes = found["files"], found["bytes"]
+    return target
+
+
+def _file(path: str, key: str, site: Site) -> Path:
     if obs_sync.is_url(path):
-        local = _scratch_copy(path, scratch)
-        _copy(path, local)
-        return local
+        return _fetch_file(path, "annotations" if key == "jsonpath_train" else key.replace("_path", ""), site)
     if not Path(path).is_file():
         raise DataError(f"{key}: {path}: no such file")
     return Path(path)
 
 
-def _stage_folder(path: str, scratch: Path, key: str) -> Path:
-    if obs_sync.is_url(path):
-        local = _scratch_copy(path, scratch)
-        _copy(obs_sync.join(path, ""), local)
-        return local
+def _local_folder(path: str, key: str) -> Path:
     if not Path(path).is_dir():
         raise DataError(f"{key}: {path}: no such folder")
     return Path(path)
 
 
-def _scratch_copy(url: str, scratch: Path) -> Path:
-    return scratch / "staged" / url.split("://", 1)[1].strip("/")
-
-
-def _copy(source: str, target: Path | str) -> None:
-    obs_sync.copy(source, str(target))
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name; where the disk cannot, copy it."""
+    if target.exists() and target.samefile(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        obs_sync.copy(str(source), str(target))
+        return
+    part.replace(target)

@@ -13,24 +13,13 @@ import mindspore.dataset as ds
 import numpy as np
 from numpy.typing import NDArray
 
+from src.data.order import batches_per_epoch, epoch_order
 from src.data.sample import SampleMaker
-from src.errors import DataError
+from src.errors import DataError, JobError
 
 log = logging.getLogger(__name__)
 
 COLUMNS = ("image", "heatmaps", "pafs", "valid_mask")
-
-
-def epoch_order(pictures: int, seed: int, epoch: int, rank: int = 0, rank_size: int = 1) -> NDArray[np.int64]:
-    """The pictures of one rank in one epoch: a shuffle dealt out in turn, padded from its own front to equal shares."""
-    order = np.random.default_rng([seed, epoch]).permutation(pictures)
-    padded = np.resize(order, -(-pictures // rank_size) * rank_size)
-    return padded[rank::rank_size]
-
-
-def batches_per_epoch(pictures: int, batch_size: int, rank_size: int = 1) -> int:
-    """Whole batches that each rank sees in an epoch; what is left over waits for the next epoch's shuffle."""
-    return -(-pictures // rank_size) // batch_size
 
 
 def build_loader(
@@ -102,7 +91,7 @@ class _Source:
         epoch, index = divmod(int(key), len(self.maker))
         try:
             return tuple(self.maker.make(index, epoch))
-        except DataError as error:
+        except JobError as error:
             raise _WorkerError(f"{_MARK}{error}{_MARK}") from error
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -67,11 +68,22 @@ def keep_present(index: PoseIndex, folder: str | Path, max_missing_share: float 
         if parent not in listing:
             listing[parent] = _file_names(root / parent)
         present[row] = base in listing[parent]
+    return _without(index, present, str(root), max_missing_share)
+
+
+def leave_out(index: PoseIndex, names: Collection[str], place: str, max_missing_share: float = 0.05) -> PoseIndex:
+    """Leave out the pictures `names`, which `place` does not have; counted and listed like those of `keep_present`."""
+    if not names:
+        return index
+    return _without(index, ~np.isin(index.names, np.array(sorted(names))), place, max_missing_share)
+
+
+def _without(index: PoseIndex, present: NDArray[np.bool_], place: str, max_missing_share: float) -> PoseIndex:
     missing = index.names[~present]
     if not len(missing):
         return index
     share = len(missing) / len(index)
-    text = f"{len(missing)} of {len(index)} annotated pictures are not in {root} ({_some(missing.tolist())})"
+    text = f"{len(missing)} of {len(index)} annotated pictures are not in {place} ({_some(missing.tolist())})"
     if present.sum() == 0:
         raise DataError(f"{text}: none is left to train on; check the picture folder")
     if share > max_missing_share:

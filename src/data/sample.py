@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -83,12 +84,19 @@ class SampleMaker:
 
     A picture that cannot be read is logged once and replaced by another that depends on (seed, epoch, index) alone.
     When more than `max_broken_share` of the pictures are broken, or ten replacements in a row, it raises DataError.
+    `await_picture(name)` is called before a picture is read, and returns when its file is there.
     """
 
     def __init__(
-        self, index: PoseIndex, folder: str | Path, settings: SampleSettings, mask_folder: str | Path | None = None
+        self,
+        index: PoseIndex,
+        folder: str | Path,
+        settings: SampleSettings,
+        mask_folder: str | Path | None = None,
+        await_picture: Callable[[str], object] | None = None,
     ) -> None:
         self.index, self.settings = index, settings
+        self._await_picture = await_picture
         self.folder = str(folder)
         self.mask_folder = str(mask_folder) if mask_folder else None
         if self.mask_folder is not None and not os.path.isdir(self.mask_folder):
@@ -125,7 +133,10 @@ class SampleMaker:
 
     def _image(self, row: int, view: View) -> NDArray[np.uint8]:
         """(3, H, W): the picture, decoded no larger than needed, through the view's map and colours."""
-        path = os.path.join(self.folder, str(self.index.names[row]))
+        name = str(self.index.names[row])
+        if self._await_picture is not None:
+            self._await_picture(name)
+        path = os.path.join(self.folder, name)
         data = read_bytes(path)
         reduction = decode_reduction(view.matrix)
         if reduction > 1 and exif_orientation(data) != 1:

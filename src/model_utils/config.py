@@ -57,6 +57,8 @@ class Config:
     jsonpath_train: str
     maskpath_train: str
     missing_pictures_max: float
+    stage: str
+    stage_timeout: float
     insize: int
     batch_size: int
     workers: int

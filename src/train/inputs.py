@@ -1,15 +1,30 @@
-"""What the training line reads, once everything is on this machine."""
+"""What the training line reads, once everything is on this machine or on its way."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+
+class Arrivals(Protocol):
+    """Pictures that are still being copied to this machine."""
+
+    def expect(self, names: Sequence[str]) -> None:
+        """Say which pictures will be wanted, in order."""
+
+    def wait_for(self, name: str) -> None:
+        """Return when the picture is there, or is known not to come."""
+
+    def close(self) -> None:
+        """Nothing is waited for any more."""
 
 
 class TrainingInputs(NamedTuple):
     """Local paths: folder of pictures, annotation file, folder of ignore masks, starting checkpoints (None: not
-    wanted), and where this node keeps its index of the annotations."""
+    wanted), and where this node keeps its index of the annotations. `missing`: annotated pictures that are not where
+    they should come from. `arrivals` waits for pictures that are on their way (None: all are here)."""
 
     pictures: Path
     annotations: Path
@@ -17,6 +32,8 @@ class TrainingInputs(NamedTuple):
     pretrained: Path | None
     vgg: Path | None
     index_cache: Path | None = None
+    missing: tuple[str, ...] = ()
+    arrivals: Arrivals | None = None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import mindspore as ms
 
 from src.data.augment import AugmentRanges
 from src.data.coco import Selection, open_index
-from src.data.loader import batches_per_epoch, build_loader, first_worker_error
-from src.data.pose_index import keep_present
+from src.data.loader import build_loader, first_worker_error
+from src.data.order import batches_per_epoch
+from src.data.pose_index import keep_present, leave_out
 from src.data.sample import SampleMaker, SampleSettings
 from src.errors import StoppedError
 from src.model_utils.config import Config
@@ -110,7 +111,9 @@ def _make_samples(config: Config, inputs: TrainingInputs, card: Card) -> SampleM
         cache=inputs.index_cache,
         wait_s=INDEX_WAIT_S if card.local_rank else 0.0,
     )
-    index = keep_present(index, inputs.pictures, config.missing_pictures_max)
+    index = leave_out(index, inputs.missing, str(inputs.pictures), config.missing_pictures_max)
+    if inputs.arrivals is None:
+        index = keep_present(index, inputs.pictures, config.missing_pictures_max)
     ranges = AugmentRanges(
         scale_min=config.scale_min,
         scale_max=config.scale_max,
@@ -131,7 +134,8 @@ def _make_samples(config: Config, inputs: TrainingInputs, card: Card) -> SampleM
         ranges=ranges,
         max_broken_share=config.missing_pictures_max,
     )
-    return SampleMaker(index, inputs.pictures, settings, inputs.masks)
+    await_picture = inputs.arrivals.wait_for if inputs.arrivals is not None else None
+    return SampleMaker(index, inputs.pictures, settings, inputs.masks, await_picture)
 
 
 def _load_starting_weights(network: PictureNet, inputs: TrainingInputs) -> None:

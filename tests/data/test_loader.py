@@ -14,7 +14,8 @@ from src.data.synthetic import draw_dataset
 from src.errors import DataError
 
 pytest.importorskip("mindspore")
-from src.data.loader import COLUMNS, batches_per_epoch, build_loader, epoch_order, first_worker_error
+from src.data.loader import COLUMNS, build_loader, first_worker_error
+from src.data.order import batches_per_epoch, epoch_order
 
 pytestmark = pytest.mark.mindspore
 

@@ -1,0 +1,18 @@
+"""Which picture is learnt when: a pure function of (seed, epoch, rank, number of ranks)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def epoch_order(pictures: int, seed: int, epoch: int, rank: int = 0, rank_size: int = 1) -> NDArray[np.int64]:
+    """The pictures of one rank in one epoch: a shuffle dealt out in turn, padded from its own front to equal shares."""
+    order = np.random.default_rng([seed, epoch]).permutation(pictures)
+    padded = np.resize(order, -(-pictures // rank_size) * rank_size)
+    return padded[rank::rank_size]
+
+
+def batches_per_epoch(pictures: int, batch_size: int, rank_size: int = 1) -> int:
+    """Whole batches that each rank sees in an epoch; what is left over waits for the next epoch's shuffle."""
+    return -(-pictures // rank_size) // batch_size

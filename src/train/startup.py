@@ -1,0 +1,78 @@
+"""Where the time went before the first step: seconds, files and bytes of each phase, as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+FILE_NAME = "startup.json"
+
+
+@dataclass
+class Phase:
+    """One phase: `size_bytes` is what it moved or made, as `note` says; 0 where there is nothing to count."""
+
+    name: str
+    seconds: float = 0.0
+    files: int = 0
+    size_bytes: int = 0
+    note: str = ""
+
+
+@dataclass
+class Startup:
+    """The phases of one start in their order; `with startup("indexing") as phase: …` times one."""
+
+    phases: list[Phase] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[Phase]:
+        phase = Phase(name)
+        self.phases.append(phase)
+        started = time.monotonic()
+        try:
+            yield phase
+        finally:
+            phase.seconds = time.monotonic() - started
+
+    def add(self, name: str, seconds: float, size_bytes: int = 0, note: str = "") -> None:
+        """A phase that was measured elsewhere."""
+        self.phases.append(Phase(name, seconds, size_bytes=size_bytes, note=note))
+
+    @property
+    def total_s(self) -> float:
+        """Seconds from the start to the end of the last phase, whatever lay between them included."""
+        return time.monotonic() - self.began
+
+    def table(self) -> str:
+        """The phases in lines of columns."""
+        width = max([len(phase.name) for phase in self.phases], default=0)
+        lines = [f"{'start-up':{width}} {'seconds':>9} {'files':>8} {'MB':>10}"]
+        for phase in self.phases:
+            files = f"{phase.files:,}" if phase.files else "-"
+            size = f"{phase.size_bytes / 1e6:,.1f}" if phase.size_bytes else "-"
+            note = f"  {phase.note}" if phase.note else ""
+            lines.append(f"{phase.name:{width}} {phase.seconds:9.2f} {files:>8} {size:>10}{note}")
+        lines.append(f"{'to the first step':{width}} {self.total_s:9.2f}")
+        return "\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"total_s": round(self.total_s, 3), "phases": [_rounded(phase) for phase in self.phases]}
+
+    def write(self, folder: Path) -> Path:
+        """Write the report as JSON into a folder; returns the file."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / FILE_NAME
+        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        return path
+
+
+def _rounded(phase: Phase) -> dict[str, Any]:
+    return {**asdict(phase), "seconds": round(phase.seconds, 3)}
