@@ -59,7 +59,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Parameter], dict[str, Any]]:
     try:
         entries = ms.load_checkpoint(str(path), **options)
     except (ValueError, TypeError, RuntimeError, OSError) as error:
-        raise CheckpointError(f"{path}: not a MindSpore checkpoint, or a damaged one ({_first_line(error)})") from None
+        raise CheckpointError(f"{path}: not a MindSpore checkpoint, or a damaged one ({first_line(error)})") from None
     meta = _read_meta(entries.pop(META_KEY, None))
     parameters = {name: value for name, value in entries.items() if isinstance(value, Parameter)}
     expected = meta.get("parameter_count")
@@ -147,6 +147,7 @@ def _abbreviated(names: list[str], shown: int = 3) -> str:
     return ", ".join(names[:shown]) + more
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of MindSpore's long messages that says something."""
     lines = [line.strip("- ") for line in str(error).splitlines() if line.strip("- ")]
     return lines[0][:160] if lines else type(error).__name__

@@ -77,24 +77,28 @@ def merge_slices(name: str, slices: list[NDArray[Any]], strategy: Mapping[str, A
     """
     import mindspore as ms
 
+    from src.net.weights import first_line
+
     _check_copies(name, slices, strategy[name])
     parameters = [ms.Parameter(ms.Tensor(each), name=name) for each in slices]
     try:
         return ms.merge_sliced_parameter(parameters, dict(strategy)).asnumpy()
     except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise CheckpointError(f"{name}: its slices do not fit the strategy ({_one_line(error)})") from None
+        raise CheckpointError(f"{name}: its slices do not fit the strategy ({first_line(error)})") from None
 
 
 def read_strategy(path: Path) -> dict[str, Any]:
     """A strategy file's layouts by parameter; CheckpointError when it is none, or asks for more than can be merged."""
     import mindspore as ms
 
+    from src.net.weights import first_line
+
     if not path.is_file():
         raise CheckpointError(f"{path}: no such strategy file")
     try:
         strategy = dict(ms.build_searched_strategy(str(path)))
     except (ValueError, TypeError, AttributeError, KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{path}: not a strategy file ({_one_line(error)})") from None
+        raise CheckpointError(f"{path}: not a strategy file ({first_line(error)})") from None
     if not strategy:
         raise CheckpointError(f"{path}: the strategy file holds no parameter")
     sharded = [name for name, layout in strategy.items() if layout.opt_weight_shard_size]
@@ -165,8 +169,3 @@ def _distance(array: NDArray[Any], other: NDArray[Any]) -> float:
 def _drift(largest: Mapping[str, float]) -> Drift:
     name = max(largest, key=largest.__getitem__, default="")
     return Drift(sum(value > 0 for value in largest.values()), name, largest.get(name, 0.0))
-
-
-def _one_line(error: BaseException) -> str:
-    lines = [line.strip("- ") for line in str(error).splitlines() if line.strip("- ")]
-    return lines[0][:160] if lines else type(error).__name__
