@@ -119,14 +119,15 @@ def sample_outputs(network: PictureNet, shapes: Sequence[tuple[int, int, int, in
 def compare(file: Path, file_format: str, samples: Sequence[Sample]) -> Difference:
     """Load the exported file, run it on the samples' pictures, and compare the outputs."""
     run = _loaded(file, file_format)
-    largest = scale = 0.0
+    distances: list[float] = []
+    scale = 0.0
     for pictures, wanted in samples:
         given = run(pictures)
         if [array.shape for array in given] != [array.shape for array in wanted]:
             raise OutputError(f"{file}: its outputs have the shapes {[array.shape for array in given]}")
-        largest = max(largest, *(float(np.abs(a - b).max()) for a, b in zip(given, wanted)))
+        distances += [float(np.abs(a - b).max()) for a, b in zip(given, wanted)]
         scale = max(scale, *(float(np.abs(array).max()) for array in wanted))
-    return Difference(largest, scale)
+    return Difference(float(np.max(distances)), scale)  # NumPy's maximum passes on what is no number
 
 
 def _loaded(file: Path, file_format: str) -> Callable[[NDArray[np.uint8]], Outputs]:

@@ -49,7 +49,7 @@ def import_weights(
 
         for difference in compare_with_golden(network, golden):
             print(f"{difference.picture}: heatmaps within {difference.heatmaps:.2g}, pafs within {difference.pafs:.2g}")
-            if not max(difference.heatmaps, difference.pafs) <= tolerance:
+            if not (difference.heatmaps <= tolerance and difference.pafs <= tolerance):
                 raise CheckpointError(
                     f"{source}: with its weights {network_name} differs from the golden {difference.picture} by "
                     f"{max(difference.heatmaps, difference.pafs):.2g} (allowed {tolerance:g}); nothing was written"
