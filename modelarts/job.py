@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.environment import locate
+from modelarts.environment import SCHEDULER, locate
 from modelarts.publishing import Publisher
 from modelarts.resuming import Shelf, sources_of
 from modelarts.staging import stage_checkpoint, stage_pictures, stage_training
@@ -67,6 +67,9 @@ def val(config: Config | None = None) -> dict[str, Any]:
 def _train(config: Config) -> None:
     _choose_storage(config)
     place = locate(os.environ, config.scratch_path)
+    if place.role == SCHEDULER:  # msrun starts it with the same boot file
+        _schedule(config)
+        return
     card = Card(place.rank, place.rank_size, place.device_id, place.local_rank)
     inputs = stage_training(config, place.scratch)
     shelf = Shelf(config.train_url, card.rank, card.rank_size)
@@ -88,6 +91,14 @@ def _train(config: Config) -> None:
         _tell_missing(missing)
     if missing:
         raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
+
+
+def _schedule(config: Config) -> None:
+    from src.net.build import choose_device
+    from src.train.together import serve_as_scheduler
+
+    logger.info("this process is the scheduler of the cards")
+    serve_as_scheduler(choose_device(config.device_target))
 
 
 def _local_folder(config: Config, scratch: Path, rank: int) -> Path:

@@ -52,6 +52,11 @@ def join_cards(card: Card, device: str) -> Together:
     return Together(card)
 
 
+def serve_as_scheduler(device: str) -> None:
+    """Be the process through which the ranks find each other; ends when they have left. It drives no card."""
+    communication.init("mccl" if device == "CPU" else "hccl")
+
+
 class _Sum(nn.Cell):
     def __init__(self) -> None:
         super().__init__()
