@@ -42,7 +42,7 @@ def results_folder(parent: Path, root: str, digest: str, share: Share) -> Iterat
     """The local output folder, where its content belongs, and the outbox that brings it there.
 
     `root` is the OBS folder (or mounted folder) that results belong under, empty when `parent` is their place. The
-    first process takes the newest unfinished folder of this digest or a new one; the others take the same, or wait for it.
+    first process takes the newest unfinished folder of this digest, or a new one; the others wait for the same.
     """
     folder = _open_folder(parent, root, digest, share)
     try:
@@ -50,7 +50,7 @@ def results_folder(parent: Path, root: str, digest: str, share: Share) -> Iterat
             yield folder.path, str(folder.path), LocalOutbox(folder.path)
             return
         url = under(root, folder.path.name)
-        with ObsOutbox(folder.path, url, share.journal) as outbox:
+        with ObsOutbox(folder.path, url, share.journal, DELIVER_EVERY_S, LOOK_EVERY_S) as outbox:
             if share.rank == 0:
                 outbox.hand_over([RUN_FILE])
                 outbox.deliver()
@@ -71,8 +71,8 @@ def _open_folder(parent: Path, root: str, digest: str, share: Share) -> OutputFo
             return folder
         if time.monotonic() > given_up:
             raise IncompleteError(
-                f"{root or parent}: the first card has made no output folder within {share.patience_s:.0f} s; see its log "
-                "(all cards must see the same output folder)"
+                f"{root or parent}: the first card has made no output folder within {share.patience_s:.0f} s; "
+                "see its log (all cards must see the same output folder)"
             )
         time.sleep(LOOK_EVERY_S if root else 1.0)
 
@@ -101,11 +101,10 @@ class ObsOutbox:
     A failed delivery is tried again with the next one; only `deliver` itself raises.
     """
 
-    look_every_s = LOOK_EVERY_S
-
-    def __init__(self, folder: Path, url: str, journal: str, every_s: float = DELIVER_EVERY_S) -> None:
+    def __init__(self, folder: Path, url: str, journal: str, every_s: float, look_every_s: float) -> None:
         ensure_local_bucket(url)
         self._folder, self._url, self._journal, self._every_s = folder, url, journal, every_s
+        self.look_every_s = look_every_s
         self._pending: list[str] = []
         self._vouched = b""
         self._lock = threading.Lock()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 from numpy.typing import NDArray
 
+from src.infer.picture import Maps
 from src.infer.shapes import PADDING, canonical_fit, tight_fit
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.formats import INPUT_FORMATS
@@ -20,14 +20,6 @@ from src.pose import DecodeSettings
 from src.pose.grid import Fit
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Maps:
-    """What the network says of one picture: heatmaps (19, h, w) and pafs (38, h, w), float32."""
-
-    heatmaps: NDArray[np.float32]
-    pafs: NDArray[np.float32]
 
 
 class PoseNetwork:

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 #: Endings under which a rendered picture is written; any other picture is rendered as JPEG.
 WRITABLE = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
-#: Longest side, in pixels, at which a picture is looked at and drawn on. Larger ones are reduced while they are read, so
-#: that a few of them at once stay within some hundred megabytes. Results are in the original's coordinates all the same.
+#: Longest side, in pixels, at which a picture is looked at and drawn on. Larger ones are reduced while they are read,
+#: so that a few of them stay within some hundred megabytes. Results are in the original's coordinates all the same.
 SHOWN_SIDE_MAX = 4096
 
 #: Pictures above this many pixels are decoded one at a time: some formats need the whole picture several times over.
@@ -40,14 +40,12 @@ LARGE_PIXELS = 20_000_000
 _one_large_picture = threading.Lock()
 
 
-class Maps(Protocol):
-    """heatmaps (19, h, w) and pafs (38, h, w) of one picture."""
+@dataclass(frozen=True)
+class Maps:
+    """What the network says of one picture: heatmaps (19, h, w) and pafs (38, h, w), float32."""
 
-    @property
-    def heatmaps(self) -> NDArray[np.float32]: ...
-
-    @property
-    def pafs(self) -> NDArray[np.float32]: ...
+    heatmaps: NDArray[np.float32]
+    pafs: NDArray[np.float32]
 
 
 class Network(Protocol):
@@ -108,7 +106,7 @@ def finish_picture(
     times: StageTimes,
     seconds_in_network: float,
 ) -> PictureResult:
-    """Persons, judgement, the original and the rendered picture in `output_dir`; OutputError when it cannot be written."""
+    """Find and judge the persons; write the original and the rendered picture. OutputError when that is impossible."""
     started = time.perf_counter()
     picture = fitted.picture
     with times("decode"):

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, Union
+from typing import Any, Generic, TypeVar
 
 #: What is read, what the network makes of it, what is finished.
 Read = TypeVar("Read")
@@ -60,7 +60,7 @@ def room_for(batch_size: int) -> Room:
 
 def run_pipeline(
     items: Iterable[str],
-    read: Callable[[str], Union[Read, Refused[Done]]],
+    read: Callable[[str], Read | Refused[Done]],
     kind_of: Callable[[Read], object],
     forward: Callable[[Sequence[Read]], Sequence[Made]],
     finish: Callable[[Read, Made], Done],
@@ -75,7 +75,7 @@ def run_pipeline(
     finishing = ThreadPoolExecutor(room.finishers, thread_name_prefix="finish")
     leaving: deque[Future[Done]] = deque()
     try:
-        arriving: Iterator[Union[Read, Refused[Done]]] = _ahead(reading, read, items, room.ahead)
+        arriving: Iterator[Read | Refused[Done]] = _ahead(reading, read, items, room.ahead)
         for batch in _batches(arriving, kind_of, room):
             if isinstance(batch, Refused):
                 leaving.append(_finished(batch.done))
@@ -103,8 +103,8 @@ def _ahead(pool: ThreadPoolExecutor, read: Callable[[str], Any], items: Iterable
 
 
 def _batches(
-    arriving: Iterable[Union[Read, Refused[Done]]], kind_of: Callable[[Read], object], room: Room
-) -> Iterator[Union[list[Read], Refused[Done]]]:
+    arriving: Iterable[Read | Refused[Done]], kind_of: Callable[[Read], object], room: Room
+) -> Iterator[list[Read] | Refused[Done]]:
     """Full batches of one kind; short ones when too many items wait (the oldest goes first) and at the end."""
     groups: dict[object, list[Read]] = {}
     for item in arriving:

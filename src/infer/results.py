@@ -40,9 +40,10 @@ class Person:
 
 @dataclass(frozen=True)
 class PictureResult:
-    """One line of results.jsonl; `status` is "ok" or "unreadable", `error` says why, `rendered` names the drawn picture.
+    """One line of results.jsonl.
 
-    `bytes` is the file's size: a restarted job judges a picture again when it has changed.
+    `status` is "ok" or "unreadable", `error` says why, `rendered` names the drawn picture. `bytes` is the size of the
+    file: a restarted job judges a picture again when it has changed.
     """
 
     file: str

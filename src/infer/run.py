@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 Line = Mapping[str, Any]
 
+LEFT_BY_KILLED_PROCESSES = (".*.part", ".rank*.lock", ".results*.snapshot")
+
 
 def infer_folder(
     network: Network,
@@ -45,9 +47,9 @@ def infer_folder(
 ) -> dict[str, Any]:
     """Judge all named pictures and write results.jsonl, summary.json, index.html and results.csv into `output_dir`.
 
-    Pictures that `output_dir` (or the outbox) already has a result of are not judged again. With a `share`, this process
-    judges its part only, and the first one gathers all and writes the files. `facts` (checkpoint, settings, …) go into
-    the summary, which is returned; other processes return the counts of their part.
+    Pictures that `output_dir` (or the outbox) already has a result of are not judged again. With a `share`, this
+    process judges its part only, and the first one gathers all and writes the files. `facts` (checkpoint, settings, …)
+    go into the summary, which is returned; other processes return the counts of their part.
     """
     if not filenames:
         raise DataError(f"{folder}: holds no pictures")
@@ -113,8 +115,11 @@ def judge_pictures(
 
 
 def check_any_readable(summary: Mapping[str, Any]) -> None:
-    """IncompleteError when every single picture was unreadable: a job that judged nothing must not look done."""
-    if summary["pictures"] and summary["ok"] == 0:
+    """IncompleteError when every single picture was unreadable: a job that judged nothing must not look done.
+
+    What one card of several returns tells nothing of the whole.
+    """
+    if "cards" in summary and summary["ok"] == 0:
         raise IncompleteError(f"none of the {summary['pictures']} pictures could be read; see {RESULTS_FILE}")
 
 
@@ -173,3 +178,6 @@ def _publish(output_dir: Path, lines: Sequence[Line], summary: Mapping[str, Any]
     outbox.hand_over([SUMMARY_FILE])
     outbox.deliver()
     outbox.discard(parts)
+    for pattern in LEFT_BY_KILLED_PROCESSES:
+        for path in output_dir.rglob(pattern):
+            path.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""A job as a process of its own, with a network that costs nothing: to be killed, and to be one of several cards.
+
+python -m tests.infer.job_with_fake PICTURES OUTPUT_PARENT OBS_ROOT_OR_EMPTY RANK RANK_SIZE DELAY_S
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import modelarts.results
+import obs_sync
+from modelarts.results import results_folder
+from src.actions import find_action
+from src.infer.folders import run_digest
+from src.infer.listing import picture_names
+from src.infer.run import infer_folder
+from src.infer.share import Share
+from tests.infer.fakes import FakeNetwork
+
+
+def main(pictures: str, parent: str, bucket: str, rank: str, rank_size: str, delay_s: str) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    modelarts.results.DELIVER_EVERY_S = 0.2
+    modelarts.results.LOOK_EVERY_S = 0.2
+    root = ""
+    if bucket:
+        obs_sync.configure(storage_mode="local", obs_local_root=bucket)
+        root = "obs://bucket/job/output_img"
+    share = Share(int(rank), int(rank_size), patience_s=20)
+    names = picture_names(Path(pictures))
+    with results_folder(Path(parent), root, run_digest({"pictures": pictures}), share) as (folder, _, outbox):
+        network = FakeNetwork(delay_s=float(delay_s))
+        infer_folder(network, Path(pictures), names, folder, find_action("climb_up"), {}, share=share, outbox=outbox)
+        sys.stdout.write(f"judged {sum(map(len, network.log))} in {folder.name}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
