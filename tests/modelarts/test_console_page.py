@@ -1,0 +1,89 @@
+"""docs/console.md says in both languages what the definitions say, and its commands exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from modelarts.__main__ import main
+from modelarts.definition import job_keys, load_job
+
+ROOT_URL = "obs://skp-har-neu-xwt/skp-har/code/models-v1.5.0/official/cv"
+
+
+@pytest.fixture(scope="module")
+def halves(root: Path) -> dict[str, str]:
+    """The Chinese and the English part."""
+    text = (root / "docs" / "console.md").read_text(encoding="utf-8")
+    chinese, english = text.split("\n## English\n")
+    return {"zh": chinese.split("\n## 中文\n")[1], "en": english}
+
+
+def _commands(text: str) -> list[str]:
+    return [line for block in re.findall(r"```bash\n(.*?)```", text, re.S) for line in block.strip().splitlines()]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("key", job_keys())
+def test_names_and_folders_are_the_definitions(halves: dict[str, str], language: str, key: str) -> None:
+    job = load_job(key)
+    (row,) = (line for line in halves[language].splitlines() if line.startswith(f"| `{key}` |"))
+    cells = [cell.strip().strip("`") for cell in row.strip("|").split("|")]
+    assert cells[1] == job.name
+    assert int(cells[2]) == job.cards
+    output = job.outputs[0].url if job.outputs else job.values["output_path_root_obs"] + "output_img/"
+    assert cells[3].replace("…", ROOT_URL) == output
+    assert job.log_path.endswith(cells[4].lstrip("…"))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_values_and_hints_are_the_definitions(halves: dict[str, str], language: str) -> None:
+    rows = {one.name: one for one in load_job("infer").hyperparameters}
+    found = re.findall(
+        r"^\| `(\w+)` \| (.+?) \| (.+) \|$", halves[language].split("### 5.")[1].split("### 6.")[0], re.M
+    )
+    assert found[0][0] == "target_action_type"
+    assert len(found) == 6
+    for name, value, hint in found:
+        assert hint == rows[name].hint
+        assert rows[name].value in value.replace("…", ROOT_URL)
+
+
+def test_both_languages_have_the_same_steps_and_commands(halves: dict[str, str]) -> None:
+    steps = {language: re.findall(r"^### (\d+)\.", text, re.M) for language, text in halves.items()}
+    assert steps["zh"] == steps["en"] == [str(number) for number in range(1, 9)]
+    assert _commands(halves["zh"]) == _commands(halves["en"])
+    tables = {language: len(re.findall(r"(?:^\|.*\n)+", text, re.M)) for language, text in halves.items()}
+    assert tables["zh"] == tables["en"]
+    code = {
+        language: sorted(set(re.findall(r"`([A-Z_]{6,}|[a-z_]+\.(?:py|yaml|txt))`", t)))
+        for language, t in halves.items()
+    }
+    assert code["zh"] == code["en"]
+
+
+def test_commands_exist(
+    halves: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each is understood; those that need no OBS, no platform and no MindSpore are run."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    from modelarts.__main__ import _parser
+
+    for command in _commands(halves["en"]):
+        words = shlex.split(command)
+        assert words[:3] == ["python", "-m", "modelarts"]
+        assert _parser().parse_args(words[3:]).command
+        if words[3] in ("show", "check", "jobs"):
+            assert main(words[3:]) == 0
+            assert capsys.readouterr().out
+
+
+def test_uploaded_items_are_the_definitions(halves: dict[str, str]) -> None:
+    for text in halves.values():
+        step = text.split("### 1.")[1].split("### 2.")[0]
+        for name in load_job("infer").code_files:
+            assert f"`{name}`" in step
