@@ -1,7 +1,7 @@
 """The checksum that our uploads note with a big object: four times as fast to check as the MD5s in its ETag.
 
 A mark names the size of the parts and a digest of the parts' CRC-32s; it travels in the object's metadata. CRC-32 finds
-every damage of up to 32 bits in a row and misses one other in four billion; on the way up each part has its MD5 besides.
+every damage of up to 32 bits in a row and misses one other in four billion; on the way up each part has its MD5 too.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
-from obs_sync.atomic import CHUNK, local_errors, part_path, sync_folder
+from obs_sync.atomic import CHUNK, begin_writeback, local_errors, part_path, sync_folder
 from obs_sync.errors import Integrity, Transient
 from obs_sync.identity import PLAIN_ETAG, composite, matches_etag, part_size_guess
 from obs_sync.marks import NAME as MARK_NAME
@@ -197,6 +197,7 @@ class _RangeSink:
         _check_end(position, int(response.headers.get("content-length", -1)), self._url)
         if position != self.size:
             raise damaged(f"{position} bytes came instead of {self.size}", self._url)
+        begin_writeback(self._partial.handle, self._start, self.size)
         self.digest = digest.digest()
 
 
