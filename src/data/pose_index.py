@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src.data.packed import is_packed, which_are_there
 from src.data.ragged import Ragged
 from src.errors import DataError
 
@@ -57,10 +58,15 @@ class PoseIndex:
 
 
 def keep_present(index: PoseIndex, folder: str | Path, max_missing_share: float = 0.05) -> PoseIndex:
-    """Leave out the pictures that are not in `folder`: counted and listed; too many, or none left, is a DataError."""
+    """Leave out the pictures that are not in `folder`: counted and listed; too many, or none left, is a DataError.
+
+    The folder may hold shards.
+    """
     root = Path(folder)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder of training pictures")
+    if is_packed(root):
+        return _without(index, which_are_there(root, index.names.tolist()), str(root), max_missing_share)
     listing: dict[str, set[str]] = {}
     present = np.ones(len(index), bool)
     for row, name in enumerate(index.names.tolist()):

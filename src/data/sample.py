@@ -25,8 +25,9 @@ from src.data.augment import (
     to_cells,
     warp_picture,
 )
-from src.data.images import PictureError, decode_picture, exif_orientation, read_bytes
+from src.data.images import PictureError, decode_picture, exif_orientation
 from src.data.masks import ignored_regions, read_mask_regions, valid_cells
+from src.data.packed import MASKS, PICTURES, FileSource, open_files
 from src.data.pose_index import PoseIndex
 from src.errors import DataError
 from src.pose.encode import encode_keypoints
@@ -97,10 +98,10 @@ class SampleMaker:
     ) -> None:
         self.index, self.settings = index, settings
         self._await_picture = await_picture
-        self.folder = str(folder)
-        self.mask_folder = str(mask_folder) if mask_folder else None
-        if self.mask_folder is not None and not os.path.isdir(self.mask_folder):
-            raise DataError(f"{self.mask_folder}: no such folder of ignore masks; leave it empty to draw them")
+        self.pictures = open_files(folder, PICTURES)
+        if mask_folder and not os.path.isdir(mask_folder):
+            raise DataError(f"{mask_folder}: no such folder of ignore masks; leave it empty to draw them")
+        self.masks = open_files(mask_folder, MASKS) if mask_folder else None
         self.broken: dict[str, str] = {}  # path -> reason
 
     def __len__(self) -> int:
@@ -136,8 +137,8 @@ class SampleMaker:
         name = str(self.index.names[row])
         if self._await_picture is not None:
             self._await_picture(name)
-        path = os.path.join(self.folder, name)
-        data = read_bytes(path)
+        path = self.pictures.place(name)
+        data = self.pictures.read(name)
         reduction = decode_reduction(view.matrix)
         if reduction > 1 and exif_orientation(data) != 1:
             reduction = 1  # blocks begin at the stored picture's corner, which a turned picture has elsewhere
@@ -163,21 +164,21 @@ class SampleMaker:
         """(1, h, w) 1 where the loss counts in this view; from the picture's mask file where there is one."""
         s, index = self.settings, self.index
         matrix = to_cells(view.matrix, s.stride)
-        if self.mask_folder is not None:
-            path = os.path.join(self.mask_folder, os.path.splitext(str(index.names[row]))[0] + ".png")
-            if os.path.exists(path):
-                return valid_cells(read_mask_regions(self._mask_file(path, row), matrix, s.map_size))
+        if self.masks is not None:
+            name = os.path.splitext(str(index.names[row]))[0] + ".png"
+            if self.masks.has(name):
+                return valid_cells(read_mask_regions(self._mask_file(self.masks, name, row), matrix, s.map_size))
         if not len(index.ignored[row]) and not len(index.crowds[row]):
             return np.ones((1, *s.map_size[::-1]), np.float32)
         ignored = ignored_regions(index.ignored[row], index.crowds[row], index.kept[row], matrix, s.map_size)
         return valid_cells(ignored)
 
-    def _mask_file(self, path: str, row: int) -> NDArray[np.uint8]:
+    def _mask_file(self, masks: FileSource, name: str, row: int) -> NDArray[np.uint8]:
         """(height, width) of a mask file as `gen_ignore_mask` writes it: 0 ignored, 255 valid."""
-        mask = cv2.imdecode(np.frombuffer(read_bytes(path), np.uint8), cv2.IMREAD_GRAYSCALE)
+        mask = cv2.imdecode(np.frombuffer(masks.read(name), np.uint8), cv2.IMREAD_GRAYSCALE)
         width, height = self.index.sizes[row]
         if mask is None or mask.shape != (height, width):
-            raise PictureError(path, f"not an ignore mask of {width}x{height} pixels")
+            raise PictureError(masks.place(name), f"not an ignore mask of {width}x{height} pixels")
         return mask
 
     def _note(self, error: PictureError) -> None:

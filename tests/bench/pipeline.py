@@ -62,7 +62,7 @@ def stages(maker: SampleMaker, row: int, epoch: int) -> dict[str, Callable[[], A
     rng = random.Random(epoch)
     joints = np.array(maker.index.persons[row])
     view = augment.draw_view(rng, joints, s.input_size, s.ranges)
-    path = Path(maker.folder, str(maker.index.names[row]))
+    path = Path(maker.pictures.place(str(maker.index.names[row])))
     data = images.read_bytes(path)
     reduction = augment.decode_reduction(view.matrix)
     picture = images.decode_picture(data, path, reduction)

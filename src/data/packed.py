@@ -1,0 +1,154 @@
+"""Where training's pictures and masks lie: as files in a folder, or packed in the shards that `pack_dataset` writes.
+
+Shards are plain tar files beside `shards.json`, which says where in which shard each file's bytes are; they are read in
+place, without unpacking.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.data.images import PictureError, read_bytes
+from src.errors import DataError
+
+SHARD_INDEX = "shards.json"
+FORMAT = 1
+PICTURES, MASKS = "pictures", "masks"
+
+
+class FileSource(Protocol):
+    """Files by name (with "/" between folders)."""
+
+    def place(self, name: str) -> str:
+        """Where the file is, for messages."""
+
+    def has(self, name: str) -> bool:
+        """Whether it is there."""
+
+    def read(self, name: str) -> bytes:
+        """Its bytes; PictureError where it is not there or cannot be read."""
+
+
+def open_files(folder: str | Path, kind: str) -> FileSource:
+    """The files of `kind` (pictures or masks) in a folder, packed or not; DataError for shards that are not whole."""
+    return PackedFiles(folder, kind) if is_packed(folder) else FolderFiles(folder)
+
+
+def is_packed(folder: str | Path) -> bool:
+    """Whether the folder holds shards."""
+    return os.path.isfile(os.path.join(folder, SHARD_INDEX))
+
+
+def packed_file_names(folder: str | Path) -> list[str]:
+    """The shards of a packed folder, by its shards.json alone."""
+    return [str(shard["name"]) for shard in read_shard_index(folder)["shards"]]
+
+
+def read_shard_index(folder: str | Path) -> dict[str, Any]:
+    """What shards.json holds; DataError where it is damaged or of a later format."""
+    path = Path(folder) / SHARD_INDEX
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise DataError(f"{path}: format {content['format']} is not known here")
+        if not all({"name", "bytes", "sha256"} <= set(shard) for shard in content["shards"]):
+            raise KeyError("shards")
+        return {**content, PICTURES: dict(content[PICTURES]), MASKS: dict(content[MASKS])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path}: not an index of shards ({error}); pack the data set again") from None
+
+
+class FolderFiles:
+    """Files as they lie in a folder."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = str(folder)
+
+    def place(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def has(self, name: str) -> bool:
+        return os.path.exists(self.place(name))
+
+    def read(self, name: str) -> bytes:
+        return read_bytes(self.place(name))
+
+
+class PackedFiles:
+    """Files inside shards, read at their place by any number of threads and forked processes."""
+
+    def __init__(self, folder: str | Path, kind: str) -> None:
+        self.folder, self.kind = str(folder), kind
+        content = read_shard_index(folder)
+        self._shards = _checked_shards(Path(folder), content["shards"])
+        files: dict[str, list[int]] = content[kind]
+        names = np.array(sorted(files), dtype=np.str_)
+        self._names = names
+        self._places = np.array([files[name] for name in names.tolist()], np.int64).reshape(-1, 3)
+        self._descriptors: dict[int, int] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> Any:
+        return PackedFiles, (self.folder, self.kind)
+
+    def __del__(self) -> None:
+        for descriptor in getattr(self, "_descriptors", {}).values():
+            os.close(descriptor)
+
+    def place(self, name: str) -> str:
+        row = self._row(name)
+        return f"{self._shards[self._places[row, 0]] if row is not None else self.folder}:{name}"
+
+    def has(self, name: str) -> bool:
+        return self._row(name) is not None
+
+    def read(self, name: str) -> bytes:
+        row = self._row(name)
+        if row is None:
+            raise PictureError(self.place(name), f"not among the packed {self.kind}")
+        shard, offset, size = (int(value) for value in self._places[row])
+        try:
+            data = os.pread(self._descriptor(shard), size, offset)
+        except OSError as error:
+            raise PictureError(self.place(name), f"cannot be read ({error.strerror or error})") from error
+        if len(data) != size:
+            raise PictureError(self.place(name), "the shard is cut off")
+        return data
+
+    def _row(self, name: str) -> int | None:
+        row = int(np.searchsorted(self._names, name))
+        return row if row < len(self._names) and self._names[row] == name else None
+
+    def _descriptor(self, shard: int) -> int:
+        if shard not in self._descriptors:
+            with self._lock:
+                if shard not in self._descriptors:
+                    self._descriptors[shard] = os.open(self._shards[shard], os.O_RDONLY)
+        return self._descriptors[shard]
+
+
+def which_are_there(folder: str | Path, names: Iterable[str]) -> NDArray[np.bool_]:
+    """For each name whether the packed folder has that picture."""
+    files = read_shard_index(folder)[PICTURES]
+    return np.array([name in files for name in names], bool)
+
+
+def _checked_shards(folder: Path, shards: list[dict[str, Any]]) -> list[str]:
+    """The shards' paths; DataError where one is missing or has another size than it was written with."""
+    paths = []
+    for shard in shards:
+        path = folder / shard["name"]
+        size = path.stat().st_size if path.is_file() else None
+        if size != shard["bytes"]:
+            state = "is missing" if size is None else f"has {size} bytes, not {shard['bytes']}"
+            raise DataError(f"{path}: the shard {state}; copy it again")
+        paths.append(str(path))
+    return paths
