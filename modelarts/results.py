@@ -107,21 +107,26 @@ class ObsOutbox:
         self.look_every_s = look_every_s
         self._pending: list[str] = []
         self._vouched = b""
+        self._begun = False
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._deliver_now_and_then, name="outbox", daemon=True)
 
     def __enter__(self) -> ObsOutbox:
-        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._closed.set()
-        self._thread.join()
+        if self._begun:
+            self._thread.join()
 
     def earlier(self) -> dict[str, dict[str, Any]]:
         return self.collect()
+
+    def begin(self) -> None:
+        self._begun = True
+        self._thread.start()
 
     def hand_over(self, names: Sequence[str]) -> None:
         with self._lock:
@@ -134,7 +139,7 @@ class ObsOutbox:
                 names, self._pending = self._pending, []
             try:
                 self._send(names)
-                if lines != self._vouched:
+                if self._begun and lines != self._vouched:
                     self._send_lines(lines)
                     self._vouched = lines
             except BaseException:

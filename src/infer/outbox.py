@@ -19,6 +19,9 @@ class Outbox(Protocol):
     def earlier(self) -> dict[str, dict[str, Any]]:
         """Lines of pictures that an interrupted run has delivered, by the picture's name."""
 
+    def begin(self) -> None:
+        """The journal holds all earlier lines, and their files have been handed over: lines may be delivered now."""
+
     def hand_over(self, names: Sequence[str]) -> None:
         """These files (relative to the output folder) are complete; returns at once."""
 
@@ -42,6 +45,9 @@ class LocalOutbox:
 
     def earlier(self) -> dict[str, dict[str, Any]]:
         return {}
+
+    def begin(self) -> None:
+        """Nothing to do: they are there."""
 
     def hand_over(self, names: Sequence[str]) -> None:
         """Nothing to do: they are there."""

@@ -153,6 +153,7 @@ def _record(
         for name in done:
             if name not in known:
                 journal.append(done[name])
+        outbox.begin()
         for result in results:
             line = result.to_json()
             outbox.hand_over(_files_of(line))  # first: a line that is delivered vouches for its files
