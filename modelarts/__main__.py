@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Callable
 
 from modelarts import commands
 from modelarts.dryrun import FRESH, SAME, WORK_FOLDER
@@ -109,23 +110,28 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--cloud-only", action="store_true", help="leave out dry-runs, and fail without the platform")
     one.set_defaults(command=commands.list_jobs)
 
-    for name, command, help_text in (
-        ("status", commands.status, "where a job stands"),
-        ("logs", commands.logs, "print a job's log"),
-        ("stop", commands.stop, "end a job before its time"),
-    ):
-        one = add(name, help=help_text, parents=[base, _cloud()])
-        one.add_argument("id", metavar="ID", help="of a job of the platform, or of a dry-run (its beginning is enough)")
-        one.set_defaults(command=command)
-        if name == "logs":
-            one.add_argument("--follow", action="store_true", help="go on until the job ends")
-            one.add_argument("--task", default="", help="which node's log, such as worker-1 (default: the first)")
+    _add_followers(add, [base, _cloud()])
 
     one = add("upload-code", help="copy the code to the jobs' code dirs", parents=[base, where, storage])
     one.add_argument("job", nargs="*", metavar="JOB", help="jobs; all of them by default")
     one.add_argument("--only-list", action="store_true", help="copy nothing, say what would be copied")
     one.set_defaults(command=commands.upload)
     return parser
+
+
+def _add_followers(add: Callable[..., argparse.ArgumentParser], parents: list[argparse.ArgumentParser]) -> None:
+    """The commands that take the id of a job that was created."""
+    for name, command, help_text in (
+        ("status", commands.status, "where a job stands"),
+        ("logs", commands.logs, "print a job's log"),
+        ("stop", commands.stop, "end a job before its time"),
+    ):
+        one = add(name, help=help_text, parents=parents)
+        one.add_argument("id", metavar="ID", help="of a job of the platform, or of a dry-run (its beginning is enough)")
+        one.set_defaults(command=command)
+        if name == "logs":
+            one.add_argument("--follow", action="store_true", help="go on until the job ends")
+            one.add_argument("--task", default="", help="which node's log, such as worker-1 (default: the first)")
 
 
 def _job() -> argparse.ArgumentParser:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,17 +16,17 @@ from typing import Any, Callable
 import obs_sync
 from modelarts.body import job_body, outputs_of, rebuilt_body, rebuilt_name
 from modelarts.checking import check_definition, check_in_use, check_storage
-from modelarts.cloud import ENDED_PHASES, RUNNING_PHASES, Cloud, CloudError
+from modelarts.cloud import RUNNING_PHASES, Cloud, CloudError
 from modelarts.codefolder import upload_code
 from modelarts.container import Storage
 from modelarts.definition import Changes, Job, is_declared, job_keys, load_job
 from modelarts.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run
+from modelarts.following import follow_cloud, follow_file
 from modelarts.profile import has_profile, read_profile
 from modelarts.tables import aligned, cloud_row, console_rows, hyperparameter_lines, job_rows
-from src.errors import ConfigError, JobError
+from src.errors import ConfigError
 
 MISTAKES = 2
-FOLLOW_PERIOD_S = 5.0
 Echo = Callable[[str], None]
 
 
@@ -167,9 +166,9 @@ def logs(options: argparse.Namespace, echo: Echo) -> Answer:
     """A job's log so far; with --follow until the job ends."""
     state = find_dry_run(options.id, options.work)
     if state is not None:
-        _follow_file(state, options, echo)
+        follow_file(state, options.work, options.follow, echo)
     else:
-        _follow_cloud(_cloud(options), options, echo)
+        follow_cloud(_cloud(options), options.id, options.task, options.follow, echo)
     return Answer(None, "")
 
 
@@ -281,42 +280,6 @@ def _dry_run_text(state: State) -> str:
     lines = [f"{state.id}  {state.phase}{code}  {state.name}", f"log: {state.log_file}, copied to {state.log_path}"]
     lines += [f"output: {url}" for url in state.outputs]
     return "\n".join([*lines, *([state.message] if state.message else [])])
-
-
-def _follow_file(state: State, options: argparse.Namespace, echo: Echo) -> None:
-    position = 0
-    while True:
-        current = find_dry_run(state.id, options.work)
-        if current is None:
-            raise JobError(f"dry-run {state.id}: its state is gone from {options.work}")
-        path = Path(current.log_file)
-        if path.exists():
-            with path.open("rb") as log:
-                log.seek(position)
-                new = log.read()
-            position += len(new)
-            echo(new.decode(errors="replace"))
-        if not options.follow or not current.is_running:
-            return
-        time.sleep(min(FOLLOW_PERIOD_S, 0.5))
-
-
-def _follow_cloud(cloud: Cloud, options: argparse.Namespace, echo: Echo) -> None:
-    """The platform shows the last 5 MB: what is new is what its whole size has grown by."""
-    shown = 0
-    while True:
-        now = cloud.show(options.id).get("status") or {}
-        task = options.task or next(iter(now.get("tasks") or ()), "worker-0")
-        content, size = cloud.log(options.id, task)
-        if size > shown:
-            new = content[-(size - shown) :]
-            if size - shown > len(content):
-                echo(f"… {size - shown - len(content):,} bytes of the log are not shown by the platform …\n")
-            echo(new.decode(errors="replace"))
-            shown = size
-        if not options.follow or now.get("phase") in ENDED_PHASES:
-            return
-        time.sleep(FOLLOW_PERIOD_S)
 
 
 def _on_signal(stop: threading.Event) -> dict[int, Any]:

@@ -259,7 +259,7 @@ def test_following_a_log_shows_each_byte_once(
         else:
             api.logs[job_id, "worker-0"] = api.logs.get((job_id, "worker-0"), b"") + part
 
-    monkeypatch.setattr("modelarts.commands.time.sleep", more)
+    monkeypatch.setattr("modelarts.following.time.sleep", more)
     text = run(capsys, "logs", job_id, "--follow")
     assert text == "first\n第二\n… 11 bytes of the log are not shown by the platform …\n" + "x" * 19 + "\n"
 
