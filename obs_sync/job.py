@@ -21,8 +21,6 @@ from obs_sync.tags import TagBook, stamp, state_folder
 
 logger = logging.getLogger(__name__)
 
-_HEADS_INSTEAD_OF_LISTING = 2
-
 
 class Job:
     """One transfer while it runs: two places, the account, and what is known of local files."""
@@ -144,7 +142,7 @@ class Job:
             return {}
         moved = [file for file in files if file.name in self._copied]
         found: dict[str, ObjectInfo | None]
-        if len(moved) <= _HEADS_INSTEAD_OF_LISTING:
+        if len(moved) <= plan.FEW:
             found = {file.name: self._look(self.target, file.name) for file in moved}
         else:
             found = {file.name: file.info for file in self.target.below()}

@@ -13,6 +13,7 @@ from obs_sync.local_store import LocalStore
 from obs_sync.places import File, LocalPlace, Place, RemotePlace
 
 _HEADS_INSTEAD_OF_LISTING = 32
+FEW = 4  # so many files are looked at one by one in the target, which may hold many more
 
 
 def files_of(source: Place, names: Sequence[str] | None, include: Sequence[str], exclude: Sequence[str]) -> list[File]:
@@ -89,7 +90,7 @@ def _inside(folder: str, path: str) -> bool:
 def present(target: Place, files: Sequence[File]) -> dict[str, File]:
     """What the target has already under the files' names: one listing, or for a few files one request each."""
     todo = [file for file in files if not file.problem and not file.skip]
-    if isinstance(target, LocalPlace) or len(todo) <= 1:
+    if isinstance(target, LocalPlace) or len(todo) <= FEW:
         found = (target.named(file.name) for file in todo)
     else:
         names = {file.name for file in todo}

@@ -65,7 +65,7 @@ class Reply:
 
 
 Sink = Callable[[http.client.HTTPResponse], None]
-Check = Callable[[], "Reply | None"]
+Check = Callable[[float], "Reply | None"]
 
 
 class _Signer(ObsClient):
@@ -131,23 +131,25 @@ class Gate:
         weight: int = 0,
         sink: Sink | None = None,
         done_already: Check | None = None,
+        within_s: float | None = None,
     ) -> Reply:
         """Send a request until it succeeds or there is no hope; raises the errors of this package.
 
         `weight` is the number of bytes to move: big requests get more time. `sink` reads the body of a success and must
-        be able to start over. `done_already` is asked after a failure whether the request took effect all the same.
+        be able to start over. `done_already(seconds)` is asked after a failure whether the request took effect all the
+        same. `within_s` replaces the deadline of the settings.
         """
         url = f"obs://{bucket}/{key}" if bucket else self.settings.endpoint
         policy = retry.Policy(
             self.settings.max_attempts,
             self.settings.backoff_s,
             self.settings.max_backoff_s,
-            self.settings.deadline_s + weight / MIN_BYTES_PER_S,
+            self.settings.deadline_s + weight / MIN_BYTES_PER_S if within_s is None else within_s,
         )
 
         def attempt(deadline: retry.Deadline, number: int) -> Reply:
             if number > 1 and done_already is not None:
-                found = done_already()
+                found = done_already(deadline.remaining())
                 if found is not None:
                     return found
             return self._once_or_renewed(deadline, (method, bucket, key, args, headers, body), sink, url, operation)

@@ -102,8 +102,8 @@ class PartsUpload(Upload):
         expected = composite([bytes.fromhex(etag) for etag in self.etags]) if _all_digests(self.etags) else ""
         etags: list[str] = []
 
-        def done_already() -> Reply | None:
-            return self._completed(expected)
+        def done_already(seconds: float) -> Reply | None:
+            return self._completed(expected, seconds)
 
         def sink(response: Any) -> None:
             # An error may come with status 200: only an answer that names the ETag is a success.
@@ -132,9 +132,9 @@ class PartsUpload(Upload):
                 "the store holds other bytes than were sent", url=self.url, operation="upload", next_step="run it again"
             )
 
-    def _completed(self, expected: str) -> Reply | None:
+    def _completed(self, expected: str, within_s: float | None = None) -> Reply | None:
         try:
-            reply = self._gate.request("HEAD", self._bucket, self._key, operation="look for")
+            reply = self._gate.request("HEAD", self._bucket, self._key, operation="look for", within_s=within_s)
         except ObsSyncError:
             return None
         return reply if expected and reply.etag == expected else None

@@ -102,10 +102,9 @@ class SdkStore(Store):
         if start or end is not None:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         reader = BodyReader(Location(bucket, key).url, check_digest=not headers.get("Range"))
+        weight = end - start if end is not None else 0
         try:
-            self.gate.request(
-                "GET", bucket, key, headers=headers, operation="read", weight=(end or 0) - start, sink=reader
-            )
+            self.gate.request("GET", bucket, key, headers=headers, operation="read", weight=weight, sink=reader)
         except RequestFailed as error:
             if error.code != "InvalidRange":
                 raise
@@ -126,9 +125,9 @@ class SdkStore(Store):
     def _put(self, bucket: str, key: str, body: Body, digest: bytes, size: int) -> ObjectInfo:
         url = Location(bucket, key).url
 
-        def done_already() -> Reply | None:
+        def done_already(seconds: float) -> Reply | None:
             try:
-                reply = self.gate.request("HEAD", bucket, key, operation="look for")
+                reply = self.gate.request("HEAD", bucket, key, operation="look for", within_s=seconds)
             except ObsSyncError:
                 return None
             return reply if reply.etag == digest.hex() else None

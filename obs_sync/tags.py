@@ -15,6 +15,8 @@ import threading
 
 logger = logging.getLogger(__name__)
 
+_FLUSH_AT = 500
+
 
 def state_folder(setting: str = "") -> str:
     """The folder for what outlives a process: unfinished uploads and known ETags."""
@@ -38,6 +40,8 @@ class TagBook:
         self._base: sqlite3.Connection | None = None
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
+            if hasattr(os, "getuid") and os.stat(folder).st_uid != os.getuid():
+                raise OSError(f"{folder} belongs to another user")
             self._base = sqlite3.connect(os.path.join(folder, "etags.sqlite3"), timeout=10, check_same_thread=False)
             self._base.execute("create table if not exists etags (path text primary key, stamp text, etag text)")
         except (OSError, sqlite3.Error) as error:
@@ -60,6 +64,8 @@ class TagBook:
             entry = (stamp(path), etag)
             with self._lock:
                 self._new[path] = entry
+                if len(self._new) >= _FLUSH_AT:
+                    self._flush()
 
     def note_copy(self, url: str, etag: str, source_etag: str) -> None:
         """Remember that an object, while it has this ETag, was copied from one with that ETag."""
@@ -76,15 +82,23 @@ class TagBook:
     def close(self) -> None:
         """Write down what is new."""
         with self._lock:
-            if self._base is None:
-                return
-            rows = [(path, *entry) for path, entry in self._new.items()]
-            try:
-                with self._base:
-                    self._base.executemany("insert or replace into etags values (?, ?, ?)", rows)
+            self._flush()
+            if self._base is not None:
                 self._base.close()
-            except sqlite3.Error as error:
-                self._give_up(error)
+                self._base = None
+
+    def _flush(self) -> None:
+        """Write down what is new, now and then: a killed transfer should not have to read its files again."""
+        if self._base is None:
+            return
+        rows = [(path, *entry) for path, entry in self._new.items()]
+        try:
+            with self._base:
+                self._base.executemany("insert or replace into etags values (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            self._give_up(error)
+        else:
+            self._new.clear()
 
     def _row(self, path: str) -> tuple[str, str] | None:
         if self._base is None:

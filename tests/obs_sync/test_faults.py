@@ -252,6 +252,29 @@ def test_completing_an_upload_fails_for_ever(
     assert [line for line in proxy.log if line.endswith("uploads")] == []
 
 
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("kind", ["blackhole", "status", "reset_after"])
+def test_store_goes_down_in_the_middle(
+    kind: str,
+    operation: str,
+    proxy: FaultProxy,
+    broken: ObsFileSystem,
+    obs_mode: ObsFileSystem,
+    base: str,
+    tmp_path: Path,
+) -> None:
+    work = Work(operation, obs_mode, base, tmp_path / "work")
+    proxy.add(kind, "", times=None, skip=0 if operation == "list" else 1)
+    begin = time.monotonic()
+    with pytest.raises(Transient):
+        work.run(broken)
+    assert time.monotonic() - begin < LIMIT_S
+    proxy.clear()
+    assert work.is_absent_or_right()
+    work.run(broken)
+    assert work.is_right()
+
+
 @pytest.mark.parametrize("kind", ["replace", "reset_after", "status"])
 def test_copy_in_the_store(kind: str, proxy: FaultProxy, broken: ObsFileSystem, base: str) -> None:
     broken.pipe_file(f"{base}/x", SMALL)
