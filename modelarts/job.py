@@ -19,6 +19,7 @@ from modelarts.watchdog import Watch
 from src.errors import ConfigError, IncompleteError, JobError
 from src.model_utils.config import Config, parse_config
 from src.train.inputs import Card
+from src.train.startup import Startup
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ def _train(config: Config) -> None:
         _schedule(config)
         return
     card = Card(place.rank, place.rank_size, place.device_id, place.local_rank)
-    inputs = stage_training(config, place.scratch)
+    startup = Startup()
+    inputs = stage_training(config, place.scratch, startup)
     shelf = Shelf(config.train_url, card.rank, card.rank_size)
     local = _local_folder(config, place.scratch, card.rank)
     sources = sources_of(config.resume, shelf)
@@ -79,13 +81,18 @@ def _train(config: Config) -> None:
     publisher.start(config.settings())
     from src.train.run import train
 
-    with Watch(place.scratch / "ranks", card, config.hang_timeout, publisher.drain) as watch:
+    # a rank that waits for a picture does not hang: the copying process is watched by itself
+    hang_timeout_s = config.hang_timeout + (config.stage_timeout if inputs.arrivals is not None else 0)
+    with Watch(place.scratch / "ranks", card, hang_timeout_s, publisher.drain) as watch:
         try:
-            train(config, inputs, card, local, publisher, watch.alive)
+            train(config, inputs, card, local, publisher, watch.alive, startup)
         except BaseException as error:
             watch.failed(error)
             _tell_missing(publisher.drain(DRAIN_WHEN_STOPPED_S))
             raise
+        finally:
+            if inputs.arrivals is not None:
+                inputs.arrivals.close()
         watch.alive("publishing", 0)
         missing = publisher.drain(config.publish_wait)
         _tell_missing(missing)

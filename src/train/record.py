@@ -17,7 +17,7 @@ PLOT_POINTS = 2000
 class LossRecord:
     """Appends to `<folder>/loss-rank<rank>.jsonl`; lines from `first_step` on, of an interrupted run, are cut off.
 
-    A line: {"global_step", "epoch", "step", "loss", "lr", "data_wait_s", "step_s"}.
+    A line: {"global_step", "epoch", "step", "loss", "lr", "data_wait_s", "data_wait_share", "step_s"}.
     """
 
     def __init__(self, folder: Path, rank: int, first_step: int) -> None:

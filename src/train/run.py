@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import mindspore as ms
 from src.data.augment import AugmentRanges
 from src.data.coco import Selection, open_index
 from src.data.loader import build_loader, first_worker_error
-from src.data.order import batches_per_epoch
+from src.data.order import batches_per_epoch, epoch_order
 from src.data.pose_index import keep_present, leave_out
 from src.data.sample import SampleMaker, SampleSettings
 from src.errors import StoppedError
@@ -32,10 +33,11 @@ from src.train.recipe import Recipe, choose_recipe
 from src.train.record import LossRecord, plot_record
 from src.train.resume import resume_training
 from src.train.schedule import rate_at
+from src.train.startup import Startup, resident_bytes
 from src.train.step import TrainStep, build_step
 from src.train.stopping import StopRequest
 from src.train.together import Together, join_cards
-from src.train.watch import StepWatch
+from src.train.watch import StepWatch, wait_remedy
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Run:
     identity: Mapping[str, Any]
     exchange: Exchange
     alive: Callable[[str, int], None]
+    startup: Startup
 
     @property
     def card(self) -> Card:
@@ -66,30 +69,37 @@ def train(
     folder: Path,
     exchange: Exchange,
     alive: Callable[[str, int], None] = lambda _phase, _step: None,
+    startup: Startup | None = None,
 ) -> None:
     """Train to the end, from the start or from where a published checkpoint left off.
 
-    `folder` takes the loss record; `alive(phase, global_step)` is told what this process is doing. Raises ConfigError,
+    `folder` takes the loss record and the start-up report, which goes on from `startup`; `alive(phase, global_step)` is
+    told what this process is doing. Raises ConfigError,
     DataError or CheckpointError before the first step when something cannot work; JobError when the loss is no number
     any more; StoppedError after a signal, when the checkpoint of the last step has been handed over.
     """
+    startup = startup or Startup()
     alive("reading the annotations", 0)
-    maker = _make_samples(config, inputs, card)
+    maker = _make_samples(config, inputs, card, startup)
     identity = run_identity(config, card.rank_size, inputs.annotations, len(maker))
     device = choose_device(config.device_target, card.device_id)
-    together = join_cards(card, device)
+    with startup("joining the cards"):
+        together = join_cards(card, device)
     ms.set_seed(config.seed)
-    network = build_network(config.network, config.stages)
+    with startup("building the network") as phase:
+        network = build_network(config.network, config.stages)
+        phase.size_bytes, phase.note = sum(p.nbytes for p in network.get_parameters()), "of parameters"
     loader = build_loader(maker, config.batch_size, card.rank, card.rank_size, workers=_workers(config))
     recipe = choose_recipe(config, card.rank_size, batches_per_epoch(len(maker), config.batch_size, card.rank_size))
     step = build_step(PoseLoss(network), recipe.rates, recipe.step)
-    run = Run(config, recipe, together, step, identity, exchange, alive)
+    run = Run(config, recipe, together, step, identity, exchange, alive, startup)
     alive("looking for a checkpoint to go on from", 0)
-    done = resume_training(exchange, step, together, recipe, identity, config.resume_changed)
-    if done == 0:
-        _load_starting_weights(network, inputs)
-    elif inputs.pretrained is not None:
-        logger.info("load_pretrain is passed over: this run goes on from its own checkpoint")
+    with startup("resuming, loading weights"):
+        done = resume_training(exchange, step, together, recipe, identity, config.resume_changed)
+        if done == 0:
+            _load_starting_weights(network, inputs)
+        elif inputs.pretrained is not None:
+            logger.info("load_pretrain is passed over: this run goes on from its own checkpoint")
     if done >= recipe.total_steps:
         logger.info("nothing left to train: %d epochs are done; raise max_epoch_train to go on", recipe.epochs)
         return
@@ -99,21 +109,25 @@ def train(
         *(recipe.step.optimizer, recipe.rates.base_rate),
     )
     loader.set_init_step(done)
+    if inputs.arrivals is not None:
+        inputs.arrivals.expect(_next_names(maker, config, card, done, recipe.steps_per_epoch))
     with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
         _take_steps(run, loader, record, done, stop)
 
 
-def _make_samples(config: Config, inputs: TrainingInputs, card: Card) -> SampleMaker:
+def _make_samples(config: Config, inputs: TrainingInputs, card: Card, startup: Startup) -> SampleMaker:
     """The annotated pictures that are there, and how a sample is made of each."""
-    index = open_index(
-        inputs.annotations,
-        Selection(config.min_keypoints, config.min_area),
-        cache=inputs.index_cache,
-        wait_s=INDEX_WAIT_S if card.local_rank else 0.0,
-    )
-    index = leave_out(index, inputs.missing, str(inputs.pictures), config.missing_pictures_max)
-    if inputs.arrivals is None:
-        index = keep_present(index, inputs.pictures, config.missing_pictures_max)
+    with startup("opening the index") as phase:
+        index = open_index(
+            inputs.annotations,
+            Selection(config.min_keypoints, config.min_area),
+            cache=inputs.index_cache,
+            wait_s=INDEX_WAIT_S if card.local_rank else 0.0,
+        )
+        index = leave_out(index, inputs.missing, str(inputs.pictures), config.missing_pictures_max)
+        if inputs.arrivals is None:
+            index = keep_present(index, inputs.pictures, config.missing_pictures_max)
+        phase.files, phase.size_bytes = len(index), index.nbytes
     ranges = AugmentRanges(
         scale_min=config.scale_min,
         scale_max=config.scale_max,
@@ -138,6 +152,13 @@ def _make_samples(config: Config, inputs: TrainingInputs, card: Card) -> SampleM
     return SampleMaker(index, inputs.pictures, settings, inputs.masks, await_picture)
 
 
+def _next_names(maker: SampleMaker, config: Config, card: Card, done: int, steps_per_epoch: int) -> list[str]:
+    """This card's pictures in order, from the next step to the end of the epoch."""
+    epoch, step = divmod(done, steps_per_epoch)
+    order = epoch_order(len(maker), config.seed, epoch, card.rank, card.rank_size)
+    return [str(maker.index.names[row]) for row in order[step * config.batch_size :]]
+
+
 def _load_starting_weights(network: PictureNet, inputs: TrainingInputs) -> None:
     """VGG weights, then pretrained ones over them; each with its report in the log."""
     if inputs.vgg is not None:
@@ -151,13 +172,16 @@ def _load_starting_weights(network: PictureNet, inputs: TrainingInputs) -> None:
 def _take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopRequest) -> None:
     """From step `done` + 1 to the last; after each step all ranks agree whether one of them was told to stop."""
     config, recipe = run.config, run.recipe
-    watch = StepWatch(recipe, config.batch_size * run.card.rank_size, config.log_interval, done)
+    remedy = wait_remedy(_workers(config), os.cpu_count() or 1, config.stage)
+    watch = StepWatch(recipe, config.batch_size * run.card.rank_size, config.log_interval, done, remedy)
     logger.info("the first step compiles the network, which takes a while")
     run.alive("compiling the network", done)
     for global_step, (batch, waited_s) in enumerate(_batches(run, loader, done), start=done + 1):
         started = time.perf_counter()
         loss = float(run.step(*batch).asnumpy())
         step_s = time.perf_counter() - started
+        if global_step == done + 1:
+            _report_startup(run, record, batch, waited_s, step_s)
         watch.after_step(global_step, loss, waited_s)
         epoch, step_in_epoch = watch.position(global_step)
         record.add(
@@ -167,6 +191,7 @@ def _take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: Stop
             loss=loss,
             lr=rate_at(recipe.rates, global_step - 1),
             data_wait_s=round(waited_s, 4),
+            data_wait_share=round(waited_s / max(waited_s + step_s, 1e-9), 4),
             step_s=round(step_s, 4),
         )
         stopping = run.together.any(bool(stop))
@@ -175,6 +200,15 @@ def _take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: Stop
         if stopping:
             raise StoppedError(f"stopped by a signal after epoch {epoch}, step {step_in_epoch}, which is saved")
         run.alive("training", global_step)
+
+
+def _report_startup(run: Run, record: LossRecord, batch: list[ms.Tensor], waited_s: float, step_s: float) -> None:
+    """Where the time until the end of the first step went: a table in the log, and JSON beside the checkpoints."""
+    run.startup.add("first batch", waited_s, sum(part.nbytes for part in batch), "of one batch")
+    run.startup.add("compile, first step", step_s, resident_bytes(), "of memory in use at most")
+    if run.card.rank == 0:
+        logger.info("%s", run.startup.table())
+    run.exchange.publish_file(run.startup.write(record.path.parent))
 
 
 def _save(run: Run, record: LossRecord, epoch: int, step_in_epoch: int, global_step: int) -> None:

@@ -1,4 +1,4 @@
-"""Watching training: where it stands, how fast it goes, how long it waits for data, and whether the loss is still a number."""
+"""Watching training: where it stands, how fast it goes, how long it waits for data, whether the loss is a number."""
 
 from __future__ import annotations
 
@@ -13,12 +13,34 @@ from src.train.recipe import Recipe
 logger = logging.getLogger(__name__)
 
 LOG_AT_LEAST_EVERY_S = 30.0
+#: Above this share of its time spent waiting for data, training deserves a remedy.
+WAIT_SHARE_MAX = 0.1
+
+
+def wait_remedy(workers: int, processors: int, stage: str) -> str:
+    """What to change when training waits for data, most effective first."""
+    if stage == "stream":
+        return (
+            "pictures may still be arriving (stage=stream): the next epoch will tell; pack the data set with "
+            "`python -m src.tools.pack_dataset` to stage it faster"
+        )
+    if workers < processors:
+        return f"raise workers from {workers} (there are {processors} processors)"
+    return f"{workers} workers on {processors} processors do what they can: take a flavour with more, or a smaller insize"
 
 
 class StepWatch:
-    """Collects loss and times of each step and writes a log line every `log_interval` steps, or every 30 s if they are slow."""
+    """Collects loss and times of each step and writes a log line every `log_interval` steps, or every 30 s if slow.
 
-    def __init__(self, recipe: Recipe, pictures_per_step: int, log_interval: int, first_step: int = 0) -> None:
+    Once an epoch it warns, with `remedy`, when more than WAIT_SHARE_MAX of the time was spent waiting for data; the
+    first step, which waits for the pipeline to fill, is not counted.
+    """
+
+    def __init__(
+        self, recipe: Recipe, pictures_per_step: int, log_interval: int, first_step: int = 0, remedy: str = ""
+    ) -> None:
+        self._remedy = remedy
+        self._warned_epoch = 0
         self._recipe = recipe
         self._pictures_per_step = pictures_per_step
         self._log_interval = log_interval
@@ -36,6 +58,7 @@ class StepWatch:
         due = global_step % self._log_interval == 0 or time.monotonic() - self._since >= LOG_AT_LEAST_EVERY_S
         if due or global_step in (self._first_step + 1, self._recipe.total_steps):
             self._log(global_step, epoch, step)
+            self._warn(global_step, epoch)
             self._reset()
 
     def position(self, global_step: int) -> tuple[int, int]:
@@ -58,6 +81,12 @@ class StepWatch:
             100 * self._waited_s / elapsed,
             clock(pace * (self._recipe.total_steps - global_step)),
         )
+
+    def _warn(self, global_step: int, epoch: int) -> None:
+        share = self._waited_s / max(time.monotonic() - self._since, 1e-9)
+        if share > WAIT_SHARE_MAX and epoch > self._warned_epoch and global_step > self._first_step + 1:
+            self._warned_epoch = epoch
+            logger.warning("%.0f %% of the time goes into waiting for data: %s", 100 * share, self._remedy)
 
     def _reset(self) -> None:
         self._losses: list[float] = []
