@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelarts.definition import Changes, job_keys, load_job
+from modelarts.definition import JOBS_FOLDER, Changes, job_keys, load_job
 from modelarts.hyperparameters import hyperparameters
 from src.actions import default_actions
 from src.errors import ConfigError
@@ -80,7 +80,7 @@ def test_defaults_hints_and_types_have_one_source(key: str) -> None:
 def test_definitions_repeat_no_default() -> None:
     """A value in a definition that equals the default would be a second source of it."""
     for key in job_keys():
-        raw = Path("modelarts/jobs", f"{key}.yaml").read_text(encoding="utf-8")
+        raw = (JOBS_FOLDER / f"{key}.yaml").read_text(encoding="utf-8")
         for one in load_job(key).hyperparameters:
             if one.value == one.default and one.name not in ("target_action_type", "pretrained_model_filename"):
                 assert f"\n  {one.name}:" not in raw, f"{key}: {one.name}"
@@ -95,7 +95,7 @@ def test_action_choices_and_hint_are_the_declared_actions() -> None:
 
 
 def test_bucket_and_prefix_are_given_once() -> None:
-    files = {path.name: path.read_text(encoding="utf-8") for path in Path("modelarts/jobs").glob("*.yaml")}
+    files = {path.name: path.read_text(encoding="utf-8") for path in JOBS_FOLDER.glob("*.yaml")}
     assert [name for name, text in files.items() if "skp-har-neu-xwt" in text] == ["common.yaml"]
     job = load_job("continue_np4", Changes({}, bucket="mine", prefix="team/pose"))
     text = json.dumps(job.to_dict(), ensure_ascii=False)
