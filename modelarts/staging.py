@@ -18,6 +18,7 @@ from modelarts.copying import copy_names
 from modelarts.node import Tell, once_per_node
 from src.data.coco import Selection, open_index
 from src.data.order import epoch_order
+from src.data.packed import SHARD_INDEX, packed_file_names
 from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
 from src.model_utils.config import Config
@@ -51,9 +52,11 @@ class Site:
 
 
 def under(base: str, path: str) -> str:
-    """`path` below the folder or URL `base`, unless it is a URL or absolute itself or there is no base."""
+    """`path` below the folder or URL `base`, unless it is a URL, absolute, or there is no base; "." is the base."""
     if not base or obs_sync.is_url(path) or PurePosixPath(path).is_absolute():
         return path
+    if path in (".", "./"):
+        return base
     return obs_sync.join(base, path) if obs_sync.is_url(base) else str(Path(base) / path)
 
 
@@ -83,6 +86,8 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
         pictures = _local_folder(pictures_at, "imgpath_train")
         return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache)
     pictures = site.copy_of(pictures_at)
+    if _fetch_shards(pictures_at, site):
+        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache)
     if config.stage == STREAM:
         missing, arrivals = _streamed_pictures(pictures_at, pictures, index, config, site)
         return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing, arrivals)
@@ -153,6 +158,8 @@ def _masks(path: str, index: PoseIndex, site: Site) -> Path:
     """The folder of the masks; a picture without one has it drawn from the annotations."""
     if not obs_sync.is_url(path):
         return _local_folder(path, "maskpath_train")
+    if _fetch_shards(path, site):
+        return site.copy_of(path)
     names = [os.path.splitext(name)[0] + ".png" for name in index.names.tolist()]
     missing = _fetch_names(path, site.copy_of(path), names, "masks", site)
     if len(missing) == len(names):
@@ -190,6 +197,21 @@ def _streamed_pictures(
         phase.files, phase.note = found["due"], "to come while training runs (stage=stream)"
     arrivals = started[0] if started else Arrivals(errand, site.stalled_s)
     return tuple(found["missing"]), arrivals
+
+
+def _fetch_shards(url: str, site: Site) -> bool:
+    """Copy a packed data set's shards, once per node; False where the address holds none. Shards are never streamed."""
+    folder = site.copy_of(url)
+    if not obs_sync.exists(obs_sync.join(url, SHARD_INDEX)):
+        (folder / SHARD_INDEX).unlink(missing_ok=True)  # of shards that were there once
+        return False
+    _fetch_names(url, folder, [SHARD_INDEX], "shard index", site)
+    missing = _fetch_names(url, folder, packed_file_names(folder), "shards", site)
+    if missing:
+        raise DataError(
+            f"{url}: lacks {len(missing)} of its shards, like {missing[0]}; upload the packed data set again"
+        )
+    return True
 
 
 def _fetch_names(url: str, target: Path, names: Sequence[str], kind: str, site: Site) -> tuple[str, ...]:
