@@ -47,7 +47,7 @@ def load_actions(
 
     Raises ConfigError, naming file, action, criterion and the nearest valid word.
     """
-    if isinstance(source, Mapping):
+    if not isinstance(source, (str, Path)):
         return _parse_actions(source, criteria)
     try:
         return _parse_actions(read_section(Path(source), SECTION), criteria)

@@ -33,9 +33,11 @@ def joint_words(joint: JointType) -> str:
 
 
 def needs(criterion: Criterion, threshold: Threshold) -> str:
-    """The condition in words, such as "> 0.25 torso", "< 90°" or "between 30° and 60°"."""
+    """The condition in words: "> 0.25 torso", "< 0.4 torso below", "< 90°" or "between 30° and 60°"."""
     if isinstance(threshold, tuple):
-        return f"between {_with_unit(threshold[0], criterion)} and {_with_unit(threshold[1], criterion)}"
+        return f"between {_bound(threshold[0], criterion)} and {_bound(threshold[1], criterion)}"
+    if criterion.kind is Kind.HEIGHT and threshold < 0:
+        return f"< {_bound(threshold, criterion)}"
     return f"{criterion.relation} {_with_unit(threshold, criterion)}"
 
 
@@ -68,6 +70,13 @@ def _places(joints: tuple[JointType, ...]) -> list[str]:
 def _length(found: Measurement) -> str:
     pixels = f"{abs(found.length_px or 0.0):.3g} px"
     return pixels if found.unit == "px" else f"{pixels} ({abs(found.value or 0.0):.2f} torso)"
+
+
+def _bound(threshold: float, criterion: Criterion) -> str:
+    """One end of a range; a height below zero is a depth."""
+    if criterion.kind is not Kind.HEIGHT or threshold == 0:
+        return _with_unit(threshold, criterion)
+    return f"{_with_unit(abs(threshold), criterion)} {'below' if threshold < 0 else 'above'}"
 
 
 def _with_unit(threshold: float, criterion: Criterion) -> str:

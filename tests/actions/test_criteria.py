@@ -69,7 +69,7 @@ def bent_knee(degrees: float) -> Changes:
 
 
 def straight_hand(degrees: float) -> Changes:
-    """One hand far up, the other to the left of both feet and `degrees` above the horizontal through the further one."""
+    """One hand far up, the other left of both feet, `degrees` above the horizontal through the further one."""
     return {J.LeftHand: (45, -90), J.RightHand: around(UPRIGHT[J.LeftFoot], 150, 180 + degrees)}
 
 

@@ -1,0 +1,197 @@
+"""evaluate_action and tune_action from their command lines, on saved results and on pictures."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from src.actions import load_actions
+from src.pose.skeleton import JointType
+from src.tools import evaluate_action, tune_action
+from tests.actions.figure import figure
+
+J = JointType
+RULE = "actions: {up: {criteria: {hand_over_shoulder: -1.0}, occurs_when: all}}"
+
+
+def write_results(folder: Path, hand_heights: list[float], name: str = "p") -> Path:
+    """results.jsonl with one person a picture, the right hand `height` px above its shoulder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [
+        {
+            "file": f"{name}{number}.jpg",
+            "status": "ok",
+            "width": 800,
+            "height": 800,
+            "persons": [{"keypoints": figure({J.RightHand: (-45, -height)}).tolist(), "occurred": None}],
+        }
+        for number, height in enumerate(hand_heights)
+    ]
+    path = folder / "results.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> dict[str, Path]:
+    (tmp_path / "rules.yaml").write_text(RULE, encoding="utf-8")
+    write_results(tmp_path / "yes", [50, 60, 70, 80, -30], "yes")
+    write_results(tmp_path / "no", [-110, -105, -20, 10, -100, -40], "no")
+    return {"rules": tmp_path / "rules.yaml", "yes": tmp_path / "yes", "no": tmp_path / "no", "out": tmp_path / "out"}
+
+
+def arguments(labelled: dict[str, Path], *more: str) -> list[str]:
+    return [
+        "--target_action_type=up",
+        f"--actions_file={labelled['rules']}",
+        f"--positive={labelled['yes']}",
+        f"--negative={labelled['no'] / 'results.jsonl'}",
+        f"--output={labelled['out']}",
+        *more,
+    ]
+
+
+def test_evaluate(labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate_action.main(arguments(labelled)) == 0
+    printed = capsys.readouterr().out
+    assert "precision  0.625" in printed
+    assert "recall     1.000" in printed
+    numbers = json.loads((labelled["out"] / "evaluation.json").read_text(encoding="utf-8"))
+    assert numbers["confusion"]["false_yes"] == 3
+    assert numbers["misjudged"] == ["no2.jpg", "no3.jpg", "no5.jpg"]
+    page = (labelled["out"] / "misjudged.html").read_text(encoding="utf-8")
+    assert page.count("<article>") == 3
+    assert "right hand 10 px (0.10 torso) above right shoulder" in page
+    assert "http" not in page
+    image = base64.b64decode(re.findall(r"base64,([^\"]+)", page)[0])
+    thumbnail = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
+    assert thumbnail.min() < 128, "the skeleton is drawn"
+
+
+def test_gallery_shows_the_picture_where_it_is_kept(labelled: dict[str, Path]) -> None:
+    green = np.zeros((800, 800, 3), np.uint8)
+    green[:] = (0, 200, 0)
+    cv2.imwrite(str(labelled["no"] / "no3.jpg"), green)
+    (labelled["no"] / "no2.jpg").write_bytes(b"broken")
+    assert evaluate_action.main(arguments(labelled)) == 0
+    page = (labelled["out"] / "misjudged.html").read_text(encoding="utf-8")
+    data = dict(zip(re.findall(r"<h3>([^<]+)", page), re.findall(r"base64,([^\"]+)", page)))
+    corners = {
+        name: cv2.imdecode(np.frombuffer(base64.b64decode(one), np.uint8), cv2.IMREAD_COLOR)[2, 2]
+        for name, one in data.items()
+    }
+    assert corners["no3.jpg"][1] > 150 > corners["no3.jpg"][0]
+    assert corners["no2.jpg"].min() > 240, "a broken picture leaves a white page"
+
+
+def test_names_in_the_page_are_escaped(labelled: dict[str, Path]) -> None:
+    write_results(labelled["no"], [50], "<script>")
+    assert evaluate_action.main(arguments(labelled)) == 0
+    page = (labelled["out"] / "misjudged.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;0.jpg" in page
+
+
+def test_unreadable_pictures_are_left_out_and_said(
+    labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (labelled["no"] / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"file": "bad.jpg", "status": "unreadable", "persons": []}) + "\n")
+    assert evaluate_action.main(arguments(labelled)) == 0
+    assert "could not be read: 1" in capsys.readouterr().out
+
+
+def test_pictures_without_persons_count_as_no(labelled: dict[str, Path]) -> None:
+    with (labelled["yes"] / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"file": "empty.jpg", "status": "ok", "persons": []}) + "\n")
+    assert evaluate_action.main(arguments(labelled)) == 0
+    numbers = json.loads((labelled["out"] / "evaluation.json").read_text(encoding="utf-8"))
+    assert numbers["confusion"]["missed"] == 1
+    assert "no person was found" in (labelled["out"] / "misjudged.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{", "line 7: not valid JSON"),
+        ("[]", "has no 'file'"),
+        ('{"file": "x", "persons": [{"keypoints": [1]}]}', "line 7"),
+    ],
+)
+def test_bad_results_name_file_and_line(
+    labelled: dict[str, Path], line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (labelled["no"] / "results.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    assert evaluate_action.main(arguments(labelled)) == 2
+    message = capsys.readouterr().err
+    assert words in message
+    assert "results.jsonl" in message
+
+
+def test_places_that_are_nothing(labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    labelled["yes"] = labelled["yes"] / "nowhere"
+    assert evaluate_action.main(arguments(labelled)) == 2
+    assert "neither a results.jsonl nor a folder" in capsys.readouterr().err
+
+
+def test_unknown_action(labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert evaluate_action.main([*arguments(labelled), "--target_action_type=upp"]) == 2
+    assert "did you mean 'up'" in capsys.readouterr().err
+
+
+def test_tune_writes_a_better_declaration(labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    write_results(labelled["yes"], list(range(30, 100, 2)), "yes")
+    write_results(labelled["no"], list(range(-100, 20, 3)), "no")
+    assert tune_action.main(arguments(labelled, "--folds=4")) == 0
+    printed = capsys.readouterr().out
+    assert "expected on unseen pictures, by 4-fold cross-validation" in printed
+    assert "hand_over_shoulder: -1.0 ->" in printed
+    tuned = load_actions(labelled["out"] / "actions.yaml")["up"]
+    assert 0.1 < float(str(tuned.criteria[0].threshold)) < 0.35
+    assert yaml.safe_load((labelled["out"] / "actions.yaml").read_text(encoding="utf-8"))["actions"]["up"]
+    plot = cv2.imread(str(labelled["out"] / "precision_recall.png"))
+    assert plot is not None
+    assert plot.std() > 5
+    labelled["rules"] = labelled["out"] / "actions.yaml"
+    assert evaluate_action.main(arguments(labelled)) == 0
+    assert "precision  1.000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [("--folds=9", "the smaller group has 5"), ("--folds=1", "at least 2"), ("--beta=0", "--beta 0")],
+)
+def test_tune_refuses_what_cannot_be_validated(
+    labelled: dict[str, Path], option: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert tune_action.main(arguments(labelled, option)) == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.mindspore
+def test_folders_of_pictures_go_through_the_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With freshly initialised weights nobody is found; the line from pictures to numbers is what is tested."""
+    pytest.importorskip("mindspore")
+    import mindspore as ms
+
+    from src.net.build import build_network
+
+    ms.save_checkpoint(build_network("mobilenet_v2", 1), str(tmp_path / "model.ckpt"))
+    for label in ("yes", "no"):
+        (tmp_path / label).mkdir()
+        cv2.imwrite(str(tmp_path / label / "grey.png"), np.full((64, 64, 3), 90, np.uint8))
+    given = ["--target_action_type=climb_up", f"--positive={tmp_path / 'yes'}", f"--negative={tmp_path / 'no'}"]
+    given += [f"--output={tmp_path / 'out'}", "--network=mobilenet_v2", "--stages=1", "--infer_insize=64"]
+    given += [f"--checkpoint_folder_path_relative={tmp_path}", "--checkpoint_filename=model.ckpt"]
+    assert evaluate_action.main(given) == 0
+    assert "climb_up on 2 pictures" in capsys.readouterr().out
+    assert (tmp_path / "out" / "positive_0" / "results.jsonl").is_file()
+    assert evaluate_action.main(given) == 2, "results of an earlier run are not overwritten"
