@@ -9,7 +9,7 @@ from typing import Any
 import src.infer
 from modelarts.job import inference_job, val
 
-__all__ = ["detect", "draw_person_pose", "infer_one_pic", "load_model", "val"]
+__all__ = ["val"]
 
 
 def __getattr__(name: str) -> Any:
