@@ -105,12 +105,14 @@ def test_infer_judges_the_pictures_of_its_action(desk: Desk, trained: Path) -> N
     assert json.loads((results / "summary.json").read_text(encoding="utf-8"))["action"] == "climb_over_fence"
 
 
+@pytest.mark.slow
 def test_train_np4_on_four_cards(desk: Desk) -> None:
     desk.dry_run("train_np4", *SMALL_TRAINING, "batch_size=1", "max_epoch_train_NP=1")
     for rank in range(4):
         assert desk.checkpoints("train_np4", rank), f"rank {rank} saved nothing"
 
 
+@pytest.mark.slow
 def test_continue_np4_starts_from_the_trained_weights(desk: Desk, trained: Path) -> None:
     """On two cards, which a laptop has memory for."""
     folder = f"obs://{trained.parent.relative_to(desk.folder / 'obs').as_posix()}"
