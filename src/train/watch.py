@@ -26,7 +26,7 @@ def wait_remedy(workers: int, processors: int, stage: str) -> str:
         )
     if workers < processors:
         return f"raise workers from {workers} (there are {processors} processors)"
-    return f"{workers} workers on {processors} processors do what they can: take a flavour with more, or a smaller insize"
+    return f"{workers} workers keep {processors} processors busy: take a flavour with more, or a smaller insize"
 
 
 class StepWatch:
