@@ -78,6 +78,8 @@ def decode_reduced(data: bytes, path: str | Path, max_side: int) -> ReducedPictu
     while factor < 8 and max(width, height) >= 2 * factor * max_side:
         factor *= 2
     pixels = decode_picture(data, path, factor)
+    if (pixels.shape[1] - pixels.shape[0]) * (width - height) < 0:  # turned by an entry behind the pixels
+        width, height = height, width
     scale = max_side / max(pixels.shape[:2])
     if scale < 1:
         size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
@@ -109,8 +111,7 @@ def picture_size(data: bytes, path: str | Path) -> tuple[int, int]:
         width, height = image.size
         if image.format == "TIFF":  # Pillow's size of a turned TIFF depends on its version, the tags do not
             width, height = image.tag_v2[256], image.tag_v2[257]
-        turned = image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
-        return (height, width) if turned else (width, height)
+        return (height, width) if _is_turned(image, path) else (width, height)
 
 
 def exif_orientation(data: bytes) -> int:
@@ -133,6 +134,16 @@ def list_pictures(folder: str | Path, recursive: bool = False) -> list[Path]:
             if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
                 found.append(Path(parent, name))
     return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+
+
+def _is_turned(image: Any, path: str | Path) -> bool:
+    """Whether the header says that the picture lies on its side."""
+    if image.format == "PNG" and "exif" not in image.info:
+        return False  # to be sure of there being none, Pillow would decode the whole picture
+    try:
+        return bool(image.getexif().get(_EXIF_ORIENTATION, 1) >= 5)
+    except Exception as error:  # Pillow's plugins raise anything on damaged headers
+        raise PictureError(path, f"damaged {image.format} header ({error})") from error
 
 
 def _shrink(picture: Picture, reduction: int) -> Picture:

@@ -1,0 +1,181 @@
+"""Pictures as they come: orientations, modes, formats, names, huge ones, broken ones; and memory that stays flat."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+import subprocess
+import sys
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.actions import find_action
+from src.data.images import read_picture
+from src.infer.picture import SHOWN_SIDE_MAX, infer_one_pic, rendered_name
+from src.infer.run import infer_folder, judge_pictures
+from src.progress import StageTimes
+from tests.infer.fakes import FakeNetwork
+
+ACTION = find_action("climb_up")
+SCENE = np.zeros((120, 200, 3), np.uint8)
+SCENE[:, :100] = (200, 80, 40)
+
+
+def saved(folder: Path, name: str, image: Image.Image, **options: object) -> str:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    return name
+
+
+def every_kind(folder: Path) -> list[str]:
+    scene = Image.fromarray(SCENE)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return [
+        saved(folder, "grey.png", scene.convert("L")),
+        saved(folder, "rgba.png", scene.convert("RGBA")),
+        saved(folder, "palette.png", scene.convert("P")),
+        saved(folder, "16 bit.png", Image.fromarray(np.full((120, 200), 40_000, np.uint16))),
+        saved(folder, "cmyk.jpg", scene.convert("CMYK")),
+        saved(folder, "turned.JPG", scene, exif=exif),
+        saved(folder, "grey.jpeg", scene.convert("L")),
+        saved(folder, "w.webp", scene, lossless=True),
+        saved(folder, "b.bmp", scene),
+        saved(folder, "t.tif", scene),
+        saved(folder, "1 bit.tiff", scene.convert("1")),
+        saved(folder, "翻越 护栏/深 层/图片 1.jpg", scene),
+        saved(folder, "a b & 'c' #1%20.jpg", scene),
+        saved(folder, "one pixel.png", Image.fromarray(SCENE[:1, :1])),
+        saved(folder, "line.png", Image.fromarray(np.zeros((2, 900, 3), np.uint8))),
+    ]
+
+
+def broken(folder: Path) -> dict[str, str]:
+    frames = [Image.fromarray(SCENE), Image.fromarray(255 - SCENE)]
+    saved(folder, "animated.webp", frames[0], save_all=True, append_images=frames[1:])
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "PNG")
+    (folder / "cut.png").write_bytes(buffer.getvalue()[:-40])
+    (folder / "html.jpg").write_text("<html>404</html>", encoding="utf-8")
+    (folder / "bomb.png").write_bytes(_png_header(100_000, 100_000))
+    (folder / "dangling.jpg").symlink_to(folder / "nowhere.jpg")
+    return {
+        "animated.webp": "animated",
+        "cut.png": "truncated or damaged",
+        "html.jpg": "not a picture",
+        "bomb.png": "too large",
+        "dangling.jpg": "no such file",
+    }
+
+
+def _png_header(width: int, height: int) -> bytes:
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)) + b"\0\0\0\x09IDAT"
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_every_kind_of_picture_is_judged_or_reported(tmp_path: Path, batch_size: int) -> None:
+    folder, output = tmp_path / "pics", tmp_path / "out"
+    good = every_kind(folder)
+    bad = broken(folder)
+    summary = infer_folder(FakeNetwork(batch_size=batch_size), folder, [*good, *bad], output, ACTION, {})
+    assert (summary["ok"], summary["unreadable"]) == (len(good), len(bad))
+    lines = {line["file"]: line for line in map(json.loads, (output / "results.jsonl").read_text("utf-8").splitlines())}
+    for name in good:
+        upright = read_picture(folder / name)
+        assert (lines[name]["height"], lines[name]["width"]) == upright.shape[:2], name
+        assert read_picture(output / lines[name]["rendered"]).shape == upright.shape, name
+        assert (output / name).read_bytes() == (folder / name).read_bytes(), name
+    for name, reason in bad.items():
+        assert lines[name]["status"] == "unreadable"
+        assert reason in lines[name]["error"]
+    assert (lines["turned.JPG"]["width"], lines["turned.JPG"]["height"]) == (120, 200)
+
+
+def test_rendered_names() -> None:
+    assert rendered_name("a/b.c.jpg") == "a/b.c_rendered.jpg"
+    assert rendered_name("B.JPG") == "B_rendered.JPG"
+    assert rendered_name("x.gif") == "x_rendered.jpg"
+
+
+@pytest.mark.parametrize("size", [(9000, 6700), (6700, 9000), (4500, 40)])
+def test_huge_pictures_have_results_in_their_own_coordinates(tmp_path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    scene = np.full((height, width, 3), 120, np.uint8)
+    cv2.imwrite(str(tmp_path / "huge.jpg"), scene, [cv2.IMWRITE_JPEG_QUALITY, 40])
+    small = cv2.resize(scene, (max(1, width // 10), max(1, height // 10)))
+    cv2.imwrite(str(tmp_path / "small.jpg"), small)
+    network = FakeNetwork(insize=96)
+    huge = infer_one_pic(network, tmp_path, "huge.jpg", tmp_path / "out")
+    like = infer_one_pic(network, tmp_path, "small.jpg", tmp_path / "out")
+    assert (huge.width, huge.height) == size
+    assert len(huge.persons) == len(like.persons)
+    for one, other in zip(huge.persons, like.persons):
+        found = one.keypoints[:, 2] > 0
+        assert (one.keypoints[~found] == 0).all()
+        expected = (other.keypoints[found, :2] + 0.5) * (width / small.shape[1], height / small.shape[0]) - 0.5
+        assert np.abs(one.keypoints[found, :2] - expected).max() < 0.02 * max(size)
+    drawn = read_picture(tmp_path / "out/huge_rendered.jpg")
+    assert max(drawn.shape) <= SHOWN_SIDE_MAX
+    assert abs(drawn.shape[1] / drawn.shape[0] / (width / height) - 1) < 0.03
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from src.actions import find_action
+from src.infer.run import infer_folder, judge_pictures
+from src.progress import StageTimes
+from tests.infer.fakes import FakeNetwork
+folder, output = Path(sys.argv[1]), Path(sys.argv[2])
+names = sorted(path.name for path in folder.iterdir())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+infer_folder(FakeNetwork(), folder, names, output, find_action("climb_up"), {})
+sys.stdout.write(str((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024))
+"""
+
+
+def test_60_megapixels_stay_within_memory(tmp_path: Path, root: Path) -> None:
+    folder = tmp_path / "pics"
+    folder.mkdir()
+    scene = cv2.resize(SCENE, (9000, 6700))
+    for i in range(6):
+        cv2.imwrite(str(folder / f"{i}.jpg"), scene, [cv2.IMWRITE_JPEG_QUALITY, 50])
+    command = [sys.executable, "-c", PEAK, str(folder), str(tmp_path / "out")]
+    grown_mb = int(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=300).stdout)
+    # Six such pictures are 1085 MB as pixels; read at half their sides, a handful in the pipeline is what counts.
+    assert grown_mb < 600
+
+
+def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
+    folder = tmp_path / "pics"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "0.jpg"), cv2.resize(SCENE, (300, 200)))
+    names = ["0.jpg"]
+    for i in range(1, 300):
+        os.link(folder / "0.jpg", folder / f"{i}.jpg")
+        names.append(f"{i}.jpg")
+    network = FakeNetwork(insize=48)
+    results = judge_pictures(network, folder, names, tmp_path / "out", ACTION, StageTimes())
+    tracemalloc.start()
+    try:
+        for _ in range(60):
+            next(results)
+        early = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        for _ in results:
+            pass
+        late, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert late - early < 240 * 600, "far less than a picture for each of 240"
+    assert peak - early < 5_000_000
