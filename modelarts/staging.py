@@ -15,7 +15,7 @@ from typing import Any
 import obs_sync
 from modelarts.arrivals import Arrivals, Errand, storage_settings
 from modelarts.copying import copy_names
-from modelarts.node import Tell, once_per_node
+from modelarts.node import Board, Tell, once_per_node
 from src.data.coco import Selection, open_index
 from src.data.order import epoch_order
 from src.data.packed import SHARD_INDEX, packed_file_names
@@ -38,8 +38,11 @@ class Site:
 
     def once(self, kind: str, target: Path, work: Callable[[Tell], Any]) -> Any:
         """What `work` returns; one process of the node does it for all that bring the same kind to the same place."""
-        name = f"{kind}-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
-        return once_per_node(self.node, name, work, self.stalled_s)
+        return once_per_node(self.node, _board_name(kind, target), work, self.stalled_s)
+
+    def last(self, kind: str, target: Path) -> Any:
+        """What the last such work returned, in this start of the job or an earlier one; None when it failed."""
+        return Board(self.node, _board_name(kind, target)).outcome().get("value")
 
     @property
     def node(self) -> Path:
@@ -49,6 +52,10 @@ class Site:
     def copy_of(self, url: str) -> Path:
         """Where the copy of an object or folder lies."""
         return self.scratch / "staged" / url.split("://", 1)[1].strip("/")
+
+
+def _board_name(kind: str, target: Path) -> str:
+    return f"{kind}-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
 
 
 def under(base: str, path: str) -> str:
@@ -174,11 +181,13 @@ def _streamed_pictures(
 
     Copies of an older version are removed before anybody can read them.
     """
-    name = f"pictures-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
+    name = _board_name("pictures", target)
     errand = Errand(url, str(target.absolute()), str(site.node), name, (), storage_settings())
     started: list[Arrivals] = []
 
     def compare(tell: Tell) -> dict[str, Any]:
+        if (last := site.last("compare", target)) and errand.is_under_way():
+            return dict(last)  # this rank is late: others train on these files already
         tell(f"compares {len(index)} pictures with {url}")
         result = copy_names(url, str(target), index.names.tolist(), tell, dry_run=True)
         there = leave_out(index, result.missing, url, config.missing_pictures_max)
@@ -190,7 +199,7 @@ def _streamed_pictures(
         if due:
             started.append(Arrivals(errand, site.stalled_s))
             started[0].start()
-        return {"missing": result.missing, "due": len(due), "listed": result.listed}
+        return {"missing": result.missing, "due": len(due)}
 
     with site.startup("staging pictures") as phase:
         found = site.once("compare", target, compare)
@@ -202,7 +211,7 @@ def _streamed_pictures(
 def _fetch_shards(url: str, site: Site) -> bool:
     """Copy a packed data set's shards, once per node; False where the address holds none. Shards are never streamed."""
     folder = site.copy_of(url)
-    if not obs_sync.exists(obs_sync.join(url, SHARD_INDEX)):
+    if not site.once("packed", folder, lambda _tell: obs_sync.exists(obs_sync.join(url, SHARD_INDEX))):
         (folder / SHARD_INDEX).unlink(missing_ok=True)  # of shards that were there once
         return False
     _fetch_names(url, folder, [SHARD_INDEX], "shard index", site)
