@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.node import Board, NodeError, Patience
+from modelarts.node import POLL_S, Board, NodeError, Patience
 
 ROOT = Path(__file__).resolve().parents[1]
 LOOK_S = 0.02
 CHECK_S = 0.5
+PARENT_CHECK_S = 1.0
 ENDS_S = 5.0  # time for files that are on their way, and to note what is there for the next start
+ORPHAN_S = PARENT_CHECK_S + ENDS_S + 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,16 @@ class Errand:
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
         part.replace(self.file)
+
+    def is_under_way(self) -> bool:
+        """Whether a copying process is at work, other than one that is about to follow its parent."""
+        lock, end = self.board.lock, time.monotonic() + ORPHAN_S
+        while not lock.take():
+            if time.monotonic() > end:
+                return True
+            time.sleep(POLL_S)
+        lock.release()
+        return False
 
     @classmethod
     def read(cls, file: Path) -> Errand:

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import obs_sync
-from modelarts.arrivals import ENDS_S, Errand, Wishes, in_turn
+from modelarts.arrivals import ENDS_S, PARENT_CHECK_S, Errand, Wishes, in_turn
 from modelarts.node import Tell
 
 logger = logging.getLogger(__name__)
 
-PARENT_CHECK_S = 1.0
 LOCK_TRIES, LOCK_PAUSE_S = 20, 0.1
 
 

@@ -165,6 +165,15 @@ def test_a_killed_copier_is_followed_by_another(
     assert again <= 16  # only those that were on their way
 
 
+def test_a_late_rank_does_not_disturb_the_stream(rank: Rank, proxy: FaultProxy) -> None:
+    proxy.add("slow", match=r"GET /staging/coco/train/\d", times=None, arg=BYTES / 5)  # 15 s for all of them
+    first = rank("--stage=stream")
+    wait_until(lambda: len(fetched(proxy)) > 16)
+    late = rank("--stage=stream")
+    assert [result(process)["pictures"] for process in (first, late)] == [PICTURES] * 2
+    assert fetched(proxy) == all_objects()
+
+
 def test_the_ranks_hear_why_the_copying_one_failed(rank: Rank, proxy: FaultProxy) -> None:
     proxy.add("status", match=r"GET /staging/coco/train/007", times=None, arg=403)
     proxy.add("slow", match=r"GET /staging/coco/train/01", times=None, arg=BYTES)  # time for all to come and wait
