@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,28 +65,32 @@ class Table:
     owner: NDArray[np.int64]
     positive: NDArray[np.bool_]
 
-    def alarms(self, setting: Setting) -> NDArray[np.bool_]:
-        """Whether each picture raises an alarm: in one of its persons the action certainly occurs."""
+    def alarms(self, setting: Setting) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Whether each picture raises an alarm (in one of its persons the action certainly occurs), or is undecided."""
         thresholds, counts = setting
         swept = iter(thresholds)
         verdicts = {
             column.declared.label: column.verdicts(next(swept) if column.fixed is None else 0.0)
             for column in self.columns
         }
-        certain, _ = with_counts(self.action.occurs_when, iter(counts)).answer(verdicts)
-        alarm = np.zeros(len(self.positive), dtype=bool)
+        certain, possible = with_counts(self.action.occurs_when, iter(counts)).answer(verdicts)
+        alarm, open_ = np.zeros((2, len(self.positive)), dtype=bool)
         alarm[self.owner[np.asarray(certain, dtype=bool)]] = True
-        return alarm
+        open_[self.owner[np.asarray(possible, dtype=bool)]] = True
+        return alarm, open_ & ~alarm
 
     def confusion(self, setting: Setting, pictures: NDArray[np.bool_] | None = None) -> Confusion:
         """The counts of a setting on all pictures, or on the chosen ones."""
         chosen = np.ones(len(self.positive), dtype=bool) if pictures is None else pictures
-        alarm, positive = self.alarms(setting)[chosen], self.positive[chosen]
+        alarm, undecided = (verdict[chosen] for verdict in self.alarms(setting))
+        positive = self.positive[chosen]
         return Confusion(
             true_yes=int((alarm & positive).sum()),
             false_yes=int((alarm & ~positive).sum()),
             missed=int((~alarm & positive).sum()),
             true_no=int((~alarm & ~positive).sum()),
+            undecided_positive=int((undecided & positive).sum()),
+            undecided_negative=int((undecided & ~positive).sum()),
         )
 
     def declared_setting(self) -> Setting:
@@ -143,9 +147,7 @@ def cross_validate(table: Table, folds: int, beta: float = 1.0) -> Confusion:
     """Tune on all folds but one and count on that one, in turn: what to expect on pictures that were not seen."""
     fold_of = _folds(table.positive, folds)
     parts = [table.confusion(tune(table, beta, fold_of != fold)[0], fold_of == fold) for fold in range(folds)]
-    return Confusion(
-        *(sum(getattr(part, name) for part in parts) for name in ("true_yes", "false_yes", "missed", "true_no"))
-    )
+    return Confusion(**{field.name: sum(getattr(part, field.name) for part in parts) for field in fields(Confusion)})
 
 
 def best_curve(table: Table, settings: Iterable[Setting]) -> list[tuple[Setting, Confusion]]:

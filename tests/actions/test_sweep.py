@@ -59,10 +59,11 @@ def test_the_table_judges_as_the_judge_does() -> None:
         thresholds = (rng.choice([0.0, rng.uniform(-1, 1)]), rng.uniform(-1, 1), rng.uniform(-1, 1), rng.uniform(0, 90))
         setting = thresholds, (float(rng.integers(1, 4)),)
         action = table.declare(setting)
-        alarms = [judge_picture(picture, action).occurred is True for picture in found]
-        assert table.alarms(setting).tolist() == alarms
-        confusion = count((picture.positive, alarm) for picture, alarm in zip(found, alarms))
-        assert table.confusion(setting) == confusion
+        verdicts = [judge_picture(picture, action).occurred for picture in found]
+        alarms, undecided = table.alarms(setting)
+        assert alarms.tolist() == [verdict is True for verdict in verdicts]
+        assert undecided.tolist() == [verdict is None for verdict in verdicts]
+        assert table.confusion(setting) == count((one.positive, verdict) for one, verdict in zip(found, verdicts))
 
 
 def test_declared_setting_gives_back_the_action() -> None:
@@ -124,5 +125,5 @@ def test_never_worse_than_the_declaration_and_repeatable() -> None:
 def test_pictures_without_persons_raise_no_alarm() -> None:
     empty = [Picture(f"{place}.jpg", Path("."), place % 2 == 0, ()) for place in range(4)]
     table = measure_all(load_actions(ACTION)["up"], empty)
-    assert not table.alarms(table.declared_setting()).any()
+    assert not np.any(table.alarms(table.declared_setting()))
     assert tune(table)[0] == table.declared_setting()
