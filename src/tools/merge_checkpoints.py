@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.errors import CheckpointError, OutputError
+from src.errors import CheckpointError, JobError, OutputError
 from src.progress import Progress
 from src.tools.checkpoint_sets import CheckpointSet, complete_sets, list_checkpoints, set_by_template
 from src.tools.command import make_parser, positive, run_command
 from src.tools.merging import Merged, merge_replicas, merge_slices, read_strategy, sliced_names
-from src.tools.storage import add_storage_arguments, is_local, open_folder
+from src.tools.storage import add_storage_arguments, is_local, open_folder, storage_errors
 from src.train.manifest import MANIFEST_ENDING, Manifest, file_sha256
 
 logger = logging.getLogger(__name__)
@@ -141,6 +141,13 @@ def _merge_newest(
 
 
 def _work(arguments: argparse.Namespace) -> int:
+    try:
+        return _merge(arguments)
+    except storage_errors() as error:
+        raise JobError(str(error)) from None
+
+
+def _merge(arguments: argparse.Namespace) -> int:
     filesystem, root = open_folder(arguments.checkpoint_root_path, arguments.storage_mode, arguments.obs_local_root)
     candidates = _candidates(filesystem, list_checkpoints(filesystem, root), arguments)
     if not arguments.force:

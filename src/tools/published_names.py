@@ -72,7 +72,7 @@ def body_model_layers() -> Mapping[str, str]:
 def _finder(network: str, arrays: Arrays) -> tuple[Callable[[str], str], Arrays]:
     """How a parameter's key is found, and the arrays under such keys."""
     if network == "mobilenet_v2":
-        return _small_network_key, arrays
+        return small_network_key, arrays
     body = {}
     for key, array in arrays.items():
         match = _BODY_LAYER.search(key)
@@ -86,7 +86,7 @@ def _body_model_key(name: str) -> str:
     return f"{body_model_layers()[layer]}.{kind}"
 
 
-def _small_network_key(name: str) -> str:
+def small_network_key(name: str) -> str:
     """`Openpose/MConv_Stage1_L1_2_pointwise/BatchNorm/gamma` for `stage_1.L1.1.pointwise.bn.gamma`, and so on."""
     parts = name.split(".")
     kind = f"BatchNorm/{_BATCHNORM_NAMES[parts[-1]]}" if parts[-2] == "bn" else "weight"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
 
 import fsspec
@@ -37,3 +38,9 @@ def open_folder(path: str, storage_mode: str | None = None, obs_local_root: str 
 def is_local(filesystem: Any) -> bool:
     """Whether paths of this filesystem are paths of this machine."""
     return isinstance(filesystem, LocalFileSystem)
+
+
+def storage_errors() -> tuple[type[Exception], ...]:
+    """The kinds of errors that obs:// paths raise, for an except clause; none while no such path was opened."""
+    module = sys.modules.get("obs_sync.errors")
+    return (module.ObsSyncError,) if module is not None else ()

@@ -183,6 +183,10 @@ def test_newest_complete_step_in_obs_is_found_and_published(store: Path, capsys:
     assert "rank 1, 2 of 3 missing" in capsys.readouterr().err
     assert run("obs://bucket/none", *arguments, template=None) == 2
     assert "no such folder" in capsys.readouterr().err
+    assert run("obs://Not A Bucket/none", *arguments, template=None) in (1, 2)
+    assert capsys.readouterr().err.count("\n") == 1
+    assert run("obs://bucket/none", "--storage_mode=obs", template=None) in (1, 2)
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def state(checkpoint: Path, rank: int, rank_size: int, sha256: str = "") -> None:

@@ -1,0 +1,95 @@
+"""Every command of docs/tools.md runs, one after the other, and every tool has its section."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+import obs_sync
+from src.net.build import build_network, choose_device
+from src.train.checkpoint import network_meta, write_checkpoint
+from src.train.manifest import CheckpointName
+
+TOOLS = "merge_checkpoints labelme2coco coco2labelme gen_ignore_mask evaluate export import_weights pack_dataset"
+
+
+@pytest.fixture(scope="module")
+def page(root: Path) -> str:
+    return (root / "docs" / "tools.md").read_text(encoding="utf-8")
+
+
+def commands(page: str) -> list[list[str]]:
+    """The commands of all bash blocks, continued lines joined."""
+    blocks = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
+    return [shlex.split(line) for line in "\n".join(blocks).replace("\\\n", " ").splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder where the commands find what the page speaks of: weights of one stage, checkpoints of several cards."""
+    folder = tmp_path_factory.mktemp("desk")
+    choose_device("CPU")
+    ms.set_seed(2)
+    network = build_network("mobilenet_v2", 1)
+    meta = network_meta("mobilenet_v2", 1)
+    write_checkpoint(network, folder / "m.ckpt", meta)
+    for rank in range(4):
+        name = CheckpointName(rank, 1000, 103)
+        for target in (folder / "A", folder / "obs_root/bucket/output/ep2_np4" / f"ckpt_{rank}"):
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / "m.ckpt", target / str(name))
+    yield folder
+    obs_sync.configure()
+
+
+def test_every_tool_has_a_section_and_help(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for tool in TOOLS.split():
+        assert tool in page
+        with pytest.raises(SystemExit) as stopped:
+            importlib.import_module(f"src.tools.{tool}").main(["--help"])
+        assert stopped.value.code == 0
+        assert f"python -m src.tools.{tool}" in capsys.readouterr().out
+
+
+def test_commands_run_in_their_order(page: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk)
+    seen = []
+    for command in commands(page):
+        assert command[:2] == ["python", "-m"], command
+        tool = command[2].rsplit(".", 1)[-1]
+        seen.append(tool)
+        arguments = command[3:]
+        if tool == "import_weights":
+            published_weights(desk)
+            arguments = [each for each in arguments if not each.startswith("--golden")]
+        if "--network=mobilenet_v2" in arguments:
+            arguments.append("--stages=1")
+        assert importlib.import_module(f"src.tools.{tool}").main(arguments) == 0, command
+    assert set(TOOLS.split()) <= set(seen)
+    for name in (
+        *("A/openpose-train-rank-1000_103.ckpt", "obs_root/bucket/output/ep2_np4/openpose-train-rank-1000_103.ckpt"),
+        *("corrected.json", "look", "models/m.ckpt", "evaluation/precision_recall.png", "models/any_size.mindir"),
+        *("models/small.onnx", "packed/shards.json"),
+    ):
+        assert (desk / name).exists(), name
+
+
+def published_weights(folder: Path) -> None:
+    """The small network's weights as they are published, but random."""
+    from src.tools.published_names import small_network_key
+
+    arrays = {}
+    for parameter in build_network("mobilenet_v2", 1).get_parameters():
+        array = parameter.asnumpy()
+        if array.ndim == 4:
+            array = array.transpose(2, 3, 0, 1) if "depthwise" in parameter.name else array.transpose(2, 3, 1, 0)
+        arrays[small_network_key(parameter.name)] = array
+    np.savez(folder / "openpose_mobilenet_v2.npz", **arrays)
