@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Callable
 
 from obs_sync import urls
 from obs_sync.errors import NotFound, Refused
@@ -60,11 +62,15 @@ def in_order(files: Sequence[File], order: Iterable[str]) -> Iterator[File]:
 def judged(files: Sequence[File], target: Place) -> Iterator[File]:
     """The files, each with what keeps it from the target: an unsafe name, a long key, being a folder as well."""
     folders = {parent for file in files if not file.skip for parent in _parents(file.name)}
+    inside = lru_cache(None)(_inside)  # few folders, many files
     for file in files:
-        yield file if file.problem or file.skip else replace(file, problem=_problem(file, target, folders))
+        if not (file.problem or file.skip) and (problem := _problem(file, target, folders, inside)):
+            yield replace(file, problem=problem)
+        else:
+            yield file
 
 
-def _problem(file: File, target: Place, folders: set[str]) -> str:
+def _problem(file: File, target: Place, folders: set[str], inside: Callable[[str, str], bool]) -> str:
     if isinstance(target, RemotePlace):
         if file.info is None and (problem := urls.name_problem(file.name)):
             return problem
@@ -73,7 +79,11 @@ def _problem(file: File, target: Place, folders: set[str]) -> str:
         return problem
     if file.name in folders:
         return "the name is a file and a folder at once, which no disk can hold"
-    return "" if _inside(target.path, target.path_of(file.name)) else "a symbolic link leads out of the target folder"
+    return (
+        ""
+        if inside(target.path, os.path.dirname(target.path_of(file.name)))
+        else "a symbolic link leads out of the target folder"
+    )
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -82,9 +92,9 @@ def _parents(name: str) -> Iterator[str]:
         yield name
 
 
-def _inside(folder: str, path: str) -> bool:
+def _inside(folder: str, other: str) -> bool:
     real = os.path.realpath(folder)
-    return os.path.commonpath([real, os.path.realpath(os.path.dirname(path))]) == real
+    return os.path.commonpath([real, os.path.realpath(other)]) == real
 
 
 def present(target: Place, files: Sequence[File]) -> dict[str, File]:

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+from functools import lru_cache
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class TagBook:
     def __init__(self, folder: str) -> None:
         self._lock = threading.Lock()
         self._new: dict[str, tuple[str, str]] = {}
+        self._real = lru_cache(None)(os.path.realpath)  # of few folders with many files
         self._base: sqlite3.Connection | None = None
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -49,7 +51,7 @@ class TagBook:
 
     def tag(self, path: str) -> str:
         """The ETag the file is known to have, or an empty text."""
-        path = os.path.realpath(path)
+        path = self._key(path)
         with self._lock:
             row = self._new.get(path) or self._row(path)
         with contextlib.suppress(OSError):
@@ -59,7 +61,7 @@ class TagBook:
 
     def note(self, path: str, etag: str) -> None:
         """Remember that the file, as it is now, has this ETag."""
-        path = os.path.realpath(path)
+        path = self._key(path)
         with contextlib.suppress(OSError):
             entry = (stamp(path), etag)
             with self._lock:
@@ -99,6 +101,10 @@ class TagBook:
             self._give_up(error)
         else:
             self._new.clear()
+
+    def _key(self, path: str) -> str:
+        folder, name = os.path.split(path)
+        return os.path.join(self._real(folder or "."), name)
 
     def _row(self, path: str) -> tuple[str, str] | None:
         if self._base is None:
