@@ -79,8 +79,10 @@ def main() -> int:
     results = max((OBS_ROOT / "demo" / "output_img").glob("output_img*"))
     recall = keypoint_recall(unseen, _found_persons(results / RESULTS_FILE))
     print(f"demo: rendered pictures in {results}")
-    print(f"demo: of the visible keypoints in {UNSEEN_PICTURES} unseen pictures {recall:.0%} were found within 10 % "
-          "of the person's height")
+    print(
+        f"demo: of the visible keypoints in {UNSEEN_PICTURES} unseen pictures {recall:.0%} were found within 10 % "
+        "of the person's height"
+    )
     seconds = time.monotonic() - started
     print(f"demo: keypoint_recall={recall:.2f} seconds={seconds:.0f} report={results / 'index.html'}")
     return 0

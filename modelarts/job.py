@@ -28,14 +28,14 @@ DRAIN_WHEN_STOPPED_S = 10.0
 
 TRAINING_EXAMPLES = """examples:
   python train_start.py --data_url=obs://bucket/coco2017 --train_url=obs://bucket/output/ep2_np1
-  python train_start.py --data_url=./coco --train_url=./output --network=mobilenet_v2 --batch_size=8 --max_epoch_train=20
+  python train_start.py --data_url=./coco --train_url=./output --network=mobilenet_v2 --max_epoch_train=20
   python train_start.py … --load_pretrain=True --pretrained_model_folder_path_obs=obs://bucket/models
 """
 INFERENCE_EXAMPLES = """examples:
   python test_tmp.py --target_action_type=climb_up --pic_folder_path_relative=./pics \\
       --checkpoint_folder_path_relative=./models --checkpoint_filename=model.ckpt
-  python test_tmp.py --is_model_arts=True --target_action_type=climb_over_fence --pic_folder_path_obs=obs://bucket/pics \\
-      --checkpoint_folder_path_obs=obs://bucket/models --output_path_root_obs=obs://bucket/job
+  python test_tmp.py --is_model_arts=True --target_action_type=climb_over_fence \\
+      --pic_folder_path_obs=obs://bucket/pics --checkpoint_folder_path_obs=obs://bucket/models --output_path_root_obs=obs://bucket/job
 """
 
 

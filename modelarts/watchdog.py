@@ -137,7 +137,7 @@ class Watch:
             logger.warning("%s: cannot be written: %s", path, error)
 
     def _read(self, rank: int) -> dict[str, Any] | None:
-        """What a rank said last in this start of the job; None when it has said nothing yet, or runs on another node."""
+        """What a rank said last in this start of the job; None when it has said nothing, or runs on another node."""
         try:
             said = json.loads(self._path(rank).read_text(encoding="utf-8"))
         except (OSError, ValueError):

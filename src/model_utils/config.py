@@ -1,7 +1,7 @@
 """From `default_config.yaml` and the command line to one validated, frozen `Config`; nothing else happens here.
 
-Every key of the YAML file is a field of `Config` with the same name, and a hyperparameter `--key=value` of both jobs. The YAML
-file says value, unit, meaning, choices and range; the field says the type.
+Every key of the YAML file is a field of `Config` with the same name, and a hyperparameter `--key=value` of both jobs.
+The YAML file says value, unit, meaning, choices and range; the field says the type.
 """
 
 from __future__ import annotations
@@ -31,7 +31,17 @@ ALIASES = {"-tat": "target_action_type"}
 
 #: Arguments that the platform adds by itself; they are no misspelt hyperparameters.
 PLATFORM_ARGUMENTS = frozenset(
-    {"init_method", "rank", "world_size", "task_index", "num_gpus", "device_num", "job_name", "ps_hosts", "worker_hosts"}
+    {
+        "init_method",
+        "rank",
+        "world_size",
+        "task_index",
+        "num_gpus",
+        "device_num",
+        "job_name",
+        "ps_hosts",
+        "worker_hosts",
+    }
 )
 
 
@@ -164,7 +174,7 @@ def setting_types() -> dict[str, Any]:
 
 
 def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting], Mapping[str, Any]]:
-    """The annotated settings of the YAML file and its raw `actions` section; ConfigError when it is not of that form."""
+    """The annotated settings of the YAML file and its raw `actions` section; ConfigError when it has another form."""
     document = _read_yaml(path)
     actions = document.pop(ACTIONS_KEY, {})
     settings = {}
@@ -185,7 +195,7 @@ def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting],
 def parse_config(argv: Sequence[str], prog: str, examples: str = "") -> Config:
     """Validated configuration: default_config.yaml, then `config_path` (flat `key: value` YAML), then the command line.
 
-    Unknown arguments are the platform's and only warned about, unless they nearly match a setting: that is a misspelling.
+    Unknown arguments are the platform's and only warned about, unless they nearly match a setting: a misspelling.
     Raises ConfigError (one line, names the key) before anything is done; `--help` prints all settings and exits.
     """
     settings, actions_section = read_settings()
@@ -196,7 +206,9 @@ def parse_config(argv: Sequence[str], prog: str, examples: str = "") -> Config:
 
 
 def build_config(
-    given: Mapping[str, Any], settings: Mapping[str, Setting] | None = None, actions_section: Mapping[str, Any] | None = None
+    given: Mapping[str, Any],
+    settings: Mapping[str, Setting] | None = None,
+    actions_section: Mapping[str, Any] | None = None,
 ) -> Config:
     """A `Config` from values by name (text or typed) over the defaults; unknown names are errors."""
     if settings is None or actions_section is None:
@@ -210,9 +222,9 @@ def build_config(
     }
     actions = load_actions(values["actions_file"] or actions_section)
     if values["target_action_type"] not in actions:
-        action = values["target_action_type"]
+        action, declared = values["target_action_type"], ", ".join(actions)
         raise ConfigError(
-            f"target_action_type: unknown action '{action}'{_did_you_mean(action, actions)}; declared: {', '.join(actions)}"
+            f"target_action_type: unknown action '{action}'{_did_you_mean(action, actions)}; declared: {declared}"
         )
     config = Config(**values, actions=actions)
     _check_together(config)
@@ -235,7 +247,8 @@ def convert(name: str, raw: Any, kind: Any, setting: Setting) -> Any:
     """One value (text from the command line, or typed from YAML) as the field's type, within choices and range."""
     value = _as_type(name, raw, kind)
     if setting.choices and str(value) not in setting.choices:
-        raise ConfigError(f"{name}: '{value}' is not one of {', '.join(setting.choices)}{_did_you_mean(str(value), setting.choices)}")
+        hint = _did_you_mean(str(value), setting.choices)
+        raise ConfigError(f"{name}: '{value}' is not one of {', '.join(setting.choices)}{hint}")
     numbers = value if isinstance(value, tuple) else (value,) if isinstance(value, (int, float)) else ()
     for number in numbers:
         if setting.min is not None and number < setting.min:
@@ -249,7 +262,16 @@ def _as_type(name: str, raw: Any, kind: Any) -> Any:
     if kind is str:
         return "" if raw is None else _unquoted(str(raw))
     if kind is bool:
-        words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+        words = {
+            "true": True,
+            "1": True,
+            "yes": True,
+            "on": True,
+            "false": False,
+            "0": False,
+            "no": False,
+            "off": False,
+        }
         word = _unquoted(str(raw)).lower()
         if word not in words:
             raise ConfigError(f"{name}: '{raw}' is neither True nor False")

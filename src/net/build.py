@@ -16,7 +16,8 @@ from src.net.openposenet import StagedNet, openpose_vgg19
 
 logger = logging.getLogger(__name__)
 
-#: MindSpore 2.9 and 2.10 run float32 convolutions on oneDNN's reference kernel on AVX-512 processors, 100 times too slow.
+#: On AVX-512 processors MindSpore 2.9 and 2.10 run float32 convolutions on oneDNN's reference kernel, 100 times too
+#: slowly, unless this environment variable keeps them from it.
 ONEDNN_ISA = ("ONEDNN_MAX_CPU_ISA", "AVX2")
 
 
@@ -76,4 +77,6 @@ def _prefer_fast_cpu_kernels() -> None:
     name, value = ONEDNN_ISA
     if name not in os.environ:
         os.environ[name] = value
-        logger.info("%s=%s set: without it this MindSpore's convolutions are far slower on some processors", name, value)
+        logger.info(
+            "%s=%s set: without it this MindSpore's convolutions are far slower on some processors", name, value
+        )

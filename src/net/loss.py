@@ -11,7 +11,7 @@ class PoseLoss(nn.Cell):
     """Sum over the stages of the mean squared errors of PAFs and heatmaps (Cao et al., CVPR 2017, eq. 5).
 
     The mean runs over all cells, the ignored ones counting as zero. Inputs: pictures (N, 3, H, W) uint8 BGR,
-    heatmaps (N, 19, h, w), pafs (N, 38, h, w) and valid_mask (N, 1, h, w), 1 where the loss counts. Output: a float32 scalar.
+    heatmaps (N, 19, h, w), pafs (N, 38, h, w) and valid_mask (N, 1, h, w), 1 where the loss counts. Output: a scalar.
     """
 
     def __init__(self, network: PictureNet) -> None:
@@ -22,5 +22,7 @@ class PoseLoss(nn.Cell):
         stage_pafs, stage_heatmaps = self.network(pictures)
         loss = 0.0
         for paf, heatmap in zip(stage_pafs, stage_heatmaps):
-            loss += ops.square(paf - pafs).mul(valid_mask).mean() + ops.square(heatmap - heatmaps).mul(valid_mask).mean()
+            loss += (
+                ops.square(paf - pafs).mul(valid_mask).mean() + ops.square(heatmap - heatmaps).mul(valid_mask).mean()
+            )
         return loss

@@ -1,7 +1,7 @@
 """The small network: MobileNetV2 of half width and six two-branch stages of separable convolutions.
 
-The architecture is that of the public "mobilenet_v2_small" OpenPose graph of tf-pose-estimation (Apache-2.0), with ordinary
-batch normalisation, so its published weights can be imported (`python -m src.tools.import_weights`).
+The architecture is that of the public "mobilenet_v2_small" OpenPose graph of tf-pose-estimation (Apache-2.0), with
+ordinary batch normalisation, so its published weights can be imported (`python -m src.tools.import_weights`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,14 @@ class ConvNorm(nn.Cell):
     """Convolution without bias, batch normalisation and, unless `act` is empty, ReLU or ReLU6."""
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, group: int = 1, act: str = "", gain: float = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        group: int = 1,
+        act: str = "",
+        gain: float = 1,
     ) -> None:
         super().__init__()
         init = HeNormal(mode="fan_out" if group == 1 else "fan_in", nonlinearity="relu")

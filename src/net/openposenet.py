@@ -1,7 +1,7 @@
-"""OpenPose with the first ten VGG19 layers (Cao et al., CVPR 2017), under the parameter names of the MindSpore reference.
+"""OpenPose on the first ten VGG19 layers (Cao et al., CVPR 2017), with the MindSpore reference's parameter names.
 
-Every network of this package maps a normalised picture batch (N, 3, H, W) to `(pafs, heatmaps)`: one (N, 38, H/8, W/8) and one
-(N, 19, H/8, W/8) tensor for each stage, the last stage's being the result. Branch L1 is the PAFs, L2 the heatmaps.
+Every network of this package maps normalised pictures (N, 3, H, W) to `(pafs, heatmaps)`: for each stage one
+(N, 38, H/8, W/8) and one (N, 19, H/8, W/8) tensor, the last stage's being the result. Branch L1 is the PAFs, L2 the heatmaps.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ STRIDE = 8
 
 
 def cell_to_input(xy_cell: NDArray[Any], stride: int = STRIDE) -> NDArray[Any]:
-    """Map coordinates (any shape, in cells) to network input pixels: cell i is centred on pixel stride·i + (stride−1)/2."""
+    """Map coordinates (in cells) to network input pixels: cell i is centred on pixel stride·i + (stride−1)/2."""
     return np.asarray(xy_cell) * stride + (stride - 1) / 2
 
 
@@ -29,8 +29,8 @@ def input_to_cell(xy_in: NDArray[Any], stride: int = STRIDE) -> NDArray[Any]:
 class Fit:
     """How a picture lies in the network input: scaled to the top left corner, the rest is padding.
 
-    `scale_x`, `scale_y` are input pixels per picture pixel. They differ by less than one input pixel over the whole side,
-    because the scaled side is a whole number of pixels; the inverse below is exact for that real scale.
+    `scale_x`, `scale_y` are input pixels per picture pixel. They differ by less than one input pixel over the whole
+    side, because the scaled side is a whole number of pixels; the inverse below is exact for that real scale.
     """
 
     width_px: int

@@ -67,7 +67,7 @@ def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, id
 def write_checkpoint(source: nn.Cell | Iterable[Parameter], path: Path, meta: Mapping[str, Any]) -> None:
     """Save parameters with `meta` (JSON values): written beside, flushed to disk, then renamed into place.
 
-    Raises OutputError when the folder cannot be written or the disk is full; an older file of the name stays whole then.
+    Raises OutputError when the folder cannot be written or the disk is full; an older file of the name stays whole.
     """
     parameters = list(source.get_parameters() if isinstance(source, nn.Cell) else source)
     record = json.dumps({**meta, "parameter_count": len(parameters)})

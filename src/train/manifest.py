@@ -52,9 +52,8 @@ class CheckpointName(NamedTuple):
 class Manifest:
     """What a rank states about its checkpoint of one step.
 
-    `file` is empty when only the digests were published. `sha256` is of the file, `weights_sha256` of what all cards of a
-    data-parallel run must share (all parameters but the batch statistics). `identity` is everything that decides how
-    training runs (see identity.py).
+    `sha256` is of the file, `weights_sha256` of what all cards of a data-parallel run must share (all parameters but
+    the batch statistics). `identity` is everything that decides how training runs (see identity.py).
     """
 
     rank: int

@@ -37,8 +37,8 @@ class TrainStep(nn.Cell):
     """Pictures and targets in, loss out; the weights have moved by one step.
 
     `fix_loss_scale` divides the gradients of the scaled loss by the scale again. `clip_grad` clips each gradient of the
-    *scaled* loss to `clip_norm` and does not divide, as the reference network's training on several cards does: with its
-    small gradients this is close to a step of fixed length, and its learning rates are chosen for that.
+    *scaled* loss to `clip_norm` and does not divide, as the reference network's training on several cards does: with
+    its small gradients this is close to a step of fixed length, and its learning rates are chosen for that.
     """
 
     def __init__(self, loss: PoseLoss, optimizer: Optimizer, settings: StepSettings) -> None:

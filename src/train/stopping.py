@@ -33,7 +33,7 @@ class StopRequest:
     def __bool__(self) -> bool:
         return self.signal_number != 0
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, number: int, _frame: FrameType | None) -> None:
         self.signal_number = number
         signal.signal(number, signal.SIG_DFL)
         logger.warning("%s: stopping after this step", signal.Signals(number).name)

@@ -45,7 +45,8 @@ def join_cards(card: Card, device: str) -> Together:
         found = communication.get_rank(), communication.get_group_size()
         if found != (card.rank, card.rank_size):
             raise ConfigError(
-                f"environment: says rank {card.rank} of {card.rank_size}, MindSpore joined as rank {found[0]} of {found[1]}"
+                f"environment: says rank {card.rank} of {card.rank_size}, MindSpore joined as rank {found[0]} "
+                f"of {found[1]}"
             )
         ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True)
         logger.info("joined %d cards as rank %d", card.rank_size, card.rank)
