@@ -1,7 +1,8 @@
 """OpenPose on the first ten VGG19 layers (Cao et al., CVPR 2017), with the MindSpore reference's parameter names.
 
 Every network of this package maps normalised pictures (N, 3, H, W) to `(pafs, heatmaps)`: for each stage one
-(N, 38, H/8, W/8) and one (N, 19, H/8, W/8) tensor, the last stage's being the result. Branch L1 is the PAFs, L2 the heatmaps.
+(N, 38, H/8, W/8) and one (N, 19, H/8, W/8) tensor, the last stage's being the result. Branch L1 is the PAFs, L2 the
+heatmaps.
 """
 
 from __future__ import annotations
