@@ -35,6 +35,8 @@ except ImportError:  # Windows: downloads work there, but start over after a kil
 
 logger = logging.getLogger(__name__)
 
+_DOWN_PER_UP = 2  # ranges wait for the disk as well as for the network, so there are more of them than of parts
+
 
 def damaged(problem: str, url: str) -> Integrity:
     """The error for bytes that are not what the store holds; trying again may bring the right ones."""
@@ -156,7 +158,7 @@ def _fetch_missing(whole: _Whole, partial: _Partial, on_bytes: OnBytes) -> None:
         on_bytes(sink.size)
 
     missing = [number for number in range(-(-info.size // whole.part_size)) if number not in partial.done]
-    for_each(missing, fetch, whole.store.settings.part_threads)
+    for_each(missing, fetch, _DOWN_PER_UP * whole.store.settings.part_threads)
 
 
 def _fetch_again(whole: _Whole, partial: _Partial) -> None:

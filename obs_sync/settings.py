@@ -44,7 +44,7 @@ class Settings:
     backoff_s: float = 0.5  # first pause, doubled each time up to max_backoff_s, with jitter
     max_backoff_s: float = 20.0
     threads: int = 16  # files at a time
-    part_threads: int = 4  # parts of one big file at a time
+    part_threads: int = 4  # parts of one big file at a time on the way up, twice as many on the way down
     part_size: int = 16 << 20
     multipart_from: int = 64 << 20  # smaller files go in one piece
     state_dir: str = ""  # where resumable uploads and known ETags are noted; default: a folder of this user in /tmp

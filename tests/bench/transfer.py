@@ -235,6 +235,7 @@ def transfer(kind: str, clients: list[Any], source: str, work: Path, turn: int, 
     """Each client uploads the folder and downloads what it has uploaded."""
     for client in clients[turn % len(clients) :] + clients[: turn % len(clients)]:  # nobody is always first
         prefix, target = f"{kind}-{client.name}-{turn}", str(work / f"{kind}-{client.name}")
+        print(f"{kind}, turn {turn + 1}: {client.name}", flush=True)
         results.setdefault((f"{kind} up", client.name), []).append(timed(client.up, source, prefix))
         os.sync()
         results.setdefault((f"{kind} down", client.name), []).append(timed(client.down, prefix, target))
