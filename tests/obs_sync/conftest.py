@@ -64,12 +64,16 @@ def obs_mode(store: ObjectStore) -> ObsFileSystem:
 @pytest.fixture
 def mox(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The file module of a faithful stand-in for the platform's moxing, with the bucket of the contract tests."""
+    forget_moxing()
     monkeypatch.syspath_prepend(str(FAKES / "moxing_image"))
-    for name in [name for name in sys.modules if name.partition(".")[0] == "moxing"]:
-        monkeypatch.delitem(sys.modules, name)
     module = importlib.import_module("moxing.file")
     module.buckets[BUCKET] = {}
     yield module
+    forget_moxing()
+
+
+def forget_moxing() -> None:
+    """Let the next import of moxing begin afresh."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "moxing"]:
         del sys.modules[name]
 

@@ -11,6 +11,7 @@ import pytest
 
 import obs_sync
 from obs_sync import AccessDenied, Integrity, MissingDependency, NotFound, ObsFileSystem, Transient
+from tests.obs_sync.conftest import forget_moxing
 
 
 def once_and_ever(mox: ModuleType, function: str, what: Any, ever: bool) -> None:
@@ -147,8 +148,7 @@ def test_one_listing_a_folder(mox: ModuleType, moxing_mode: ObsFileSystem, base:
 
 
 def test_the_other_package_of_that_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in [name for name in sys.modules if name.partition(".")[0] == "moxing"]:
-        monkeypatch.delitem(sys.modules, name)
+    forget_moxing()
     monkeypatch.setitem(sys.modules, "moxing", ModuleType("moxing"))
     with pytest.raises(MissingDependency, match="another program"):
         _ = obs_sync.filesystem("moxing").store
