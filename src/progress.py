@@ -65,9 +65,11 @@ class Progress:
             logger.info("%s", self._line(now, note))
 
     def _remember(self, now: float) -> None:
-        """Keep the moments of the last RATE_OVER_S seconds, and at least one to compare with."""
+        """Keep the moments of the last RATE_OVER_S seconds, without the time before the first item (compiling, say)."""
         if now - self._recent[-1][0] >= 0.5 or len(self._recent) == 1:
             self._recent.append((now, self._done))
+            if len(self._recent) == 3 and self._recent[0][1] == 0:
+                self._recent.popleft()
         while len(self._recent) > 2 and now - self._recent[1][0] > RATE_OVER_S:
             self._recent.popleft()
 

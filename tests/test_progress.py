@@ -56,6 +56,16 @@ def test_time_left_forgets_a_slow_beginning(time: Clock, caplog: pytest.LogCaptu
     assert "0:08:" in last
 
 
+def test_compiling_before_the_first_item_does_not_count(time: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    with Progress("pictures", 100) as shown:
+        time.now += 33
+        for _ in range(20):
+            shown.advance()
+            time.now += 1
+    assert ", 1.00/s, 0:01:" in lines(caplog)[-1]
+
+
 def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(progress, "SILENT_AFTER_S", 0.05)

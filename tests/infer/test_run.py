@@ -303,3 +303,31 @@ def test_pictures_judged_in_place_keep_their_originals(photographs: Path, checkp
     infer_one_pic(network, photographs, original.name, photographs)
     assert before == (original.read_bytes(), os.stat(original).st_ino)
     assert (photographs / "000000000785_rendered.jpg").is_file()
+
+
+def test_in_the_cloud_everything_comes_from_obs_and_goes_there(
+    photographs: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bucket = tmp_path / "store/bucket"
+    (bucket / "models").mkdir(parents=True)
+    (bucket / "models/m.ckpt").write_bytes(checkpoint.read_bytes())
+    photographs.rename(bucket / "pics")
+    settings = {
+        "network": "mobilenet_v2",
+        "device_target": "CPU",
+        "is_model_arts": True,
+        "storage_mode": "local",
+        "obs_local_root": tmp_path / "store",
+        "pic_folder_path_obs": "obs://bucket/pics",
+        "checkpoint_folder_path_obs": "obs://bucket/models",
+        "checkpoint_filename": "m.ckpt",
+        "output_path_root_obs": "obs://bucket/job",
+    }
+    assert inference_job([f"--{key}={value}" for key, value in settings.items()]) == 0
+    output = output_folder(bucket / "job/output_img")
+    assert len(read_lines(output)) == 4
+    for line in read_lines(output):
+        assert (output / line["rendered"]).is_file()
+        assert (output / line["file"]).read_bytes() == (bucket / "pics" / line["file"]).read_bytes()
+    assert {"summary.json", "index.html", "results.csv", "run.json"} <= {path.name for path in output.iterdir()}
