@@ -174,12 +174,10 @@ def test_a_late_rank_does_not_disturb_the_stream(rank: Rank, proxy: FaultProxy) 
     assert fetched(proxy) == all_objects()
 
 
-def test_the_ranks_hear_why_the_copying_one_failed(rank: Rank, proxy: FaultProxy) -> None:
+def test_all_ranks_say_which_picture_cannot_be_had(rank: Rank, proxy: FaultProxy) -> None:
     proxy.add("status", match=r"GET /staging/coco/train/007", times=None, arg=403)
-    proxy.add("slow", match=r"GET /staging/coco/train/01", times=None, arg=BYTES)  # time for all to come and wait
     found = [result(process) for process in [rank() for _ in range(3)]]
     assert all("007.jpg" in each["error"] for each in found)
-    assert sum("of this node failed" in each["error"] for each in found) == 2
     assert {each["exit_code"] for each in found} == {1}
 
 
