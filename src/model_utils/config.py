@@ -122,6 +122,7 @@ class Config:
     resume: str
     resume_changed: bool
     hang_timeout: float
+    compile_cache: bool
     log_interval: int
     # inference
     target_action_type: str

@@ -25,6 +25,7 @@ from src.net.build import PictureNet, build_network, choose_device
 from src.net.loss import PoseLoss
 from src.net.weights import load_weights, network_weights, read_checkpoint, vgg_backbone_weights
 from src.train.checkpoint import network_meta, take_snapshot, write_snapshot
+from src.train.compiled import use_compile_cache
 from src.train.exchange import Exchange
 from src.train.identity import run_identity
 from src.train.inputs import Card, TrainingInputs
@@ -91,6 +92,9 @@ def train(
         phase.size_bytes, phase.note = sum(p.nbytes for p in network.get_parameters()), "of parameters"
     loader = build_loader(maker, config.batch_size, card.rank, card.rank_size, workers=_workers(config))
     recipe = choose_recipe(config, card.rank_size, batches_per_epoch(len(maker), config.batch_size, card.rank_size))
+    if config.compile_cache:
+        facts = {**config.settings(), "pictures": len(maker), "cards": card.rank_size, "device": device}
+        use_compile_cache(folder / "compiled", facts)
     step = build_step(PoseLoss(network), recipe.rates, recipe.step)
     run = Run(config, recipe, together, step, identity, exchange, alive, startup)
     alive("looking for a checkpoint to go on from", 0)

@@ -1,0 +1,43 @@
+"""Compiled graphs kept for the next start of the same run in the same container.
+
+MindSpore takes a cached graph for any network of the same code: numbers that are compiled into it (learning rates,
+scales, step counts) are not compared, so that a run with other settings would silently train with the old ones. The
+cache is therefore off unless asked for, and kept apart for everything that may be compiled in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+
+logger = logging.getLogger(__name__)
+
+SOURCES = Path(__file__).resolve().parents[1]
+
+
+def use_compile_cache(folder: Path, facts: Mapping[str, Any]) -> Path:
+    """Have MindSpore keep and take compiled graphs below `folder`; returns the folder for exactly these facts.
+
+    `facts` (JSON values) are the settings and sizes of the run; MindSpore's version and this package's code are added.
+    Call it before the first graph is compiled.
+    """
+    key = json.dumps({"mindspore": ms.__version__, "code": source_digest(SOURCES), **facts}, sort_keys=True)
+    chosen = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+    chosen.mkdir(parents=True, exist_ok=True)
+    ms.set_context(enable_compile_cache=True, compile_cache_path=str(chosen))
+    logger.info("compiled graphs are kept in %s (%s)", chosen, "found some" if any(chosen.iterdir()) else "empty yet")
+    return chosen
+
+
+def source_digest(folder: Path) -> str:
+    """A digest of all Python sources below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
