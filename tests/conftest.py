@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must be set before its first import
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:
