@@ -154,18 +154,18 @@ class ObsOutbox:
         return by_file(line for text in texts for line in parse_lines(text))
 
     def discard(self, names: Sequence[str]) -> None:
-        fs = _filesystem(self._url)
-        for name in names:
-            (self._folder / name).unlink(missing_ok=True)
-        for name in _names_in(self._url):
-            if name.startswith("results.part"):
-                fs.rm_file(under(self._url, name))
+        with self._delivering:  # or a delivery under way would put them back
+            for name in names:
+                (self._folder / name).unlink(missing_ok=True)
+            for name in _names_in(self._url):
+                if name.startswith("results.part"):
+                    _filesystem(self._url).rm_file(under(self._url, name))
 
     def _lines_so_far(self) -> bytes:
         try:
             data = (self._folder / self._journal).read_bytes()
-        except FileNotFoundError:
-            return b""
+        except FileNotFoundError:  # not begun, or discarded: nothing new
+            return self._vouched
         return data[: data.rfind(b"\n") + 1]
 
     def _send(self, names: list[str]) -> None:

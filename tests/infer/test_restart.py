@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from modelarts.results import ObsOutbox
 from src.actions import find_action
 from src.errors import IncompleteError, OutputError
 from src.infer.folders import find_unfinished, new_output_folder, run_digest
@@ -277,3 +278,19 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_files(
     network = FakeNetwork()
     infer_folder(network, pictures, names, folder, ACTION, {})
     assert sum(map(len, network.log)) == COUNT - len(done)
+
+
+def test_what_was_discarded_does_not_come_back(tmp_path: Path) -> None:
+    place, folder = tmp_path / "mounted", tmp_path / "out"
+    with ObsOutbox(folder, str(place), "results.part0.jsonl", every_s=60, look_every_s=1) as outbox:
+        with Journal(folder / "results.part0.jsonl") as journal:
+            journal.append({"file": "a.jpg", "status": "unreadable"})
+        outbox.deliver()
+        assert outbox.collect() == {}, "lines are not delivered before it is said that their files were handed over"
+        outbox.begin()
+        outbox.deliver()
+        assert list(outbox.collect()) == ["a.jpg"]
+        outbox.discard(["results.part0.jsonl"])
+        outbox.deliver()
+        assert list(place.iterdir()) == []
+    assert list(folder.iterdir()) == []
