@@ -3,7 +3,8 @@
     python -m tests.bench.transfer [--repeat 3] [--only small,large,list]
 
 All speak to the same Ceph object gateway (loopback, in memory, AWS V2 or V4 signatures, path style) in turns within one
-run. Ratios are to boto3 in this run. CPU is what the client used, in per cent of one core; one core is the store's.
+run. Ratios are to boto3 in the same turn (their median), as other load on the machine changes from turn to turn. CPU is
+what the client used, in per cent of one core; the store uses the other.
 """
 
 from __future__ import annotations
@@ -276,7 +277,7 @@ def show(results: Results) -> None:
         cpu = statistics.median(run[1] / run[0] for run in runs)
         amount, unit = units[task.split()[0]]
         base = results.get((task, "boto3"))
-        ratio = f"{statistics.median(run[0] for run in base) / seconds:.2f}x" if base else "-"
+        ratio = f"{statistics.median(b[0] / run[0] for b, run in zip(base, runs)):.2f}x" if base else "-"
         times = " ".join(f"{run[0]:.2f}" for run in runs)
         rate = f"{amount / seconds:,.0f} {unit}"
         print(f"{task:<11} {client:<9} {seconds:>8.2f}s {rate:>16} {cpu:>6.0%} {ratio:>9}   {times}")
