@@ -10,8 +10,8 @@ from typing import Any
 
 import obs_sync
 from modelarts.hyperparameters import Hyperparameter, as_text, hyperparameters
-from src.actions.strict_yaml import read_documents
 from src.errors import ConfigError
+from src.strict_yaml import read_documents
 
 JOBS_FOLDER = Path(__file__).resolve().parent / "jobs"
 COMMON_FILE = "common.yaml"

@@ -13,8 +13,8 @@ from typing import Any
 from src.actions.action import ANY_SIDE, SIDES, Action, DeclaredCriterion, Threshold
 from src.actions.combination import AllOf, AnyOf, AtLeast, Leaf, Node, Not, labels_of
 from src.actions.criteria import CRITERIA, Criterion, Kind
-from src.actions.strict_yaml import read_section
 from src.errors import ConfigError
+from src.strict_yaml import read_section
 
 DEFAULT_FILE = Path(__file__).resolve().parents[2] / "default_config.yaml"
 SECTION = "actions"

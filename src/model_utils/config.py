@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from src.actions import Action, load_actions
-from src.actions.strict_yaml import read_documents
 from src.errors import ConfigError
 from src.net.formats import INPUT_FORMATS
+from src.strict_yaml import read_documents
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from src.actions.strict_yaml import read_documents
 from src.errors import ConfigError
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, COCO_ORDER, JointType
+from src.strict_yaml import read_documents
 
 ABSENT, OCCLUDED, VISIBLE = 0, 1, 2  # COCO's visibility
 
