@@ -74,6 +74,7 @@ def main() -> int:
         "output_path_root_obs": BUCKET,
         "output_img_path_relative": SCRATCH / "output_img",
         "infer_insize": TRAINING["insize"],
+        "peak_threshold": 0.2,  # minutes of training leave faint ghosts in the background
     }
     _call("test_tmp.py", {**inference, **NETWORK, **STORAGE})
     results = max((OBS_ROOT / "demo" / "output_img").glob("output_img*"))
