@@ -157,11 +157,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    main.add_argument("--storage_mode", choices=MODES, help="default: OBS_STORAGE_MODE, else auto")
-    main.add_argument("--obs_local_root", help="local mode: the folder that stands for OBS (default ./obs_root)")
-    main.add_argument("--endpoint", help="default: OBS_ENDPOINT")
-    main.add_argument("--json", action="store_true", help="print one JSON document instead of text")
-    main.add_argument("--verbose", action="store_true", help="log every retry")
+    _add_common(main)
     commands = main.add_subparsers(dest="command", required=True)
     for function in (ls, cp, cat, rm, stat, du, verify, mb, doctor):
         command = commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
@@ -178,8 +174,18 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--exclude", action="append", default=[], metavar="PATTERN")
             command.add_argument("--dry-run", action="store_true", help="say what would be copied")
             command.add_argument("--threads", type=int, help="files at a time")
-        command.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        _add_common(command, default=argparse.SUPPRESS)  # they may stand before or behind the command's name
     return main
+
+
+def _add_common(to: argparse.ArgumentParser, **default: Any) -> None:
+    to.add_argument("--storage_mode", choices=MODES, help="default: OBS_STORAGE_MODE, else auto", **default)
+    to.add_argument(
+        "--obs_local_root", help="local mode: the folder that stands for OBS (default ./obs_root)", **default
+    )
+    to.add_argument("--endpoint", help="default: OBS_ENDPOINT", **default)
+    to.add_argument("--json", action="store_true", help="print one JSON document instead of text", **default)
+    to.add_argument("--verbose", action="store_true", help="log every retry", **default)
 
 
 def exit_code(error: ObsSyncError) -> int:
