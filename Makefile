@@ -30,7 +30,7 @@ demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 min
 	@$(RUN) -m modelarts.demo
 
 test: setup-dev  ## all tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest --durations=15
 
 lint: setup-dev  ## style and types
 	$(RUN) -m ruff check .
