@@ -12,7 +12,7 @@ from src.actions.labelled import judge_picture, read_results
 from src.actions.pose import as_pose
 from src.actions.scoring import count
 from src.pose.skeleton import JOINT_COUNT, JointType
-from tests.bench.actions import confusion_of, draw_set, judge_set, save_results
+from tests.bench.actions import SEEDS, confusion_of, draw_set, judge_set, save_results
 from tests.bench.skeletons.body import Proportions, build, two_bones, vector, within_limits
 from tests.bench.skeletons.camera import Errors, View
 from tests.bench.skeletons.climbing import CLIMBING, MAX_FOLD_OVER_FENCE
@@ -131,5 +131,8 @@ def test_saved_results_are_judged_like_the_drawn_persons(tmp_path: Path, drawn: 
 
 
 def test_sets_are_apart() -> None:
-    one, other = (draw_set(name, 2, ["standing"])["standing"] for name in ("held", "seen"))
-    assert not np.allclose(one, other)
+    seeds = [seed for of_set in SEEDS.values() for seed in of_set]
+    assert len(seeds) == len(set(seeds))
+    one, other = (draw_set(name, 1, ["standing"])["standing"] for name in ("held", "seen"))
+    assert (len(one), len(other)) == (len(SEEDS["held"]), len(SEEDS["seen"]))
+    assert not np.allclose(one[0], other[0])

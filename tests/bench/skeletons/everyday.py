@@ -1,8 +1,8 @@
 """Stances of everyday classes: the nine that must not be taken for climbing, and two that are only reported.
 
 Each function draws one stance of its class; the numbers are heights and distances over stature, angles in degrees.
-They were set from how the things are done (chairs of 25 to 30 % of stature, steps of 18 cm), before any rule was tuned,
-and are not touched by tuning.
+They were set from how the things are done (chairs of 25 to 30 % of stature, steps of 18 cm). They were changed once
+after results of rules had been seen (docs/actions.md tells what), and not since.
 """
 
 from __future__ import annotations
