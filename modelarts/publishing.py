@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 AT_LEAST_KEPT = 2
 MAX_WAITING = 8  # checkpoints on the local disk that wait for the store
+NO_LIMIT = 1_000_000
 MONTH_S = 30 * 86400.0
 SETTLE_S = 600.0  # the longest that writing one checkpoint to the local disk may take
 
@@ -47,7 +48,8 @@ class Publisher:
         self._sources = sources
         self._writing: Future[None] | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint-writer")
-        self._uploader = obs_sync.Uploader(give_up_s=MONTH_S)
+        self._uploader = obs_sync.Uploader(max_waiting=NO_LIMIT, give_up_s=MONTH_S)  # this class keeps its own limit
+        self._waiting: list[str] = []
         self._lost: list[str] = []
         self._small: set[str] = set()
         self._lock = threading.Lock()
@@ -117,23 +119,38 @@ class Publisher:
 
     def _send(self, file_name: str) -> None:
         """Queue a checkpoint and, after it, its manifest; with too many waiting, the oldest one is given up."""
-        if self._uploader.waiting >= MAX_WAITING:
-            self._give_up_oldest()
+        with self._lock:
+            too_many = self._waiting[: max(0, len(self._waiting) + 1 - MAX_WAITING)]
+            self._waiting.append(file_name)
+        for old in too_many:
+            self._give_up(old)
         names = [file_name] if self._whole_file else []
         pairs = [(str(self._local / n), self._shelf.place(n)) for n in (*names, manifest_name(file_name))]
         self._uploader.submit(*pairs, on_done=lambda: self._published(file_name))
 
-    def _give_up_oldest(self) -> None:
-        files = self._uploader.withdraw_oldest()
-        if files:
-            logger.error("%s: given up, %d newer checkpoints are waiting for the store", files[-1][1], MAX_WAITING)
-            self._lost.append(f"{files[-1][1]}: given up for newer ones; still at {files[0][0]}")
+    def _give_up(self, file_name: str) -> None:
+        url = self._shelf.place(manifest_name(file_name))
+        if self._uploader.withdraw(url):
+            self._no_longer_waiting(file_name)
+            logger.error("%s: given up, %d newer checkpoints are waiting for the store", url, MAX_WAITING)
+            self._lost.append(f"{url}: given up for newer ones; still at {self._local / file_name}")
+
+    def _no_longer_waiting(self, file_name: str) -> None:
+        with self._lock:
+            self._waiting.remove(file_name)
 
     def _published(self, file_name: str) -> None:
         """In the uploading thread, once checkpoint and manifest are verified in the store."""
+        self._no_longer_waiting(file_name)
         for local in (self._local / file_name, self._local / manifest_name(file_name)):
             local.unlink(missing_ok=True)
         logger.info("published %s", self._shelf.place(file_name))
+        try:
+            self._compare_and_retire(file_name)
+        except obs_sync.ObsSyncError as error:
+            logger.warning("old checkpoints stay until the next is published: %s", error)
+
+    def _compare_and_retire(self, file_name: str) -> None:
         names = self._shelf.file_names()
         name = CheckpointName.parse(file_name)
         if name is not None:

@@ -103,15 +103,14 @@ class Uploader:
         with self._changed:
             return max((time.monotonic() - item.submitted for item in self._items), default=0.0)
 
-    def withdraw_oldest(self) -> Sequence[tuple[str, str]]:
-        """Take the oldest upload that is not being sent out of the queue; its files, or nothing when there is none."""
+    def withdraw(self, url: str) -> bool:
+        """Take the upload whose last file goes to `url` out of the queue; False when it is being sent, or not there."""
         with self._changed:
-            item = next((item for item in self._items if not item.sending), None)
-            if item is None:
-                return ()
-            self._items.remove(item)
-            self._changed.notify_all()
-            return item.files
+            item = next((item for item in self._items if item.name == url and not item.sending), None)
+            if item is not None:
+                self._items.remove(item)
+                self._changed.notify_all()
+            return item is not None
 
     def drain(self, deadline_s: float) -> dict[str, str]:
         """Wait until everything has arrived or been given up, at most so long; url -> reason of what is missing."""

@@ -134,7 +134,7 @@ def test_nothing_starts_at_import() -> None:
     assert callable(obs_sync.Uploader)
 
 
-def test_the_oldest_waiting_upload_can_be_withdrawn(tmp_path: Path) -> None:
+def test_a_waiting_upload_can_be_withdrawn(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).write_text(name)
     obs_sync.configure(storage_mode="local", obs_local_root=str(tmp_path / "root"))  # no such bucket: uploads fail
@@ -145,8 +145,9 @@ def test_the_oldest_waiting_upload_can_be_withdrawn(tmp_path: Path) -> None:
         deadline = time.monotonic() + 10
         while len(uploader.failures) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert uploader.withdraw_oldest() == [(str(tmp_path / "first"), "obs://absent/first")]
-        assert uploader.waiting == 1
+        assert uploader.withdraw("obs://absent/first")
+        assert not uploader.withdraw("obs://absent/first")
+        assert list(uploader.failures) == ["obs://absent/second"]
     finally:
         uploader.close()
         obs_sync.configure()
