@@ -136,7 +136,7 @@ def test_each_object_is_fetched_once_per_node_and_later_none(
     second = [rank(f"--stage={stage}", folder=tmp_path / f"device{number}") for number in range(RANKS)]
     assert [result(process)["pictures"] for process in second] == [PICTURES] * RANKS
     assert fetched(proxy) == {}
-    assert len(proxy.log) <= 4 * RANKS  # one listing and two looks at single objects, not one request a picture
+    assert len(proxy.log) <= 6 * RANKS < PICTURES  # a few looks at single objects and listings, not one a picture
 
 
 def test_each_node_fetches_for_itself(rank: Rank, proxy: FaultProxy) -> None:
