@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from src.errors import PeerError
+from src.errors import PeerError, StoppedError
 from src.train.inputs import Card
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ SILENT_S = 15.0  # a process that lives but cannot write its beat for so long is
 SLOW_STEPS = 10  # a step may take this many times as long as the slowest so far
 LAST_UPLOADS_S = 5.0
 
-RUNNING, FAILED, FINISHED = "running", "failed", "finished"
+RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
 
 
 class Watch:
@@ -77,8 +77,9 @@ class Watch:
         self._moved = now
 
     def failed(self, error: BaseException) -> None:
-        """This rank ends with an error; the others will name it."""
-        self._said = {**self._said, "state": FAILED, "reason": str(error) or type(error).__name__}
+        """This rank ends with an error, and the others will name it; or it was told to stop, as all ranks agreed."""
+        state = STOPPED if isinstance(error, StoppedError) else FAILED
+        self._said = {**self._said, "state": state, "reason": str(error) or type(error).__name__}
         if self._card.rank_size > 1:
             self._beat()
 
@@ -94,7 +95,7 @@ class Watch:
         slowest: tuple[float, int, str] | None = None
         for rank in range(self._card.rank_size):
             said = self._read(rank)
-            if said is None or said["state"] == FINISHED:
+            if said is None or said["state"] in (FINISHED, STOPPED):
                 continue
             if rank != self._card.rank:
                 if said["state"] == FAILED:
