@@ -217,7 +217,7 @@ def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
         ranks.ended(within_s=rng.uniform(0.5, longest_s))
         victim = rng.choice([0, 1])
         ranks.processes[victim].kill()
-        codes = ranks.ended(within_s=90)
+        codes = ranks.ended(within_s=200)  # ranks that have not met yet wait for MindSpore's own deadline
         ranks.end()
         assert None not in codes, ranks.log(1 - victim)[-2000:]
         resumed = re.search(r"resumed from .*, epoch (\d+) step (\d+):", ranks.log(0))

@@ -89,7 +89,7 @@ def test_a_tiny_set_can_be_learnt_by_heart(train: Job, caplog: pytest.LogCapture
 
 @pytest.mark.slow
 def test_vgg19_learns_a_tiny_set_by_heart(train: Job, caplog: pytest.LogCaptureFixture) -> None:
-    overfit = ["--augment=False", "--max_epoch_train=50", "--lr=3e-4", "--group_params=False", "--log_interval=1"]
+    overfit = ["--augment=False", "--max_epoch_train=100", "--lr=3e-4", "--group_params=False", "--log_interval=1"]
     assert train("--network=vgg19", "--stages=2", "--ckpt_epoch_interval=0", *overfit) == 0
     seen = losses(caplog)
     assert np.mean(seen[-3:]) < np.mean(seen[:3]) / 10
