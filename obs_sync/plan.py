@@ -108,10 +108,15 @@ def present(target: Place, files: Sequence[File]) -> dict[str, File]:
     return {file.name: file for file in found if not file.problem}
 
 
-def check_apart(source: Place, target: Place, folders: bool) -> None:
-    """Raise Refused when source and target are the same or, for folders, one lies in the other."""
+def check_apart(source: Place, target: Place, folders: bool, names: Sequence[str] | None = None) -> None:
+    """Raise Refused when source and target are the same or, for folders, one lies in the other.
+
+    With an explicit list of names the one may lie in the other, as long as no copy would replace a file of the list.
+    """
     first, second = _where(source), _where(target)
     inside = folders and (first.startswith(f"{second}/") or second.startswith(f"{first}/"))
+    if inside and names is not None:
+        inside = not {f"{first}/{name}" for name in names}.isdisjoint(f"{second}/{name}" for name in names)
     if first == second or inside:
         raise Refused(
             "source and target are the same or lie in each other",

@@ -55,7 +55,7 @@ def copy(
         target = _file_target(source, target, dst)
     elif isinstance(target, LocalPlace) and os.path.isfile(target.path):
         raise Refused("the target is a file", url=dst, operation="copy", next_step="name a folder for a folder's files")
-    plan.check_apart(source, target, folders=single is None)
+    plan.check_apart(source, target, folders=single is None, names=names)
     files = [single] if single is not None else plan.files_of(source, names, include, exclude)
     result = TransferResult(src, dst, dry_run, listed=len(files))
     try:

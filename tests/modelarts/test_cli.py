@@ -180,6 +180,18 @@ def test_upload_code_copies_once(capsys: pytest.CaptureFixture[str], make_job: M
     assert run(capsys, "check", job, "--storage", "local").startswith("no mistakes")
 
 
+def test_a_checkout_holds_its_own_store_and_dry_runs(
+    capsys: pytest.CaptureFixture[str], make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As everybody starts: in the folder of the code, with obs_root/ and work/ made in it."""
+    job = str(make_job("print('here I am')"))
+    monkeypatch.chdir("checkout")
+    assert run_json(capsys, "dry-run", job, "--storage", "local", "--no-requirements")["exit_code"] == 0
+    assert run_json(capsys, "upload-code", job, "--storage", "local")[0]["copied"] == ["boot.py"]
+    assert Path("obs_root/bucket/jobs/small/code/boot.py").exists()
+    assert list(Path("work/dryrun").iterdir())
+
+
 def test_print_shows_the_body_that_is_sent(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
     printed = json.loads(run(capsys, "submit", "infer", "--set", "target_action_type=climb_over_fence", "--print"))
     assert api.requests == [], "printing sends nothing"

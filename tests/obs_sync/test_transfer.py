@@ -189,6 +189,19 @@ def test_overlapping_places_are_refused(fs: ObsFileSystem, base: str, tmp_path: 
     assert tree_of(source) == TREE
 
 
+def test_named_files_may_go_into_a_folder_of_their_own_source(tmp_path: Path) -> None:
+    """A checkout's code goes into the folder that stands for OBS, which lies in the checkout."""
+    checkout = make_tree(tmp_path / "checkout")
+    fs = ObsFileSystem(storage_mode="local", obs_local_root=str(checkout / "obs_root"))
+    fs.mkdir("obs://bucket")
+    for target in ("obs://bucket/code/", f"{checkout / 'work' / 'code'}/"):
+        result = obs_sync.copy(f"{checkout}/", target, filesystem=fs, names=sorted(TREE))
+        assert sorted(result.copied) == sorted(TREE)
+    assert objects_of(fs, "obs://bucket/code") == tree_of(checkout / "work" / "code") == TREE
+    with pytest.raises(obs_sync.Refused):  # this would put b/x onto the b/b/x of the list
+        obs_sync.copy(f"{checkout}/", f"{checkout / 'b'}/", filesystem=fs, names=["b/x", "b/b/x"])
+
+
 def test_swapped_directions_are_refused(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
     source = make_tree(tmp_path / "in")
     for call, args in ((obs_sync.upload, (base, str(source))), (obs_sync.download, (str(source), base))):
