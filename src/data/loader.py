@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +21,10 @@ from src.errors import DataError, JobError
 
 log = logging.getLogger(__name__)
 
+SHARED_MEMORY = "/dev/shm"
+CARDS_A_NODE_MAX = 16  # that share it and the processors
+WORKERS_MAX = 4  # unasked; threads hinder each other beyond
+
 COLUMNS = ("image", "heatmaps", "pafs", "valid_mask")
 
 
@@ -31,14 +37,13 @@ def build_loader(
     shuffle: bool = True,
     workers: int = 1,
     worker_processes: bool = False,
-    prefetch: int | None = None,
 ) -> Any:
     """Batches of COLUMNS, one epoch after the other, incomplete last batches dropped.
 
     To resume, leave `start_epoch` at 0 and call `set_init_step(global_step)` on the result: skipped samples are not
     made. (`start_epoch` is for a run that begins at an epoch by other means.) `workers` is clamped to the processors
-    there are. Threads are the default: OpenCV works outside Python's lock; `worker_processes` needs shared memory
-    (/dev/shm) of about workers x prefetch x sample size. With several workers OpenCV's own threads are switched off.
+    there are. Threads are the default: OpenCV works outside Python's lock. `worker_processes` pass samples through
+    shared memory; fewer are kept ready where it is small. With several workers OpenCV's own threads are switched off.
     Raises DataError where a rank's share makes no batch.
     """
     share = -(-len(maker) // rank_size)
@@ -51,16 +56,45 @@ def build_loader(
         log.info("%d data workers asked for, %d processors here: using %d", workers, count, count)
     if count > 1:
         cv2.setNumThreads(1)  # each worker is one; and a forked process must not inherit a pool of threads it lacks
-    if prefetch is not None:
-        ds.config.set_prefetch_size(prefetch)
+    processes = worker_processes and count > 1
+    if processes:
+        ready = _rows_that_fit(maker.settings.sample_bytes * count * min(rank_size, CARDS_A_NODE_MAX))
+        processes = ready > 0
+        ds.config.set_prefetch_size(max(1, min(ready, ds.config.get_prefetch_size())))
     dataset = ds.GeneratorDataset(
         _Source(maker),
         list(COLUMNS),
         sampler=_EpochSampler(len(maker), maker.settings.seed, start_epoch, rank, rank_size, shuffle),
         num_parallel_workers=count,
-        python_multiprocessing=worker_processes and count > 1,
+        python_multiprocessing=processes,
     )
     return dataset.batch(batch_size, drop_remainder=True)
+
+
+def _rows_that_fit(row_bytes: int) -> int:
+    """How many samples each worker process may keep ready; 0 where shared memory is too small for any.
+
+    `row_bytes` is one sample of each worker on the node. A process that writes beyond the end of shared memory is
+    killed, so half of it is left alone.
+    """
+    try:
+        free = shutil.disk_usage(SHARED_MEMORY).free
+    except OSError:
+        return sys.maxsize  # no Linux: memory is shared in another way
+    rows = free // 2 // row_bytes
+    if rows == 0:
+        log.warning(
+            "worker_processes: %s has %d MB free, %d MB are needed; threads are used",
+            *(SHARED_MEMORY, free >> 20, -(-2 * row_bytes >> 20)),
+        )
+    return int(rows)
+
+
+def choose_workers(asked: int, device: str, rank_size: int) -> int:
+    """How many make samples for one card; not told (0), one where the network itself runs on the processors."""
+    if asked or device == "CPU":
+        return asked or 1
+    return max(1, min(WORKERS_MAX, (os.cpu_count() or 1) // min(rank_size, CARDS_A_NODE_MAX) - 1))
 
 
 def first_worker_error(error: BaseException) -> DataError | None:

@@ -32,6 +32,7 @@ from src.data.pose_index import PoseIndex
 from src.errors import DataError
 from src.pose.encode import encode_keypoints
 from src.pose.grid import STRIDE
+from src.pose.skeleton import HEATMAP_CHANNELS, PAF_CHANNELS
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,12 @@ class SampleSettings:
     def map_size(self) -> tuple[int, int]:
         """(width, height) in cells."""
         return self.input_width // self.stride, self.input_height // self.stride
+
+    @property
+    def sample_bytes(self) -> int:
+        """Memory of one `Sample`."""
+        cells = self.map_size[0] * self.map_size[1]
+        return 3 * self.input_width * self.input_height + 4 * cells * (HEATMAP_CHANNELS + PAF_CHANNELS + 1)
 
 
 class Sample(NamedTuple):

@@ -72,6 +72,7 @@ class Config:
     insize: int
     batch_size: int
     workers: int
+    worker_processes: bool
     # training: augmentation and targets
     augment: bool
     scale_min: float

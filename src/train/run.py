@@ -15,7 +15,7 @@ import mindspore as ms
 
 from src.data.augment import AugmentRanges
 from src.data.coco import Selection, open_index
-from src.data.loader import build_loader, first_worker_error
+from src.data.loader import build_loader, choose_workers, first_worker_error
 from src.data.order import batches_per_epoch, epoch_order
 from src.data.pose_index import keep_present, leave_out
 from src.data.sample import SampleMaker, SampleSettings
@@ -57,6 +57,7 @@ class Run:
     exchange: Exchange
     alive: Callable[[str, int], None]
     startup: Startup
+    workers: int
 
     @property
     def card(self) -> Card:
@@ -90,13 +91,18 @@ def train(
     with startup("building the network") as phase:
         network = build_network(config.network, config.stages)
         phase.size_bytes, phase.note = sum(p.nbytes for p in network.get_parameters()), "of parameters"
-    loader = build_loader(maker, config.batch_size, card.rank, card.rank_size, workers=_workers(config))
+    workers = choose_workers(config.workers, device, card.rank_size)
+    loader = build_loader(
+        *(maker, config.batch_size, card.rank, card.rank_size),
+        workers=workers,
+        worker_processes=config.worker_processes,
+    )
     recipe = choose_recipe(config, card.rank_size, batches_per_epoch(len(maker), config.batch_size, card.rank_size))
     if config.compile_cache:
         facts = {**config.settings(), "pictures": len(maker), "cards": card.rank_size, "device": device}
         use_compile_cache(folder / "compiled", facts)
     step = build_step(PoseLoss(network), recipe.rates, recipe.step)
-    run = Run(config, recipe, together, step, identity, exchange, alive, startup)
+    run = Run(config, recipe, together, step, identity, exchange, alive, startup, workers)
     alive("looking for a checkpoint to go on from", 0)
     with startup("resuming, loading weights"):
         done = resume_training(exchange, step, together, recipe, identity, config.resume_changed)
@@ -176,7 +182,7 @@ def _load_starting_weights(network: PictureNet, inputs: TrainingInputs) -> None:
 def _take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopRequest) -> None:
     """From step `done` + 1 to the last; after each step all ranks agree whether one of them was told to stop."""
     config, recipe = run.config, run.recipe
-    remedy = wait_remedy(_workers(config), os.cpu_count() or 1, config.stage)
+    remedy = wait_remedy(run.workers, os.cpu_count() or 1, config.stage)
     watch = StepWatch(recipe, config.batch_size * run.card.rank_size, config.log_interval, done, remedy)
     logger.info("the first step compiles the network, which takes a while")
     run.alive("compiling the network", done)
@@ -262,8 +268,3 @@ def _checkpoint_is_due(config: Config, recipe: Recipe, global_step: int) -> bool
     by_step = config.ckpt_interval > 0 and global_step % config.ckpt_interval == 0
     by_epoch = config.ckpt_epoch_interval > 0 and beyond == 0 and epoch % config.ckpt_epoch_interval == 0
     return by_step or by_epoch or global_step == recipe.total_steps
-
-
-def _workers(config: Config) -> int:
-    """Threads that make samples; by itself one, because OpenCV and the network share the processors."""
-    return config.workers or 1

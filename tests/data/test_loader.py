@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,10 @@ from src.data.synthetic import draw_dataset
 from src.errors import DataError
 
 pytest.importorskip("mindspore")
-from src.data.loader import COLUMNS, build_loader, first_worker_error
+import mindspore.dataset as ds
+
+from src.data import loader as loader_module
+from src.data.loader import COLUMNS, build_loader, choose_workers, first_worker_error
 from src.data.order import batches_per_epoch, epoch_order
 
 pytestmark = pytest.mark.mindspore
@@ -94,6 +98,35 @@ print(sum(len(row) for row in loader.create_tuple_iterator(num_epochs=1)))
         [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout.split() == ["20"]
+
+
+@pytest.mark.parametrize(("free_mb", "kept", "used"), [(0, 0, False), (8, 12, True), (1000, 16, True)])
+def test_worker_processes_keep_ready_what_shared_memory_holds(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, free_mb: int, kept: int, used: bool
+) -> None:
+    usual = ds.config.get_prefetch_size()
+    free = shutil.disk_usage("/")._replace(free=free_mb << 20)
+    monkeypatch.setattr(loader_module.shutil, "disk_usage", lambda _path: free)
+    made: list[bool] = []
+    real = ds.GeneratorDataset
+    monkeypatch.setattr(
+        ds, "GeneratorDataset", lambda *a, **k: made.append(k["python_multiprocessing"]) or real(*a, **k)
+    )
+    maker = _maker(folder, SampleSettings(input_width=64 * 4, input_height=48, augment=False))
+    try:
+        build_loader(maker, 2, 0, 2, workers=2, worker_processes=True)
+        assert ds.config.get_prefetch_size() == max(1, kept)
+    finally:
+        ds.config.set_prefetch_size(usual)
+    assert made == [used]
+    assert ("threads are used" in caplog.text) == (not used)
+
+
+def test_workers_unless_told_leave_the_network_its_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 24)
+    assert choose_workers(0, "CPU", 8) == 1
+    assert choose_workers(7, "CPU", 8) == 7
+    assert [choose_workers(0, "Ascend", cards) for cards in (1, 8, 16, 64)] == [4, 2, 1, 1]
 
 
 def test_resumed_mid_epoch_goes_on_exactly(folder: Path) -> None:
