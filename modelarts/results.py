@@ -24,9 +24,9 @@ from src.infer.folders import (
     find_unfinished,
     new_output_folder,
 )
-from src.infer.journal import by_file, parse_lines
+from src.infer.journal import Lines, end_of_lines
 from src.infer.outbox import LocalOutbox, Outbox
-from src.infer.results import SUMMARY_FILE, write_bytes
+from src.infer.results import SUMMARY_FILE, write_bytes, write_pieces
 from src.infer.share import Share
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,10 @@ DELIVER_EVERY_S = 30.0
 LOOK_EVERY_S = 10.0
 #: Unfinished runs are looked for among so many of the newest folders.
 FOLDERS_LOOKED_AT = 20
+
+#: What all processes have delivered is kept in the folder, for each of them under a hidden name with this ending.
+_COLLECTED = ".collected"
+_PIECE_BYTES = 1 << 20
 
 
 @contextmanager
@@ -106,7 +110,7 @@ class ObsOutbox:
         self._folder, self._url, self._journal, self._every_s = folder, url, journal, every_s
         self.look_every_s = look_every_s
         self._pending: list[str] = []
-        self._vouched = b""
+        self._vouched_bytes = 0
         self._begun = False
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
@@ -120,8 +124,10 @@ class ObsOutbox:
         self._closed.set()
         if self._begun:
             self._thread.join()
+        for path in self._folder.glob(f".{self._journal}.*{_COLLECTED}"):
+            path.unlink(missing_ok=True)
 
-    def earlier(self) -> dict[str, dict[str, Any]]:
+    def earlier(self) -> Lines:
         return self.collect()
 
     def begin(self) -> None:
@@ -134,24 +140,27 @@ class ObsOutbox:
 
     def deliver(self) -> None:
         with self._delivering:
-            lines = self._lines_so_far()  # before the files are taken: theirs are all among them
+            length = self._bytes_so_far()  # before the files are taken: theirs are all among them
             with self._lock:
                 names, self._pending = self._pending, []
             try:
                 self._send(names)
-                if self._begun and lines != self._vouched:
-                    self._send_lines(lines)
-                    self._vouched = lines
+                if self._begun and length > self._vouched_bytes:
+                    self._send_lines(length)
+                    self._vouched_bytes = length
             except BaseException:
                 with self._lock:
                     self._pending[:0] = names
                 raise
 
-    def collect(self) -> dict[str, dict[str, Any]]:
+    def collect(self) -> Lines:
         fs = _filesystem(self._url)
         names = [name for name in _names_in(self._url) if name.startswith("results") and name.endswith(".jsonl")]
-        texts = [fs.cat_file(under(self._url, name)).decode(errors="replace") for name in sorted(names)]
-        return by_file(line for text in texts for line in parse_lines(text))
+        here = [self._folder / f".{self._journal}.{name}{_COLLECTED}" for name in sorted(names)]
+        for name, path in zip(sorted(names), here):
+            path.unlink(missing_ok=True)
+            fs.get_file(under(self._url, name), str(path))
+        return Lines(here)
 
     def discard(self, names: Sequence[str]) -> None:
         with self._delivering:  # or a delivery under way would put them back
@@ -161,21 +170,22 @@ class ObsOutbox:
                 if name.startswith("results.part"):
                     _filesystem(self._url).rm_file(under(self._url, name))
 
-    def _lines_so_far(self) -> bytes:
+    def _bytes_so_far(self) -> int:
+        """Length of the journal up to its last whole line; it only ever grows."""
         try:
-            data = (self._folder / self._journal).read_bytes()
+            with (self._folder / self._journal).open("rb") as file:
+                return end_of_lines(file)
         except FileNotFoundError:  # not begun, or discarded: nothing new
-            return self._vouched
-        return data[: data.rfind(b"\n") + 1]
+            return self._vouched_bytes
 
     def _send(self, names: list[str]) -> None:
         if names:
             obs_sync.copy(f"{self._folder}/", _as_folder(self._url), names=list(dict.fromkeys(names)), progress=False)
 
-    def _send_lines(self, lines: bytes) -> None:
+    def _send_lines(self, length: int) -> None:
         snapshot = self._folder / f".{self._journal}.snapshot"
-        write_bytes(snapshot, lines)
         try:
+            write_pieces(snapshot, _first_bytes(self._folder / self._journal, length))
             obs_sync.copy(str(snapshot), under(self._url, self._journal), progress=False)
         finally:
             snapshot.unlink(missing_ok=True)
@@ -186,6 +196,13 @@ class ObsOutbox:
                 self.deliver()
             except (obs_sync.ObsSyncError, OSError, OutputError) as error:
                 logger.warning("results could not be delivered, will be tried again: %s", error)
+
+
+def _first_bytes(path: Path, length: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while length > 0 and (piece := file.read(min(length, _PIECE_BYTES))):
+            yield piece
+            length -= len(piece)
 
 
 def _filesystem(place: str) -> Any:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from src.infer.results import RESULTS_FILE, writing
 
 logger = logging.getLogger(__name__)
 
 Line = Mapping[str, Any]
+
+_BLOCK = 1 << 16
 
 
 def journal_name(rank: int, rank_size: int) -> str:
@@ -30,32 +33,83 @@ def journals_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("results*.jsonl") if path.is_file())
 
 
-def parse_lines(text: str) -> list[dict[str, Any]]:
-    """The whole lines of a journal; one that is cut off or damaged is left out, its picture will be judged again."""
-    lines = []
-    for raw in text.split("\n")[:-1]:
-        try:
-            line = json.loads(raw)
-        except ValueError:
-            line = None
-        if isinstance(line, dict) and isinstance(line.get("file"), str) and "status" in line:
-            lines.append(line)
-        else:
-            logger.warning("a damaged line of the results so far is left out")
-    return lines
+class Lines(Mapping[str, dict[str, Any]]):
+    """The newest line of each picture by its name, read from the journals when it is asked for.
+
+    A line is up to a hundred kilobytes in memory: those of thousands of pictures stay on disk. Lines that are cut off
+    or damaged are left out, their pictures will be judged again. The journals may grow meanwhile, but not change.
+    """
+
+    def __init__(self, journals: Iterable[Path] = ()) -> None:
+        self._place: dict[str, tuple[Path, int]] = {}
+        self._read_to: dict[Path, int] = {}
+        self.look_at(journals)
+
+    def look_at(self, journals: Iterable[Path]) -> None:
+        """Take note of the lines that have come to these journals since they were last looked at."""
+        for path in journals:
+            position = self._read_to.get(path, 0)
+            for raw in _whole_lines(path, position):
+                line = _parsed(raw)
+                if line is None:
+                    logger.warning("%s: a damaged line is left out", path)
+                else:
+                    self._place[line["file"]] = path, position
+                position += len(raw)
+            self._read_to[path] = position
+
+    def only(self, names: Iterable[str]) -> Lines:
+        """The lines of these pictures, in this order."""
+        return self._at({name: self._place[name] for name in names})
+
+    def before(self, others: Lines) -> Lines:
+        """These lines, and the others' where there is none here."""
+        return self._at({**others._place, **self._place})
+
+    @staticmethod
+    def _at(places: dict[str, tuple[Path, int]]) -> Lines:
+        lines = Lines()
+        lines._place = places
+        return lines
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        path, position = self._place[name]
+        with path.open("rb") as file:
+            file.seek(position)
+            line = _parsed(file.readline())
+        assert line is not None  # it was whole when its place was noted
+        return line
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._place
+
+    def __len__(self) -> int:
+        return len(self._place)
 
 
-def read_journals(folder: Path) -> dict[str, dict[str, Any]]:
-    """The newest line of each picture by its name, from all journals in `folder`."""
-    return by_file(line for path in journals_in(folder) for line in read_journal(path))
+def read_journals(folder: Path) -> Lines:
+    """The lines of all journals in `folder`."""
+    return Lines(journals_in(folder))
 
 
-def read_journal(path: Path) -> list[dict[str, Any]]:
-    return parse_lines(path.read_text(encoding="utf-8", errors="replace"))
+def _whole_lines(path: Path, start: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        for raw in file:
+            if raw.endswith(b"\n"):
+                yield raw
 
 
-def by_file(lines: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {str(line["file"]): line for line in lines}
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    """The line as a value, None when it is damaged."""
+    try:
+        line = json.loads(raw.decode())
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and isinstance(line.get("file"), str) and "status" in line else None
 
 
 class Journal:
@@ -70,8 +124,7 @@ class Journal:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
-            self._file.seek(0)
-            self._file.truncate(self._file.read().rfind(b"\n") + 1)
+            self._file.truncate(end_of_lines(self._file))
 
     def append(self, line: Line) -> None:
         with writing(self.path):
@@ -85,6 +138,19 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def end_of_lines(file: IO[bytes]) -> int:
+    """The position behind the last whole line; only as much as needed is read, from the end."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
 
 
 def as_bytes(line: Line) -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from src.infer.journal import read_journals
+from src.infer.journal import Lines, journals_in
 
 
 class Outbox(Protocol):
@@ -16,7 +16,7 @@ class Outbox(Protocol):
     def look_every_s(self) -> float:
         """How often looking for what others have delivered makes sense."""
 
-    def earlier(self) -> dict[str, dict[str, Any]]:
+    def earlier(self) -> Lines:
         """Lines of pictures that an interrupted run has delivered, by the picture's name."""
 
     def begin(self) -> None:
@@ -28,7 +28,7 @@ class Outbox(Protocol):
     def deliver(self) -> None:
         """Return when everything handed over has arrived, in that order; OSError or JobError when it cannot."""
 
-    def collect(self) -> dict[str, dict[str, Any]]:
+    def collect(self) -> Lines:
         """Lines that all processes of the job have delivered so far, by the picture's name."""
 
     def discard(self, names: Sequence[str]) -> None:
@@ -42,9 +42,10 @@ class LocalOutbox:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lines = Lines()
 
-    def earlier(self) -> dict[str, dict[str, Any]]:
-        return {}
+    def earlier(self) -> Lines:
+        return Lines()
 
     def begin(self) -> None:
         """Nothing to do: they are there."""
@@ -55,8 +56,9 @@ class LocalOutbox:
     def deliver(self) -> None:
         """Nothing to do: they are there."""
 
-    def collect(self) -> dict[str, dict[str, Any]]:
-        return read_journals(self._folder)
+    def collect(self) -> Lines:
+        self._lines.look_at(journals_in(self._folder))
+        return self._lines
 
     def discard(self, names: Sequence[str]) -> None:
         for name in names:

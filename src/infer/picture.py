@@ -19,6 +19,7 @@ from src.actions import Action, find_action, judge_person
 from src.data.images import Picture, PictureError, ReducedPicture, decode_reduced, picture_size, read_bytes
 from src.errors import OutputError
 from src.infer.listing import inside
+from src.infer.naming import rendered_name
 from src.infer.render import draw_person_pose, head_position
 from src.infer.results import Person, PictureResult, copy_file, write_bytes
 from src.infer.shapes import fit_picture
@@ -27,9 +28,6 @@ from src.pose.grid import Fit
 from src.progress import StageTimes
 
 logger = logging.getLogger(__name__)
-
-#: Endings under which a rendered picture is written; any other picture is rendered as JPEG.
-WRITABLE = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 #: Longest side, in pixels, at which a picture is looked at and drawn on. Larger ones are reduced while they are read,
 #: so that a few of them stay within some hundred megabytes. Results are in the original's coordinates all the same.
@@ -102,11 +100,15 @@ def finish_picture(
     maps: Maps,
     action: Action,
     output_dir: Path,
+    rendered: str,
     settings: DecodeSettings,
     times: StageTimes,
     seconds_in_network: float,
 ) -> PictureResult:
-    """Find and judge the persons; write the original and the rendered picture. OutputError when that is impossible."""
+    """Find and judge the persons; write the original and the picture `rendered` to `output_dir`.
+
+    OutputError when that is impossible.
+    """
     started = time.perf_counter()
     picture = fitted.picture
     with times("decode"):
@@ -122,7 +124,6 @@ def finish_picture(
             [head_position(pose) for pose in poses],
             label=action_label(action),
         )
-    rendered = rendered_name(fitted.filename)
     with times("encode"):
         encoded = _encode(drawn, rendered)
     with times("write"):
@@ -165,8 +166,9 @@ def infer_one_pic(
 ) -> PictureResult:
     """Judge one picture, and write the original and `NAME_rendered.<ext>` to `output_img_path`.
 
-    `action` is a declared action or the name of one in default_config.yaml. A picture that cannot be read gives a
-    result with status "unreadable"; OutputError when the results cannot be written.
+    Where the folder of pictures holds a file of that name, it is `NAME_rendered_2.<ext>`: that one may be a picture
+    too, whose original belongs there. `action` is a declared action or the name of one in default_config.yaml. A
+    picture that cannot be read gives a result with status "unreadable"; OutputError when the results cannot be written.
     """
     times = times or StageTimes()
     action = find_action(action) if isinstance(action, str) else action
@@ -177,19 +179,14 @@ def infer_one_pic(
     maps = network.forward([fitted.pixels_in])[0]
     seconds = time.perf_counter() - started
     times.add("network", seconds)
-    return finish_picture(fitted, maps, action, Path(output_img_path), network.decode_settings, times, seconds)
+    rendered = rendered_name(filename, lambda name: (Path(pic_folder_path) / name).exists())
+    output_dir, settings = Path(output_img_path), network.decode_settings
+    return finish_picture(fitted, maps, action, output_dir, rendered, settings, times, seconds)
 
 
 def action_label(action: Action) -> str:
     """What is written beside a person in whom the action occurs: its Chinese and English display name."""
     return " ".join(dict.fromkeys((action.display_name("zh"), action.display_name("en"))))
-
-
-def rendered_name(filename: str) -> str:
-    """`a/NAME.jpg` to `a/NAME_rendered.jpg`; endings that cannot be written become .jpg."""
-    path = PurePosixPath(filename)
-    ending = path.suffix if path.suffix.lower() in WRITABLE else ".jpg"
-    return str(path.with_name(f"{path.stem}_rendered{ending}"))
 
 
 def _decode(data: bytes, path: Path) -> ReducedPicture:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -98,6 +99,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         aside.write_bytes(data)
 
 
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """The same of a file whose content comes piece by piece, so that it is never in memory as a whole."""
+    with writing(path), _renamed_into(path) as aside, aside.open("wb") as file:
+        file.writelines(pieces)
+
+
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file whole, or leave it where it is when both are the same; OutputError names the target."""
     with writing(target):
@@ -120,7 +127,8 @@ def writing(path: Path) -> Iterator[None]:
 def _renamed_into(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to; what was written gets its real name at the end, or goes away on an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{os.getpid()}.{path.name}"[:200] + ".part")
+    # Not made of the file's name, which may be as long as names may be; nobody else writes to it.
+    aside = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         yield aside
         os.replace(aside, path)

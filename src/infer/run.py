@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 from src.actions import Action
 from src.errors import DataError, IncompleteError
-from src.infer.journal import Journal, as_bytes, by_file, journals_in, read_journal, read_journals
+from src.infer.journal import Journal, Line, Lines, as_bytes, journals_in, read_journals
+from src.infer.naming import rendered_names
 from src.infer.outbox import LocalOutbox, Outbox
 from src.infer.picture import Fitted, Maps, Network, finish_picture, read_and_fit
 from src.infer.pipeline import Refused, Room, room_for, run_pipeline
@@ -21,17 +23,15 @@ from src.infer.results import (
     SUMMARY_FILE,
     PictureResult,
     count_results,
-    write_bytes,
     write_json,
+    write_pieces,
 )
 from src.infer.share import Share, gather
 from src.progress import Progress, StageTimes
 
 logger = logging.getLogger(__name__)
 
-Line = Mapping[str, Any]
-
-LEFT_BY_KILLED_PROCESSES = (".*.part", ".rank*.lock", ".results*.snapshot")
+LEFT_BY_KILLED_PROCESSES = (".*.part", ".rank*.lock", ".results*.snapshot", ".results*.collected")
 
 
 def infer_folder(
@@ -56,23 +56,25 @@ def infer_folder(
     share, outbox = share or Share(), outbox or LocalOutbox(output_dir)
     times = StageTimes()
     started = datetime.now().astimezone()
-    mine = share.of(filenames)
-    done = _finished_before(folder, mine, output_dir, outbox)
-    results = judge_pictures(network, folder, [name for name in mine if name not in done], output_dir, action, times)
-    own = _record(results, done, len(mine), output_dir / share.journal, network, outbox)
+    mine, rendered = share.of(filenames), rendered_names(filenames)
+    done = _finished_before(folder, mine, rendered, output_dir, outbox)
+    to_do = [name for name in mine if name not in done]
+    results = judge_pictures(network, folder, to_do, output_dir, action, times, rendered=rendered)
+    counts = _record(results, done, len(mine), output_dir / share.journal, network, outbox)
     with times("deliver"):
         outbox.deliver()
     if share.rank > 0:
-        return count_results(own.values())
+        return counts
     with times("gather"):
-        everything = gather(filenames, lambda: {**outbox.collect(), **own}, share, outbox.look_every_s)
-    lines = [everything[name] for name in filenames]
+        own = Lines([output_dir / share.journal]).only(mine)
+        everything = gather(filenames, lambda: own.before(outbox.collect()), share, outbox.look_every_s)
+    lines = _put_in_order(output_dir, everything, filenames)
     summary = {
         "action": action.name,
         "action_display": dict(action.display),
         "network": network.name,
         **facts,
-        **count_results(lines),
+        **count_results(lines.values()),
         "cards": share.rank_size,
         "judged_before": len(done),
         "compiles": network.compiles,
@@ -92,8 +94,13 @@ def judge_pictures(
     action: Action,
     times: StageTimes,
     room: Room | None = None,
+    rendered: Mapping[str, str] | None = None,
 ) -> Iterator[PictureResult]:
-    """Results of the pictures as they come, their files written; reading, network and drawing overlap."""
+    """Results of the pictures as they come, their files written; reading, network and drawing overlap.
+
+    `rendered`: names of the rendered pictures, where these are not all pictures that the names have to differ from.
+    """
+    names = rendered_names(filenames) if rendered is None else rendered
 
     def read(filename: str) -> Fitted | Refused[PictureResult]:
         fitted = read_and_fit(network, folder, filename, times)
@@ -108,7 +115,8 @@ def judge_pictures(
 
     def finish(fitted: Fitted, made: tuple[Maps, float]) -> PictureResult:
         maps, seconds = made
-        return finish_picture(fitted, maps, action, output_dir, network.decode_settings, times, seconds)
+        drawn = names[fitted.filename]
+        return finish_picture(fitted, maps, action, output_dir, drawn, network.decode_settings, times, seconds)
 
     room = room or room_for(network.batch_size)
     return run_pipeline(filenames, read, lambda fitted: fitted.pixels_in.shape, forward, finish, room)
@@ -123,12 +131,14 @@ def check_any_readable(summary: Mapping[str, Any]) -> None:
         raise IncompleteError(f"none of the {summary['pictures']} pictures could be read; see {RESULTS_FILE}")
 
 
-def _finished_before(folder: Path, names: Sequence[str], output_dir: Path, outbox: Outbox) -> dict[str, Line]:
+def _finished_before(
+    folder: Path, names: Sequence[str], rendered: Mapping[str, str], output_dir: Path, outbox: Outbox
+) -> Lines:
     """Lines of an interrupted run that hold still; its local files that may not have been delivered are handed over."""
-    delivered = outbox.earlier()
-    here = read_journals(output_dir)
-    known: dict[str, Line] = {**delivered, **here}
-    done = {name: known[name] for name in names if name in known and _holds(known[name], folder / name)}
+    delivered, here = outbox.earlier(), read_journals(output_dir)
+    known = here.before(delivered)
+    holding = [name for name in names if name in known and _holds(known[name], folder / name, rendered[name])]
+    done = known.only(holding)
     for name in done:
         if name in here and name not in delivered:
             outbox.hand_over(_files_of(done[name]))
@@ -137,19 +147,22 @@ def _finished_before(folder: Path, names: Sequence[str], output_dir: Path, outbo
     return done
 
 
-def _holds(line: Line, path: Path) -> bool:
-    """Whether a line is of the picture as it is now; an unreadable one is looked at again."""
-    return line["status"] == "ok" and path.is_file() and path.stat().st_size == line.get("bytes")
+def _holds(line: Line, path: Path, rendered: str) -> bool:
+    """Whether a line is of the picture as it is now; an unreadable one is looked at again.
+
+    A picture that came later may have taken the name of a rendered one.
+    """
+    current = line["status"] == "ok" and path.is_file() and path.stat().st_size == line.get("bytes")
+    return current and line.get("rendered") == rendered
 
 
 def _record(
-    results: Iterator[PictureResult], done: Mapping[str, Line], count: int, path: Path, network: Network, outbox: Outbox
-) -> dict[str, Line]:
-    """Write each result's line as it comes and tell the progress; returns all lines of this process by picture."""
-    lines = dict(done)
-    unreadable = 0
+    results: Iterator[PictureResult], done: Lines, count: int, path: Path, network: Network, outbox: Outbox
+) -> dict[str, int]:
+    """Write each result's line as it comes and tell the progress; returns what all lines of this process count."""
+    counts = Counter(count_results(done.values()))
     with Journal(path) as journal, Progress("pictures", count - len(done)) as progress:
-        known = by_file(read_journal(path))
+        known = Lines([path])
         for name in done:
             if name not in known:
                 journal.append(done[name])
@@ -158,20 +171,24 @@ def _record(
             line = result.to_json()
             outbox.hand_over(_files_of(line))  # first: a line that is delivered vouches for its files
             journal.append(line)
-            lines[result.file] = line
-            unreadable += result.status != "ok"
-            progress.advance(note=f"{network.compiles} compiles, {unreadable} unreadable")
-    return lines
+            counts.update(count_results([line]))
+            progress.advance(note=f"{network.compiles} compiles, {counts['unreadable']} unreadable")
+    return dict(counts)
 
 
 def _files_of(line: Line) -> list[str]:
     return [line["file"], line["rendered"]] if line["status"] == "ok" else []
 
 
-def _publish(output_dir: Path, lines: Sequence[Line], summary: Mapping[str, Any], outbox: Outbox) -> None:
+def _put_in_order(output_dir: Path, lines: Lines, filenames: Sequence[str]) -> Lines:
+    """Write results.jsonl anew, each picture's line once and in the order of the names."""
+    write_pieces(output_dir / RESULTS_FILE, (as_bytes(lines[name]) for name in filenames))
+    return Lines([output_dir / RESULTS_FILE])
+
+
+def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, Any], outbox: Outbox) -> None:
     """The files about the whole run; summary.json, which says that it is finished, comes last."""
-    write_bytes(output_dir / RESULTS_FILE, b"".join(as_bytes(line) for line in lines))
-    write_report(output_dir, lines, summary)
+    write_report(output_dir, lines.values(), summary)
     parts = [path.name for path in journals_in(output_dir) if path.name != RESULTS_FILE]
     outbox.hand_over([RESULTS_FILE, REPORT_FILE, TABLE_FILE])
     outbox.deliver()

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from src.errors import IncompleteError
-from src.infer.journal import journal_name
+from src.infer.journal import Lines, journal_name
 
 logger = logging.getLogger(__name__)
-
-Lines = Mapping[str, Mapping[str, Any]]
 
 NAMES_SHOWN = 3
 

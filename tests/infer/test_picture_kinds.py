@@ -11,6 +11,7 @@ import sys
 import tracemalloc
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,8 +20,11 @@ from PIL import Image
 
 from src.actions import find_action
 from src.data.images import read_picture
-from src.infer.picture import SHOWN_SIDE_MAX, infer_one_pic, rendered_name
+from src.infer.journal import read_journals
+from src.infer.naming import rendered_name, rendered_names
+from src.infer.picture import SHOWN_SIDE_MAX, infer_one_pic
 from src.infer.run import infer_folder, judge_pictures
+from src.infer.share import Share
 from src.progress import StageTimes
 from tests.infer.fakes import FakeNetwork
 
@@ -107,6 +111,70 @@ def test_rendered_names() -> None:
     assert rendered_name("x.gif") == "x_rendered.jpg"
 
 
+def test_rendered_names_are_those_of_no_other_file() -> None:
+    names = ["a.gif", "a.jpg", "a.png", "a_rendered.jpg", "a_rendered_2.jpg", "b/a.jpg", "图" * 80 + "1.jpg"]
+    names.append("图" * 80 + "2.jpg")
+    given = rendered_names(names)
+    assert list(given) == names
+    assert len({*given.values(), *names}) == 2 * len(names)
+    assert (given["a.png"], given["b/a.jpg"]) == ("a_rendered.png", "b/a_rendered.jpg")
+    assert given["a.gif"] == "a_rendered_3.jpg"
+    assert all(len(name.rpartition("/")[2].encode()) <= 255 for name in given.values())
+
+
+CLASHING = ("a.jpg", "a.png", "a.JPG", "a_rendered.jpg", "a_rendered_2.jpg", "a_rendered_rendered.jpg", "sub/a.jpg")
+LONG = ("人" * 83 + ".jpg", "x" * 251 + ".jpg", "x" * 250 + "y.jpg")
+
+
+def clashing_pictures(folder: Path) -> list[str]:
+    """Pictures, each of a size of its own, whose results would be written over one another by simpler names."""
+    for number, name in enumerate((*CLASHING, *LONG)):
+        saved(folder, name, Image.fromarray(SCENE).resize((60 + 8 * number, 50)))
+    return sorted((*CLASHING, *LONG))
+
+
+def check_each_has_its_own(folder: Path, output: Path, lines: list[dict[str, Any]]) -> None:
+    rendered = [line["rendered"] for line in lines]
+    assert len({*rendered, *(line["file"] for line in lines)}) == 2 * len(lines)
+    for line in lines:
+        assert (output / line["file"]).read_bytes() == (folder / line["file"]).read_bytes()
+        assert read_picture(output / line["rendered"]).shape == read_picture(folder / line["file"]).shape
+        assert (output / line["rendered"]).read_bytes() != (folder / line["file"]).read_bytes()
+
+
+@pytest.mark.parametrize("cards", [1, 3])
+def test_no_picture_is_written_over_another(tmp_path: Path, cards: int) -> None:
+    folder, output = tmp_path / "pics", tmp_path / "out"
+    names = clashing_pictures(folder)
+    for rank in reversed(range(cards)):
+        infer_folder(FakeNetwork(), folder, names, output, ACTION, {}, share=Share(rank, cards))
+    lines = list(map(json.loads, (output / "results.jsonl").read_text("utf-8").splitlines()))
+    assert [line["file"] for line in lines] == names
+    check_each_has_its_own(folder, output, lines)
+    assert next(line["rendered"] for line in lines if line["file"] == "sub/a.jpg") == "sub/a_rendered.jpg"
+
+
+def test_a_picture_that_comes_later_takes_its_name_from_an_earlier_result(tmp_path: Path) -> None:
+    folder, output = tmp_path / "pics", tmp_path / "out"
+    names = clashing_pictures(folder)
+    few = ["a.jpg", "sub/a.jpg"]
+    infer_folder(FakeNetwork(), folder, few, output, ACTION, {})
+    assert (output / "a_rendered.jpg").read_bytes() != (folder / "a_rendered.jpg").read_bytes()
+    (output / "summary.json").unlink()
+    network = FakeNetwork()
+    infer_folder(network, folder, names, output, ACTION, {})
+    assert sum(map(len, network.log)) == len(names) - 1, "only sub/a.jpg keeps its result"
+    check_each_has_its_own(folder, output, list(read_journals(output).values()))
+
+
+def test_one_by_one_no_picture_is_written_over_another(tmp_path: Path) -> None:
+    folder, output = tmp_path / "pics", tmp_path / "out"
+    names = clashing_pictures(folder)
+    for _ in range(2):
+        lines = [infer_one_pic(FakeNetwork(), folder, name, output).to_json() for name in names]
+        check_each_has_its_own(folder, output, lines)
+
+
 @pytest.mark.parametrize("size", [(9000, 6700), (6700, 9000), (4500, 40)])
 def test_huge_pictures_have_results_in_their_own_coordinates(tmp_path: Path, size: tuple[int, int]) -> None:
     width, height = size
@@ -134,6 +202,7 @@ import resource, sys
 from pathlib import Path
 from src.actions import find_action
 from src.infer.run import infer_folder, judge_pictures
+from src.infer.share import Share
 from src.progress import StageTimes
 from tests.infer.fakes import FakeNetwork
 folder, output = Path(sys.argv[1]), Path(sys.argv[2])

@@ -1,0 +1,49 @@
+"""Names of rendered pictures: beside the original's, and never that of another file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from itertools import chain, count
+from pathlib import PurePosixPath
+
+#: Endings under which a rendered picture is written; any other picture is rendered as JPEG.
+WRITABLE = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+
+#: Bytes that a file's name may have on the file systems in use.
+LONGEST_NAME = 255
+
+
+def rendered_names(filenames: Sequence[str]) -> dict[str, str]:
+    """For each picture the name of its rendered one; no name is given twice, and none is that of a picture.
+
+    Depends on the names alone, so all processes of a job and all its restarts agree.
+    """
+    taken = set(filenames)
+    names = {}
+    for filename in filenames:
+        names[filename] = rendered_name(filename, taken.__contains__)
+        taken.add(names[filename])
+    return names
+
+
+def rendered_name(filename: str, is_taken: Callable[[str], bool] = frozenset().__contains__) -> str:
+    """`a/NAME.jpg` to `a/NAME_rendered.jpg`, or `a/NAME_rendered_2.jpg` and so on where that is taken.
+
+    Endings that cannot be written become .jpg; a stem that would become too long ends in a digest.
+    """
+    path = PurePosixPath(filename)
+    ending = path.suffix if path.suffix.lower() in WRITABLE else ".jpg"
+    marks = chain(["_rendered"], (f"_rendered_{number}" for number in count(2)))
+    candidates = (str(path.with_name(_shortened(path.stem, f"{mark}{ending}"))) for mark in marks)
+    return next(name for name in candidates if not is_taken(name))
+
+
+def _shortened(stem: str, end: str) -> str:
+    if len(os.fsencode(stem + end)) <= LONGEST_NAME:
+        return stem + end
+    digest = hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]
+    while len(os.fsencode(f"{stem}~{digest}{end}")) > LONGEST_NAME:
+        stem = stem[:-1]
+    return f"{stem}~{digest}{end}"
