@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -14,8 +15,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from src.infer.results import write_bytes
+from src.infer.results import write_pieces
 from src.infer.table import results_csv
+from src.infer.wording import Sentences
 
 REPORT_FILE = "index.html"
 TABLE_FILE = "results.csv"
@@ -28,30 +30,30 @@ _NEEDS = "; needs "
 _SHOWN_ELSEWHERE = {"action", "action_display", "seconds_by_stage"}
 
 
-def write_report(output_dir: str | Path, results: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
+def write_report(output_dir: str | Path, results: Collection[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
     """Write index.html and results.csv beside the pictures in `output_dir`.
 
     `results`: the lines of results.jsonl; `summary`: the content of summary.json, any of whose keys may be missing.
     Raises OutputError where the files cannot be written.
     """
     folder = Path(output_dir)
-    write_bytes(folder / TABLE_FILE, results_csv(results))
-    write_bytes(folder / REPORT_FILE, report_html(results, summary).encode("utf-8", "replace"))
+    write_pieces(folder / TABLE_FILE, results_csv(results))
+    write_pieces(folder / REPORT_FILE, (text.encode("utf-8", "replace") for text in report_html(results, summary)))
 
 
-def report_html(results: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]) -> str:
-    """The whole page: styles, script and results in one file; pictures are read from beside it."""
+def report_html(results: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]) -> Iterator[str]:
+    """The whole page, piece by piece: styles, script and results in one file; pictures are read from beside it."""
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         (_PAGE / "index.html.j2").read_text(encoding="utf-8")
     )
     names = list(dict.fromkeys(str(name) for name in dict(summary.get("action_display") or {}).values()))
     action = str(summary.get("action", ""))
-    return page.render(
+    return page.generate(
         title=" · ".join(names) or action or "Results",
         subtitle=" · ".join(str(part) for part in (action, summary.get("started", "")) if part),
         facts=_facts(summary),
         stages=_stages(summary.get("seconds_by_stage") or {}),
-        data=_script_safe(_page_data(results)),
+        data=_page_data(results),
         css=_trusted(_PAGE / "report.css"),
         js=_trusted(_PAGE / "report.js"),
     )
@@ -68,14 +70,25 @@ def _script_safe(document: Any) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _page_data(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What the page's script needs of the results; the labels of criteria are listed once and referred to by number."""
-    labels: dict[str, int] = {}
-    pictures = [_picture(line, labels) for line in results]
-    return {"labels": list(labels), "pictures": pictures}
+@dataclass(frozen=True)
+class _Listed:
+    """What is said of many persons and therefore listed once and referred to by number."""
+
+    labels: dict[str, int] = field(default_factory=dict)
+    sentences: Sentences = field(default_factory=Sentences)
 
 
-def _picture(line: Mapping[str, Any], labels: dict[str, int]) -> dict[str, Any]:
+def _page_data(results: Iterable[Mapping[str, Any]]) -> Iterator[Markup]:
+    """What the page's script needs of the results, as pieces of one JSON document."""
+    listed = _Listed()
+    yield Markup('{"pictures":[')
+    for number, line in enumerate(results):
+        yield Markup(",\n" if number else "\n") + _script_safe(_picture(line, listed))
+    yield Markup('],\n"labels":') + _script_safe(list(listed.labels))
+    yield Markup(',\n"sentences":') + _script_safe(listed.sentences.table()) + Markup("}")
+
+
+def _picture(line: Mapping[str, Any], listed: _Listed) -> dict[str, Any]:
     file, status = str(line["file"]), str(line["status"])
     width, height = int(line.get("width") or 0), int(line.get("height") or 0)
     rendered = str(line.get("rendered") or _rendered_beside(file)) if status == "ok" else ""
@@ -84,11 +97,11 @@ def _picture(line: Mapping[str, Any], labels: dict[str, int]) -> dict[str, Any]:
         "original": _url(file),
         "rendered": rendered and _url(rendered),
         "status": status,
-        "error": str(line.get("error") or ""),
+        "error": listed.sentences.note(str(line.get("error") or "")),
         "width": width,
         "height": height,
         "seconds": float(line.get("seconds") or 0),
-        "persons": [_person(person, width, height, labels) for person in line.get("persons") or ()],
+        "persons": [_person(person, width, height, listed) for person in line.get("persons") or ()],
     }
 
 
@@ -102,7 +115,7 @@ def _url(file: str) -> str:
     return "./" + quote(os.fsencode(file), safe="/")
 
 
-def _person(person: Mapping[str, Any], width: int, height: int, labels: dict[str, int]) -> dict[str, Any]:
+def _person(person: Mapping[str, Any], width: int, height: int, listed: _Listed) -> dict[str, Any]:
     keypoints = np.asarray(person["keypoints"], np.float64).reshape(-1, 3)
     found = keypoints[keypoints[:, 2] > 0, :2]
     return {
@@ -111,7 +124,7 @@ def _person(person: Mapping[str, Any], width: int, height: int, labels: dict[str
         "joints": len(found),
         "box": _box(found, width, height),
         "criteria": [
-            _criterion(labels.setdefault(str(label), len(labels)), criterion)
+            _criterion(listed.labels.setdefault(str(label), len(listed.labels)), criterion, listed.sentences)
             for label, criterion in (person.get("criteria") or {}).items()
         ],
     }
@@ -128,16 +141,16 @@ def _box(found: NDArray[np.float64], width: int, height: int) -> list[float] | N
     return [round(float(value), 4) for value in (*(low / size), *((high - low) / size))]
 
 
-def _criterion(label: int, criterion: Mapping[str, Any]) -> list[Any]:
-    """[number of the label, verdict, measured, condition, explanation], the values as text with their unit."""
+def _criterion(label: int, criterion: Mapping[str, Any], sentences: Sentences) -> list[Any]:
+    """[number of the label, verdict, measured, condition, explanation], the last three as noted sentences."""
     unit = _UNITS.get(str(criterion.get("unit", "")), "")
     text = str(criterion.get("text") or "")
     return [
         label,
         int(criterion["verdict"]),
-        _number(criterion.get("measured"), unit),
-        _condition(criterion.get("threshold"), unit, text),
-        text.partition(_NEEDS)[0],
+        sentences.note(_number(criterion.get("measured"), unit)),
+        sentences.note(_condition(criterion.get("threshold"), unit, text)),
+        sentences.note(text.partition(_NEEDS)[0]),
     ]
 
 
@@ -155,9 +168,9 @@ def _condition(threshold: Any, unit: str, text: str) -> str:
 
 
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The summary's entries as words and text, in its order."""
+    """The summary's entries as text, in its order."""
     return [
-        (str(key).replace("_", " "), _plain(value))
+        (str(key), _plain(value))
         for key, value in summary.items()
         if key not in _SHOWN_ELSEWHERE and value not in (None, "", [], {})
     ]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _OCCURRED = {True: "occurred", False: "did not occur", None: "undecided"}
@@ -15,22 +16,26 @@ _FIRST_COLUMNS = ("file", "status", "width", "height", "person", "occurred", "sc
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "＝", "＋", "－", "＠")
 
 
-def results_csv(results: Sequence[Mapping[str, Any]]) -> bytes:
-    """UTF-8 with a byte order mark; pictures without persons have one line of their own.
+def results_csv(results: Collection[Mapping[str, Any]]) -> Iterator[bytes]:
+    """The table piece by piece: UTF-8 with a byte order mark; pictures without persons have one line of their own.
 
     For each criterion three columns: verdict, measured value, threshold. Text that a spreadsheet would compute is
     written behind an apostrophe.
     """
     people = (person for line in results for person in line.get("persons") or ())
     labels = list(dict.fromkeys(label for person in people for label in person.get("criteria") or {}))
+    criteria = [column for label in labels for column in (label, f"{label} measured", f"{label} threshold")]
+    yield codecs.BOM_UTF8 + _as_bytes([[*_FIRST_COLUMNS, *criteria, "seconds", "error"]])
+    for line in results:
+        persons = enumerate(line.get("persons") or (None,), start=1)
+        yield _as_bytes(_row(line, number, person, labels) for number, person in persons)
+
+
+def _as_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    criteria = [column for label in labels for column in (label, f"{label} measured", f"{label} threshold")]
-    writer.writerow([_cell(column) for column in (*_FIRST_COLUMNS, *criteria, "seconds", "error")])
-    for line in results:
-        for number, person in enumerate(line.get("persons") or (None,), start=1):
-            writer.writerow([_cell(value) for value in _row(line, number, person, labels)])
-    return text.getvalue().encode("utf-8-sig", "replace")
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue().encode("utf-8", "replace")
 
 
 def _row(line: Mapping[str, Any], number: int, person: Mapping[str, Any] | None, labels: Sequence[str]) -> list[Any]:

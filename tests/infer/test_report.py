@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from src.errors import OutputError
-from src.infer.report import report_html, write_report
+from src.infer import report as report_module
+from src.infer.report import write_report
 from src.infer.table import results_csv
 from tests.pose.drawing import standing_person
 
@@ -110,7 +111,7 @@ def fill(folder: Path, results: list[dict[str, Any]]) -> None:
 
 
 def read_table(results: list[dict[str, Any]]) -> list[dict[str, str]]:
-    data = results_csv(results)
+    data = b"".join(results_csv(results))
     assert data.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
@@ -170,10 +171,14 @@ def test_negative_numbers_stay_numbers() -> None:
 
 
 def test_an_empty_run_has_a_heading() -> None:
-    assert results_csv([]).decode("utf-8-sig").startswith('"file","status"')
+    assert b"".join(results_csv([])).decode("utf-8-sig").startswith('"file","status"')
 
 
 # --- the page as text -------------------------------------------------------------------------------------------------
+
+
+def report_html(results: list[dict[str, Any]], summary: dict[str, Any]) -> str:
+    return "".join(report_module.report_html(results, summary))
 
 
 def page_data(html: str) -> dict[str, Any]:
@@ -200,7 +205,7 @@ def test_names_that_are_not_text_are_shown_and_addressed_by_their_bytes() -> Non
     name = os.fsdecode(b"\xff\xfe.jpg")
     picture = page_data(report_html([line(name)], SUMMARY))["pictures"][0]
     assert picture["original"] == "./%FF%FE.jpg"
-    assert results_csv([line(name)])
+    assert list(results_csv([line(name)]))
 
 
 def test_the_rendered_name_may_be_given() -> None:
@@ -376,10 +381,25 @@ def test_summary_and_stages(report: Report) -> None:
 
 def test_chinese_readers_get_chinese(browser: Any, tmp_path: Path) -> None:
     report = Report(browser, tmp_path, sample_results(), locale="zh-CN")
-    assert "发生" in report.page.text_content("#filters")
-    report.page.click("#language")
-    assert "Occurred" in report.page.text_content("#filters")
-    report.page.close()
+    page = report.page
+    assert "发生" in page.text_content("#filters")
+    assert page.text_content(".facts th >> nth=2") == "图片数"
+    assert page.locator("aside > .bar-top button").get_attribute("aria-label") == "关闭"
+    page.select_option("#sort", "order")
+    page.click(".card >> nth=1")
+    assert page.locator(".criterion p").all_text_contents()[:2] == [
+        "左手比左肩高 31 像素（0.42 躯干长）",
+        "无法判定：未找到左膝",
+    ]
+    values = [re.sub(r"\s+", " ", text) for text in page.locator(".criterion .value").all_text_contents()]
+    assert values[:2] == ["0.42 躯干长 要求 > 0.25 躯干长", "– 要求 30 躯干长 … 60 躯干长"]
+    page.keyboard.press("Escape")
+    page.click("#language")
+    assert "Occurred" in page.text_content("#filters")
+    assert page.text_content(".facts th >> nth=2") == "pictures"
+    page.click(".card >> nth=1")
+    assert page.locator(".criterion p").nth(0).text_content() == "left hand 31 px (0.42 torso) above left shoulder"
+    page.close()
 
 
 def test_missing_pictures_are_said_to_be_missing(browser: Any, tmp_path: Path) -> None:
@@ -416,6 +436,21 @@ def test_five_thousand_pictures_load_only_what_is_looked_at(browser: Any, tmp_pa
     page.wait_for_function("document.querySelectorAll('.card').length > 60")
     page.fill("#search", "4999")
     assert page.locator(".card strong").all_text_contents() == ["picture 4999.jpg"]
+    page.close()
+
+
+def test_pictures_that_have_not_come_yet_are_not_black(browser: Any, tmp_path: Path) -> None:
+    write_report(tmp_path, [line(f"{number}.jpg") for number in range(60)], SUMMARY)
+    page = browser.new_page(locale="en-US", color_scheme="light", viewport={"width": 1300, "height": 800})
+    held: list[Any] = []
+    page.route("**/*_rendered.jpg", lambda route: held.append(route))  # not answered
+    page.goto((tmp_path / "index.html").as_uri(), wait_until="domcontentloaded")
+    page.wait_for_function("document.querySelectorAll('.card').length === 60")
+    shot = cv2.imdecode(np.frombuffer(page.screenshot(full_page=True), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert held
+    assert (shot < 40).mean() < 0.02, "only letters are dark"
+    for route in held:
+        route.abort()
     page.close()
 
 

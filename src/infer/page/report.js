@@ -16,6 +16,8 @@ const WORDS = {
     shown: (shown, all) => `${shown} of ${all} pictures`, persons: (n) => (n === 1 ? "1 person" : `${n} persons`),
     nobody: "no person found", person: (n) => `Person ${n}`, score: "confidence", joints: (n) => `${n} of 18 joints`,
     seconds: "s", needs: "needs", noCriteria: "no criteria", missing: "the picture is not beside this page",
+    toolbar: "Filter and order", picture: "Picture", previous: "Previous", next: "Next", close: "Close",
+    language: "Language", facts: {},
   },
   zh: {
     all: "全部", occurred: "发生", not: "未发生", undecided: "无法判定", unreadable: "无法读取",
@@ -24,6 +26,14 @@ const WORDS = {
     shown: (shown, all) => `显示 ${shown} / ${all} 张图片`, persons: (n) => `${n} 人`,
     nobody: "未检测到人", person: (n) => `第 ${n} 人`, score: "置信度", joints: (n) => `18 个关节中找到 ${n} 个`,
     seconds: "秒", needs: "要求", noCriteria: "无判定准则", missing: "图片不在本页面所在的文件夹中",
+    toolbar: "筛选与排序", picture: "图片", previous: "上一张", next: "下一张", close: "关闭", language: "语言",
+    facts: {
+      network: "网络", checkpoint: "模型文件", settings: "参数", pictures: "图片数", ok: "已读取", unreadable: "无法读取",
+      persons: "人数", occurred: "发生（人）", not_occurred: "未发生（人）", undecided: "无法判定（人）",
+      pictures_occurred: "发生该行为的图片", cards: "卡数", judged_before: "此前已完成", compiles: "编译次数",
+      started: "开始时间", seconds: "用时（秒）", read: "读取", fit: "缩放", decode: "解码", judge: "判定", render: "绘制",
+      encode: "编码", write: "写入", deliver: "上传", gather: "汇总",
+    },
   },
 };
 
@@ -43,6 +53,12 @@ let drawn = 0; // how many of them have a card
 let current = -1; // index in `shown` of the picture in the viewer
 
 const words = () => WORDS[ui.language];
+
+/** A sentence of the results: the number of its form, which is listed in both languages, and its numbers. */
+function sentence([form, ...numbers]) {
+  const parts = data.sentences[form][ui.language === "zh" ? 1 : 0].split("\u0001");
+  return parts.reduce((text, part, index) => text + numbers[index - 1] + part);
+}
 
 /** "occurred" when it does in anybody; "undecided" when nobody is sure and one cannot be judged. */
 function stateOfPerson(person) {
@@ -95,7 +111,7 @@ function card(picture, position) {
   if (picture.rendered) {
     thumb.append(image(picture.rendered, thumb));
   } else {
-    thumb.append(element("span", "broken", picture.error || words().unreadable));
+    thumb.append(element("span", "broken", sentence(picture.error) || words().unreadable));
   }
   thumb.append(element("span", "badge", words()[picture.state]));
   const facts = element("small", "", shortFacts(picture));
@@ -132,7 +148,7 @@ function view(position) {
   byId("name").textContent = picture.file;
   byId("facts").textContent = picture.status === "ok"
     ? `${picture.width} × ${picture.height} · ${picture.seconds.toFixed(2)} ${words().seconds} · ${words()[picture.state]}`
-    : `${words().unreadable}: ${picture.error || picture.status}`;
+    : `${words().unreadable}: ${sentence(picture.error) || picture.status}`;
   byId("file").href = picture.original;
   document.querySelector(".links").hidden = picture.status !== "ok";
   byId("previous").disabled = position === 0;
@@ -174,7 +190,8 @@ function personPanel(person, number) {
   return panel;
 }
 
-function criterionRow([label, verdict, measured, needs, text]) {
+function criterionRow([label, verdict, ...sentences]) {
+  const [measured, needs, text] = sentences.map(sentence);
   const mark = { 1: "✓", 0: "✗" }[verdict] || "?";
   const value = element("span", "value", measured === "" ? "– " : `${measured} `);
   value.append(element("small", "", `${words().needs} ${needs}`));
@@ -201,7 +218,13 @@ function step(by) {
 function speak() {
   document.documentElement.lang = ui.language;
   byId("language").textContent = ui.language === "zh" ? "English" : "中文";
+  byId("language").ariaLabel = words().language;
   for (const node of document.querySelectorAll("[data-text]")) node.textContent = words()[node.dataset.text];
+  for (const node of document.querySelectorAll("[data-label]")) node.ariaLabel = words()[node.dataset.label];
+  for (const node of document.querySelectorAll("[data-fact]")) {
+    const name = node.dataset.fact;
+    node.textContent = words().facts[name] || name.replaceAll("_", " ");
+  }
   const orders = Object.keys(ORDERS).map((order) => new Option(words()[order], order, false, order === ui.sort));
   byId("sort").replaceChildren(...orders);
   byId("filters").replaceChildren(...["all", ...STATES].map((state) => {
