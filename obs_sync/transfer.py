@@ -62,7 +62,7 @@ def copy(
         Job(fs, source, target, result, single is not None, order).run(files, progress, threads or fs.settings.threads)
     finally:
         result.seconds = time.monotonic() - begin
-    logger.info("%s", result.summary())
+    logger.log(logging.DEBUG if single is not None else logging.INFO, "%s", result.summary())
     if result.failed:
         raise incomplete(result)
     return result

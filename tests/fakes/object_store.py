@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,26 @@ class ObjectStore:
         keys = {"access_key_id": "test", "secret_access_key": "test"}
         endpoint = f"http://127.0.0.1:{port or self.port}"
         return {"endpoint": endpoint, "signature": "v4", "region": "us-east-1", "path_style": True, **keys}
+
+    def s3_options(self, port: int | None = None) -> dict[str, Any]:
+        """The same for the S3 store itself, past the gateway."""
+        if not self.is_real:
+            return self.options(port)
+        keys = {"access_key_id": "storeak", "secret_access_key": "storesk"}
+        return {"endpoint": f"http://127.0.0.1:{port or self.upstream}", "signature": "v2", "path_style": True, **keys}
+
+
+def variables(options: Mapping[str, Any], state_dir: Path) -> dict[str, str]:
+    """Settings and keys as another process finds them in its environment."""
+    return {
+        "OBS_ENDPOINT": options["endpoint"],
+        "OBS_SIGNATURE": options["signature"],
+        "OBS_REGION": options.get("region", "region"),
+        "OBS_PATH_STYLE": str(options["path_style"]),
+        "OBS_ACCESS_KEY_ID": options["access_key_id"],
+        "OBS_SECRET_ACCESS_KEY": options["secret_access_key"],
+        "OBS_STATE_DIR": str(state_dir),
+    }
 
 
 def has_ceph() -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 import obs_sync
 from modelarts.__main__ import main
-from tests.fakes.object_store import running_store
+from tests.fakes.object_store import running_store, variables
 from tests.modelarts.conftest import MakeJob
 
 SCRIPT = """
@@ -31,16 +31,8 @@ def test_dry_run_on_an_object_store(
     with running_store() as store:
         if store is None:
             pytest.skip("neither Ceph (bash tests/fakes/install_store.sh) nor moto is installed")
-        options = store.options()
-        for name, value in {
-            "OBS_ENDPOINT": f"http://127.0.0.1:{store.port}",
-            "OBS_ACCESS_KEY_ID": options["access_key_id"],
-            "OBS_SECRET_ACCESS_KEY": options["secret_access_key"],
-            "OBS_SIGNATURE": options["signature"],
-            "OBS_REGION": options.get("region", "region"),
-            "OBS_PATH_STYLE": "true",
-            "OBS_STATE_DIR": str(tmp_path / "state"),
-        }.items():
+        options = {**store.options(), "endpoint": f"http://127.0.0.1:{store.port}"}  # other processes resolve no names
+        for name, value in variables(options, tmp_path / "state").items():
             monkeypatch.setenv(name, value)
         monkeypatch.chdir(tmp_path)
         fs = obs_sync.ObsFileSystem(storage_mode="obs")

@@ -19,7 +19,7 @@ import pytest
 import obs_sync
 from src.data.synthetic import PERSON_CATEGORY
 from tests.fakes.fault_proxy import FaultProxy
-from tests.fakes.object_store import ObjectStore, running_store
+from tests.fakes.object_store import ObjectStore, running_store, variables
 
 PICTURES, OTHERS, RANKS = 48, 9, 4
 BYTES = 2000
@@ -34,21 +34,13 @@ def store() -> Iterator[ObjectStore]:
     with running_store() as found:
         if found is None:
             pytest.skip("neither Ceph (bash tests/fakes/install_store.sh) nor moto is installed")
-        fs = obs_sync.filesystem("obs", **options(found, found.upstream))
+        fs = obs_sync.filesystem("obs", **found.s3_options())
         fs.mkdir("staging")
         for number in range(PICTURES + OTHERS):
             fs.pipe_file(f"staging/coco/train/{number:03d}.jpg", os.urandom(BYTES))
         fs.pipe_file("staging/coco/persons.json", json.dumps(annotations()).encode())
         fs.pipe_file("staging/models/model.ckpt", os.urandom(5000))
         yield found
-
-
-def options(store: ObjectStore, port: int) -> dict[str, Any]:
-    """How to reach the S3 store behind the gateway, through any port."""
-    if not store.is_real:
-        return store.options(port)
-    keys = {"access_key_id": "storeak", "secret_access_key": "storesk"}
-    return {"endpoint": f"http://127.0.0.1:{port}", "signature": "v2", "path_style": True, **keys}
 
 
 def annotations() -> dict[str, Any]:
@@ -75,18 +67,7 @@ def proxy(store: ObjectStore) -> Iterator[FaultProxy]:
 def rank(store: ObjectStore, proxy: FaultProxy, tmp_path: Path) -> Iterator[Rank]:
     """Start a rank of a node, whose scratch folder is below `tmp_path`; all that still runs is killed at the end."""
     started: list[subprocess.Popen[str]] = []
-    given = options(store, proxy.port)
-    environment = {
-        **os.environ,
-        "OBS_ENDPOINT": given["endpoint"],
-        "OBS_SIGNATURE": given["signature"],
-        "OBS_PATH_STYLE": "true",
-        "OBS_ACCESS_KEY_ID": given["access_key_id"],
-        "OBS_SECRET_ACCESS_KEY": given["secret_access_key"],
-        "OBS_STATE_DIR": str(tmp_path / "state"),
-    }
-    if "region" in given:
-        environment["OBS_REGION"] = given["region"]
+    environment = {**os.environ, **variables(store.s3_options(proxy.port), tmp_path / "state")}
 
     def start(*arguments: str, node: str = "node", folder: Path = tmp_path) -> subprocess.Popen[str]:
         settings = [f"--data_url={AT}", "--imgpath_train=train", "--jsonpath_train=persons.json", "--storage_mode=obs"]
@@ -192,7 +173,7 @@ def test_a_new_version_in_the_store_replaces_the_old_copy(
     rank: Rank, proxy: FaultProxy, store: ObjectStore, tmp_path: Path
 ) -> None:
     assert result(rank())["pictures"] == PICTURES
-    fs = obs_sync.filesystem("obs", **options(store, store.upstream))
+    fs = obs_sync.filesystem("obs", **store.s3_options())
     new = os.urandom(BYTES)
     fs.pipe_file("staging/coco/train/005.jpg", new)
     proxy.log.clear()
