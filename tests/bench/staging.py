@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from modelarts.staging import stage_training
 from src.data.synthetic import PERSON_CATEGORY
 from src.model_utils.config import build_config
 from src.tools.pack_dataset import main as pack
-from tests.bench.transfer import AK, BUCKET, SK, THREADS, Boto3, Rclone, timed
+from tests.bench.transfer import AK, BUCKET, LARGE_TURNS, SK, THREADS, Boto3, Rclone, timed
 from tests.fakes.object_store import has_ceph, running_store
 
 PICTURES, PICTURE_BYTES = 2000, 100_000
@@ -92,11 +93,18 @@ def measure(work: Path, port: int, repeat: int) -> dict[tuple[str, str], list[fl
         note("loose again", "job", job_stages, "loose", scratch / "loose")
         note("packed", "job", job_stages, "packed", scratch / "packed")
         note("packed again", "job", job_stages, "packed", scratch / "packed")
-        note("one object", "job", obs_sync.copy, f"obs://{BUCKET}/large/", str(scratch / "large"))
         for client in others:
-            for task, prefix in (("loose", "loose"), ("packed", "packed"), ("one object", "large")):
-                note(task, client.name, client.down, prefix, str(scratch / client.name / prefix))
+            for kind in ("loose", "packed"):
+                note(kind, client.name, client.down, kind, str(scratch / client.name / kind))
         shutil.rmtree(scratch)
+    large: list[tuple[str, Callable[[str], object]]] = [
+        ("job", lambda folder: obs_sync.copy(f"obs://{BUCKET}/large/", folder)),
+        *((client.name, functools.partial(client.down, "large")) for client in others),
+    ]
+    for turn in range(LARGE_TURNS * repeat):
+        for name, fetch in large[turn % len(large) :] + large[: turn % len(large)]:  # nobody is always first
+            note("one object", name, fetch, str(work / "one"))
+            shutil.rmtree(work / "one")
     return times
 
 

@@ -29,6 +29,7 @@ from tests.fakes.object_store import ObjectStore, has_ceph, running_store
 AK, SK = "storeak", "storesk"
 FILES, FILE_BYTES = 2000, 100_000
 LARGE_BYTES = 600_000_000
+LARGE_TURNS = 3  # for each turn of the small files: one such transfer takes a second or two, and times vary widely
 KEYS = 20_000
 THREADS = 16
 BUCKET = "bench"
@@ -299,7 +300,7 @@ def run(store: ObjectStore, repeat: int, only: set[str]) -> Results:
                 transfer("small", clients, source, work, turn, results)
         if "large" in only:
             source = make_files(work / "large", 1, LARGE_BYTES)
-            for turn in range(repeat):
+            for turn in range(LARGE_TURNS * repeat):
                 transfer("large", clients, source, work, turn, results)
     if "list" in only:
         with ThreadPoolExecutor(THREADS) as pool:
