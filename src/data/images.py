@@ -100,7 +100,7 @@ def decode_picture(data: bytes, path: str | Path, reduction: int = 1) -> Picture
         if picture is None:
             raise PictureError(path, "damaged JPEG, cannot be decoded")
         return picture
-    return _shrink(_decode_other(data, path), reduction)
+    return _decode_other(data, path, reduction)
 
 
 def picture_size(data: bytes, path: str | Path) -> tuple[int, int]:
@@ -157,6 +157,7 @@ def _shrink(picture: Picture, reduction: int) -> Picture:
 
 
 _EXIF_ORIENTATION = 0x0112
+_STRIP_ROWS = 256
 _SCAN = 0xDA
 
 
@@ -189,7 +190,7 @@ def _check_size(width: int, height: int, path: str | Path) -> None:
         raise PictureError(path, f"too large ({width}x{height}); at most {MAX_PIXELS} pixels are read")
 
 
-def _decode_other(data: bytes, path: str | Path) -> Picture:
+def _decode_other(data: bytes, path: str | Path, reduction: int) -> Picture:
     """Everything that is not a plain JPEG, through Pillow."""
     with _open(data, path) as image:
         frames = getattr(image, "n_frames", 1)
@@ -198,11 +199,23 @@ def _decode_other(data: bytes, path: str | Path) -> Picture:
         ):  # further pages of a TIFF are previews or scans, the first is the picture
             raise PictureError(path, f"animated ({frames} frames); give single pictures")
         try:
+            if image.format == "JPEG" and min(image.size) >= reduction:  # CMYK: decoded smaller at once
+                image.draft(None, (image.width // reduction, image.height // reduction))
+                reduction = 1
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            return np.ascontiguousarray(np.asarray(_to_rgb(upright))[:, :, ::-1])
+            turned = image.getexif().get(_EXIF_ORIENTATION, 1) != 1
+            return _shrink(_as_bgr(ImageOps.exif_transpose(image) if turned else image), reduction)
         except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error … on damaged data
             raise PictureError(path, f"truncated or damaged {image.format} ({error})") from error
+
+
+def _as_bgr(image: Any) -> Picture:
+    """The pixels of any Pillow picture, strip by strip: Pillow copies what it converts, more than once."""
+    picture = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
+        picture[top : top + strip.height] = np.asarray(_to_rgb(strip))[:, :, ::-1]
+    return picture
 
 
 def _to_rgb(image: Any) -> Any:

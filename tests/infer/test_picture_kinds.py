@@ -198,7 +198,7 @@ def test_huge_pictures_have_results_in_their_own_coordinates(tmp_path: Path, siz
 
 
 PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from src.actions import find_action
 from src.infer.run import infer_folder, judge_pictures
@@ -207,22 +207,28 @@ from src.progress import StageTimes
 from tests.infer.fakes import FakeNetwork
 folder, output = Path(sys.argv[1]), Path(sys.argv[2])
 names = sorted(path.name for path in folder.iterdir())
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak_kb():  # of this program alone; getrusage would count what its parent needed before it
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+before = peak_kb()
 infer_folder(FakeNetwork(), folder, names, output, find_action("climb_up"), {})
-sys.stdout.write(str((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024))
+sys.stdout.write(str((peak_kb() - before) // 1024))
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
 def test_60_megapixels_stay_within_memory(tmp_path: Path, root: Path) -> None:
     folder = tmp_path / "pics"
     folder.mkdir()
     scene = cv2.resize(SCENE, (9000, 6700))
-    for i in range(6):
+    for i in range(4):
         cv2.imwrite(str(folder / f"{i}.jpg"), scene, [cv2.IMWRITE_JPEG_QUALITY, 50])
+    saved(folder, "cmyk.jpg", Image.fromarray(scene).convert("CMYK"), quality=50)
+    saved(folder, "whole.png", Image.fromarray(scene), compress_level=1)
     command = [sys.executable, "-c", PEAK, str(folder), str(tmp_path / "out")]
     grown_mb = int(subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=300).stdout)
-    # Six such pictures are 1085 MB as pixels; read at half their sides, a handful in the pipeline is what counts.
-    assert grown_mb < 600
+    # Six such pictures are 1085 MB as pixels, several times that while they are converted. Only the PNG must be decoded
+    # whole, 181 MB, and once more as an array; of the others, 45 MB each, a handful is in the pipeline.
+    assert grown_mb < 800
 
 
 def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
