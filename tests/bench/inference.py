@@ -38,7 +38,7 @@ ROUNDS = 3
 ACTION = find_action("climb_up")
 
 
-def make_network(name: str, batch_size: int, scratch: Path) -> PoseNetwork:
+def make_network(name: str, batch_size: int, scratch: Path, insize: int = 368) -> PoseNetwork:
     """The network on CPU with dynamic shapes; published weights for the small one, random ones else."""
     choose_device("CPU")
     cell = build_network(name, 6)
@@ -46,7 +46,7 @@ def make_network(name: str, batch_size: int, scratch: Path) -> PoseNetwork:
     if name == "mobilenet_v2" and weights.is_file():
         import_weights(weights, name, 6, scratch / "m.ckpt")
         load_all_weights(cell, scratch / "m.ckpt", name, 6)
-    return PoseNetwork(name, cell, 368, True, DecodeSettings(), batch_size)
+    return PoseNetwork(name, cell, insize, True, DecodeSettings(), batch_size)
 
 
 def make_pictures(folder: Path, count: int) -> list[str]:
