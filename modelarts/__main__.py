@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from modelarts import commands
 from modelarts.dryrun import FRESH, SAME, WORK_FOLDER
+from modelarts.node import exit_code_of
 from obs_sync import ObsSyncError
 from obs_sync.settings import MODES
 from src.errors import JobError
@@ -25,15 +27,43 @@ EPILOG = """examples:
   python -m modelarts submit infer --set target_action_type=climb_over_fence
   python -m modelarts submit train_np4 --print
   python -m modelarts rebuild opps_ms15_eval_for_recurrence1_2 --set target_action_type=climb_up
-  python -m modelarts logs 4f1c… --follow
+  python -m modelarts logs 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10 --follow
 
 exit codes:
-  0  done, no mistakes          4  the platform refused
-  1  the job or storage failed  5  the platform cannot be reached
-  2  a mistake in definition, configuration or command line
-  124 a dry-run's time was up   130 interrupted   143 a dry-run was stopped
-  dry-run ends with the first bad exit code of the job's own processes
+  0    done, no mistakes
+  1    the job or the storage failed
+  2    a mistake in definition, configuration or command line; something that is needed is not there
+  4    the platform refused
+  5    the platform cannot be reached, or its certificate is not trusted
+  124  a dry-run's time was up
+  130  interrupted
+  143  a dry-run was stopped
+  dry-run ends with the first bad exit code of the job's own processes (README.md, exit codes)
+
+Access to the platform and to OBS is set up as docs/console.md says in step 8.
 """
+
+EXAMPLES = {
+    "jobs": ["jobs --json"],
+    "show": ["show train_np4", "show infer --console", "show train_np1 --set lr=1e-3 --json"],
+    "check": ["check", "check train_np4 --set batch_size=16", "check infer --storage obs"],
+    "dry-run": [
+        "dry-run infer --storage local --set infer_insize=64",
+        "dry-run train_np1 --set network=mobilenet_v2 insize=64 batch_size=2 data_url=./coco max_epoch_train=1",
+        "dry-run train_np4 --cards 2 --restarts 1 --restart-in same --timeout 600 --set data_url=obs://bucket/coco/",
+    ],
+    "submit": ["submit infer --set target_action_type=climb_over_fence", "submit train_np4 --print"],
+    "rebuild": [
+        "rebuild infer --set target_action_type=climb_over_fence",
+        "rebuild 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10 --set max_epoch_train=20 --name longer --print",
+        "rebuild a_job_made_in_the_console --set lr=1e-5",
+    ],
+    "list": ["list", "list --cloud-only --limit 50 --json"],
+    "status": ["status 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10", "status 4f1c"],
+    "logs": ["logs 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10 --follow", "logs 4f1c"],
+    "stop": ["stop 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10"],
+    "upload-code": ["upload-code infer --storage obs", "upload-code train_np1 --only-list"],
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,16 +74,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         answer = options.command(options, _say_aside if options.json else _say)
     except (JobError, ObsSyncError) as error:
         print(error, file=sys.stderr)
-        return int(getattr(error, "exit_code", 1))
+        return exit_code_of(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     for note in answer.notes:
         print(f"note: {note}", file=sys.stderr)
-    if options.json:
-        print(json.dumps(answer.data, ensure_ascii=False, indent=2))
-    elif answer.text:
-        print(answer.text)
+    try:
+        if options.json:
+            print(json.dumps(answer.data, ensure_ascii=False, indent=2))
+        elif answer.text:
+            print(answer.text)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `… | head` has seen enough; nothing may be written there at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return int(answer.exit_code)
 
 
@@ -73,7 +107,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     where, storage, changes, job = _where(), _storage(), _changes(), _job()
-    add = parser.add_subparsers(required=True, metavar="COMMAND").add_parser
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, **options: Any) -> argparse.ArgumentParser:
+        examples = "".join(f"  python -m modelarts {line}\n" for line in EXAMPLES[name])
+        raw = argparse.RawDescriptionHelpFormatter
+        return subparsers.add_parser(name, epilog=f"examples:\n{examples}", formatter_class=raw, **options)
+
     base = argparse.ArgumentParser(add_help=False)
     base.add_argument("--json", action="store_true", help="print JSON, for scripts")
     base.add_argument("--work", type=Path, default=WORK_FOLDER, help=f"folder of dry-runs (default {WORK_FOLDER})")
@@ -101,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     one = add(
         "rebuild", help="the same job again, some values changed", parents=[base, where, changes, storage, _cloud()]
     )
-    one.add_argument("job", metavar="JOB_OR_ID", help="a declared job, or the id of any job of the platform")
+    one.add_argument("job", metavar="JOB_OR_ID", help="a declared job, or id or name of any job of the platform")
     one.add_argument("--print", action="store_true", help="print the request's body instead of sending it")
     one.set_defaults(command=commands.rebuild)
 
@@ -127,7 +167,11 @@ def _add_followers(add: Callable[..., argparse.ArgumentParser], parents: list[ar
         ("stop", commands.stop, "end a job before its time"),
     ):
         one = add(name, help=help_text, parents=parents)
-        one.add_argument("id", metavar="ID", help="of a job of the platform, or of a dry-run (its beginning is enough)")
+        one.add_argument(
+            "id",
+            metavar="ID",
+            help="a job's id or name on the platform, or a dry-run's id (4 characters of it are enough)",
+        )
         one.set_defaults(command=command)
         if name == "logs":
             one.add_argument("--follow", action="store_true", help="go on until the job ends")

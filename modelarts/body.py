@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import obs_sync
-from modelarts.definition import URL, Channel, Job
-from modelarts.hyperparameters import Hyperparameter
+from modelarts.definition import BOOT_FILES, URL, Channel, Job
+from modelarts.hyperparameters import Hyperparameter, hyperparameters
 from src.errors import ConfigError
 from src.model_utils.config import setting_types
 
@@ -109,6 +109,7 @@ def rebuilt_body(body: Body, values: Mapping[str, str], name: str = "") -> Body:
     new = copy.deepcopy(body)
     new["metadata"]["name"] = name or rebuilt_name(str(new["metadata"].get("name", "job")))
     algorithm = new.setdefault("algorithm", {})
+    _check_values(str(algorithm.get("boot_file", "")), values)
     parameters = algorithm.setdefault("parameters", [])
     for key, value in values.items():
         found = [one for one in parameters if one.get("name") == key]
@@ -126,6 +127,15 @@ def rebuilt_body(body: Body, values: Mapping[str, str], name: str = "") -> Body:
                 f"unknown hyperparameter '{key}'{_nearest(key, parameters)}: the job has none of that name"
             )
     return new
+
+
+def _check_values(boot_file: str, values: Mapping[str, str]) -> None:
+    """ConfigError for values that our own boot files would refuse; what another program takes is not known here."""
+    if boot_file.rsplit("/", 1)[-1] in BOOT_FILES:
+        known = {name: value for name, value in values.items() if name in setting_types()}
+        _, problems = hyperparameters(known, ())
+        if problems:
+            raise ConfigError("\n".join(problems))
 
 
 def outputs_of(body: Mapping[str, Any]) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import obs_sync
-from modelarts.codefolder import code_files, limits_exceeded
-from modelarts.definition import Job
+from modelarts.codefolder import code_files, limits_exceeded, upload_code
+from modelarts.definition import INFERENCE_BOOT_FILE, TRAINING_BOOT_FILE, Job
+from modelarts.staging import under
 from src.errors import ConfigError
 from src.model_utils.config import build_config, setting_types
 
@@ -46,10 +47,13 @@ def check_code(job: Job) -> list[str]:
 
 def check_storage(job: Job, filesystem: obs_sync.ObsFileSystem, for_cloud: bool = True) -> list[str]:
     """Mistakes that only a look into OBS shows: missing inputs, an output that is not empty, too large a code dir."""
-    problems = []
+    problems: list[str] = []
+    missing: list[str] = []
     for name, path in read_paths(job).items():
-        if not obs_sync.exists(path, filesystem=filesystem):
-            problems.append(f"{name}: {path}: nothing is there")
+        inside_a_missing_one = any(_overlap(path, other) for other in missing)
+        if not inside_a_missing_one and not obs_sync.exists(path, filesystem=filesystem):
+            missing.append(path)
+            problems.append(f"{name}: {path}: nothing is there; put it there, or name another place: --set {name}=…")
     for output in job.outputs:
         if not resumes(job) and obs_sync.exists(output.url, filesystem=filesystem):
             problems.append(
@@ -61,13 +65,39 @@ def check_storage(job: Job, filesystem: obs_sync.ObsFileSystem, for_cloud: bool 
     return problems
 
 
+def code_notes(job: Job, filesystem: obs_sync.ObsFileSystem) -> list[str]:
+    """What to know before submitting: that the uploaded code is not the code that lies here."""
+    if not obs_sync.exists(job.code_dir, filesystem=filesystem):
+        return []
+    here = code_files(job)
+    notes = []
+    changed = upload_code(job, filesystem, dry_run=True).copied
+    if changed:
+        text = f"{job.code_dir}: {_some(changed)} not there as in {job.code_folder}"
+        notes.append(f"{text}; run: python -m modelarts upload-code {job.key}")
+    surplus = [name for name in obs_sync.list_files(job.code_dir, filesystem=filesystem) if name not in here]
+    if surplus:
+        notes.append(f"{job.code_dir}: {_some(surplus)} there but not in {job.code_folder}")
+    return notes
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(sorted(names)[:3])}{more} {'is' if len(names) == 1 else 'are'}"
+
+
 def check_in_use(job: Job, running: Mapping[str, Iterable[str]]) -> list[str]:
     """Outputs that another job writes now; `running` has the outputs of each by its id."""
+    return [f"{one.name}: {text}" for one in job.outputs for text in outputs_in_use([one.url], running)]
+
+
+def outputs_in_use(urls: Iterable[str], running: Mapping[str, Iterable[str]]) -> list[str]:
+    """One line for each of the addresses that one of the running jobs writes."""
     return [
-        f"{output.name}: {output.url} is in use by job {other}; stop that or choose another folder"
-        for output in job.outputs
-        for other, urls in running.items()
-        if any(_overlap(output.url, url) for url in urls)
+        f"{url} is in use by job {other}; stop that or choose another folder"
+        for url in urls
+        for other, used in running.items()
+        if any(_overlap(url, one) for one in used)
     ]
 
 
@@ -77,17 +107,46 @@ def resumes(job: Job) -> bool:
 
 
 def read_paths(job: Job) -> dict[str, str]:
-    """What the job reads from OBS, by the argument's name."""
+    """What the job reads, by the argument's name; a folder comes before what lies in it."""
     values = {**job.values, **{channel.name: channel.url for channel in job.inputs}}
-    names = ["data_url"]
-    if job.kind == "inference":
-        names = ["pic_folder_path_obs", "checkpoint_folder_path_obs"]
-    elif values.get("load_pretrain", "").lower() == "true":
-        names.append("pretrained_model_folder_path_obs")
-    found = {name: values[name] for name in names if values.get(name)}
-    return {
-        name: path.replace("{target_action_type}", values.get("target_action_type", "")) for name, path in found.items()
+    found = {channel.name: channel.url for channel in job.inputs}
+    if job.boot_file == INFERENCE_BOOT_FILE:
+        found.update(_inference_reads(values))
+    elif job.boot_file == TRAINING_BOOT_FILE:
+        found.update(_training_reads(values))
+    folders = [channel.url for channel in job.inputs]
+    return {  # other local paths are those of the container, which is not there yet
+        name: path
+        for name, path in found.items()
+        if path and (obs_sync.is_url(path) or any(_overlap(path, folder) for folder in folders))
     }
+
+
+def _training_reads(values: Mapping[str, str]) -> dict[str, str]:
+    names = ("imgpath_train", "jsonpath_train", "maskpath_train")
+    data = values.get("data_url", "")
+    found = {"data_url": data, **{name: under(data, values[name]) for name in names if values.get(name)}}
+    found["vgg_path"] = values.get("vgg_path", "")
+    folder = values.get("pretrained_model_folder_path_obs", "")
+    if folder and values.get("load_pretrain", "").lower() == "true":
+        found["pretrained_model_folder_path_obs"] = folder
+        found["pretrained_model_filename"] = under(folder, values.get("pretrained_model_filename", ""))
+    return found
+
+
+def _inference_reads(values: Mapping[str, str]) -> dict[str, str]:
+    if values.get("is_model_arts", "").lower() != "true":
+        return {}
+    pictures = values.get("pic_folder_path_obs", "").replace(
+        "{target_action_type}", values.get("target_action_type", "")
+    )
+    checkpoints = values.get("checkpoint_folder_path_obs", "")
+    found = {"pic_folder_path_obs": pictures, "checkpoint_folder_path_obs": checkpoints}
+    if checkpoints:
+        found["checkpoint_filename"] = under(checkpoints, values.get("checkpoint_filename", ""))
+    if pictures and values.get("is_batch_pics", "").lower() == "false":
+        found["filename_to_infer"] = under(pictures, values.get("filename_to_infer", ""))
+    return found
 
 
 def _check_texts(job: Job) -> list[str]:

@@ -17,8 +17,10 @@ from src.errors import JobError
 logger = logging.getLogger(__name__)
 
 RUNNING_PHASES = ("Creating", "Pending", "Running", "Terminating")
+WAITING_PHASES = ("Creating", "Pending")
 ENDED_PHASES = ("Completed", "Failed", "Terminated", "Abnormal")
 _PAGE = 50
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _UNDOCUMENTED = {"Output": ("prefetch_to_local",)}  # the console's "predownload"; no model of the SDK has it
 
 
@@ -40,6 +42,18 @@ class CloudUnreachable(JobError):
 
 class NotThere(CloudError):
     """The platform knows no such job."""
+
+
+class NotTrusted(CloudError):
+    """Whoever answered cannot prove to be the platform."""
+
+    exit_code = 5
+
+
+class NotInstalled(JobError):
+    """The platform's SDK is an extra."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,22 @@ class Cloud:
         """The jobs with exactly this name."""
         found = self._search([{"key": "name", "operator": "like", "value": [name]}], 10 * _PAGE)
         return [one for one in found if one["metadata"].get("name") == name]
+
+    def id_of(self, word: str, phases: Sequence[str] = ()) -> str:
+        """The id that the word is, or of the newest job with this name; with `phases` only one job may be in these.
+
+        Raises NotThere for a name that no job has, CloudError for one that several have.
+        """
+        if _ID.fullmatch(word):
+            return word
+        found = [one for one in self.named(word) if not phases or (one.get("status") or {}).get("phase") in phases]
+        if not found:
+            which = f" that is {', '.join(phases)}" if phases else ""
+            raise NotThere(f"{word}: the platform knows no job of this name{which}; see: python -m modelarts list", 404)
+        if phases and len(found) > 1:
+            ids = ", ".join(str(one["metadata"]["id"]) for one in found)
+            raise CloudError(f"{word}: {len(found)} jobs have this name, say which by its id: {ids}")
+        return str(found[0]["metadata"]["id"])
 
     def log(self, job_id: str, task: str) -> tuple[bytes, int]:
         """The end of a task's log (5 MB at most) and the size of the whole log in bytes."""
@@ -182,7 +212,7 @@ class Cloud:
             kind = NotThere if status == 404 else CloudError
             return kind(f"{where} answered {status}, {words}", status)
         if isinstance(error, sdk.SslHandShakeException):
-            return CloudError(f"{where}: its certificate is not trusted; name the right one in MODELARTS_CA_FILE")
+            return NotTrusted(f"{where}: its certificate is not trusted; name the right one in MODELARTS_CA_FILE")
         if isinstance(error, (sdk.RequestTimeoutException, Timeout)):
             return CloudUnreachable(f"{where} did not answer in {self._retry.timeout_s[1]:g} s")
         if isinstance(error, (sdk.ConnectionException, RequestException)):
@@ -200,7 +230,7 @@ def _import_sdk() -> Any:
     try:
         import huaweicloudsdkmodelarts.v1 as sdk
     except ImportError:
-        raise CloudError("the platform's SDK is not installed; run: pip install -r requirements-cloud.txt") from None
+        raise NotInstalled("the platform's SDK is not installed; run: pip install -r requirements-cloud.txt") from None
     return sdk
 
 

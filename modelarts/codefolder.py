@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import obs_sync
 from modelarts.definition import Job
@@ -11,7 +12,8 @@ from src.errors import ConfigError
 SIZE_LIMIT = 5 << 30
 COUNT_LIMIT = 1000
 DEPTH_LIMIT = 32
-_LITTER = {"__pycache__", ".DS_Store", ".ipynb_checkpoints", "kernel_meta"}
+#: What tools and dry-runs leave in a checkout; hidden files and folders (.git, .venv) are no code either.
+_LITTER, _LITTER_AT_THE_TOP = {"__pycache__", "kernel_meta"}, {"obs_root", "work", "venv"}
 
 
 def code_files(job: Job) -> dict[str, int]:
@@ -23,9 +25,15 @@ def code_files(job: Job) -> dict[str, int]:
             raise ConfigError(f"code: {path}: no such file or folder")
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             relative = file.relative_to(job.code_folder)
-            if file.is_file() and not _LITTER & set(relative.parts) and file.suffix not in (".pyc", ".pyo"):
+            if file.is_file() and _is_code(relative):
                 found[relative.as_posix()] = file.stat().st_size
     return found
+
+
+def _is_code(name: Path) -> bool:
+    left_there = any(part in _LITTER or part.startswith(".") for part in name.parts)
+    left_there = left_there or name.parts[0] in _LITTER_AT_THE_TOP
+    return not left_there and name.suffix not in (".pyc", ".pyo")
 
 
 def limits_exceeded(files: Mapping[str, int], where: str) -> list[str]:

@@ -14,16 +14,16 @@ from types import FrameType
 from typing import Any, Callable
 
 import obs_sync
+from modelarts import given
 from modelarts.body import job_body, outputs_of, rebuilt_body, rebuilt_name
-from modelarts.checking import check_definition, check_in_use, check_storage
+from modelarts.checking import check_definition, check_in_use, check_storage, code_notes, outputs_in_use
 from modelarts.cloud import RUNNING_PHASES, Cloud, CloudError
-from modelarts.codefolder import upload_code
-from modelarts.container import Storage
-from modelarts.definition import Changes, Job, is_declared, job_keys, load_job
-from modelarts.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run
+from modelarts.codefolder import code_files, upload_code
+from modelarts.definition import Job, is_declared, job_keys, load_job
+from modelarts.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run, make_buckets
 from modelarts.following import follow_cloud, follow_file
-from modelarts.profile import has_profile, read_profile
-from modelarts.tables import aligned, cloud_row, console_rows, hyperparameter_lines, job_rows
+from modelarts.profile import has_profile
+from modelarts.tables import aligned, cloud_lines, cloud_row, console_rows, hyperparameter_lines, job_rows
 from src.errors import ConfigError
 
 MISTAKES = 2
@@ -42,14 +42,14 @@ class Answer:
 
 def jobs(options: argparse.Namespace, _: Echo) -> Answer:
     """The declared jobs."""
-    found = [load_job(key, _changes(options)) for key in job_keys()]
+    found = [load_job(key, given.changes_of(options)) for key in job_keys()]
     rows = [[job.key, job.name, f"{job.cards} cards" if job.cards > 1 else "1 card", job.description] for job in found]
     return Answer([job.to_dict() for job in found], aligned(rows))
 
 
 def show(options: argparse.Namespace, _: Echo) -> Answer:
     """One definition, or the table for the console."""
-    job = _job(options)
+    job = given.job_of(options)
     if options.console:
         rows = console_rows(job)
         return Answer([{"field": name.strip(), "value": value} for name, value in rows], aligned(rows))
@@ -63,7 +63,7 @@ def check(options: argparse.Namespace, _: Echo) -> Answer:
     notes: list[str] = []
     words = options.job or job_keys()
     for word in words:
-        job = load_job(word, _changes(options))
+        job = load_job(word, given.changes_of(options))
         found, remarks = _all_mistakes(job, options)
         prefix = f"{job.key}: " if len(words) > 1 else ""
         problems += [prefix + one for one in found]
@@ -75,11 +75,11 @@ def check(options: argparse.Namespace, _: Echo) -> Answer:
 
 def dry_run(options: argparse.Namespace, echo: Echo) -> Answer:
     """Run a job here, as the platform would."""
-    job = _job(options)
-    storage = _storage(options)
-    filesystem = _filesystem(options)
+    job = given.job_of(options)
+    storage = given.storage_of(options)
+    filesystem = given.filesystem_of(options)
     _refuse(check_definition(job, for_cloud=False))
-    _refuse(check_storage(job, filesystem, for_cloud=False) + check_in_use(job, _outputs_here(options)))
+    _refuse(check_storage(job, filesystem, for_cloud=False) + check_in_use(job, given.outputs_here(options)))
     stop = threading.Event()
     run = DryRun(
         job,
@@ -102,17 +102,17 @@ def dry_run(options: argparse.Namespace, echo: Echo) -> Answer:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return Answer(asdict(run.state), _dry_run_text(run.state), code)
+    return Answer(asdict(run.state), _dry_run_text(run.state), code, given.notes_on_stand_in(options))
 
 
 def submit(options: argparse.Namespace, _: Echo) -> Answer:
     """Create the job on the platform, or show the request's body."""
-    job = _job(options)
+    job = given.job_of(options)
     body = job_body(job)
     if options.print:
         _refuse(check_definition(job))
         return Answer(body, _pretty(body))
-    cloud = _cloud(options)
+    cloud = given.cloud_of(options)
     problems, notes = _all_mistakes(job, options, cloud)
     _refuse(problems)
     return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
@@ -121,18 +121,22 @@ def submit(options: argparse.Namespace, _: Echo) -> Answer:
 def rebuild(options: argparse.Namespace, _: Echo) -> Answer:
     """The same job again with a new name and some values changed; declared here, or only there."""
     if is_declared(options.job):
-        job = replace(_job(options), name=options.name or rebuilt_name(_job(options).name))
+        job = replace(given.job_of(options), name=options.name or rebuilt_name(given.job_of(options).name))
         _refuse(check_definition(job))
         body = job_body(job)
         if options.print:
             return Answer(body, _pretty(body))
-        cloud = _cloud(options)
-        _refuse(_all_mistakes(job, options, cloud)[0])
-    else:
-        cloud = _cloud(options)
-        body = rebuilt_body(cloud.request_body(cloud.show(options.job)), _values(options), options.name)
-        if options.print:
-            return Answer(body, _pretty(body))
+        cloud = given.cloud_of(options)
+        problems, notes = _all_mistakes(job, options, cloud)
+        _refuse(problems)
+        return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
+    cloud = given.cloud_of(options, f"{options.job}: is no declared job ({', '.join(job_keys())})")
+    body = rebuilt_body(
+        cloud.request_body(cloud.show(cloud.id_of(options.job))), given.values_of(options), options.name
+    )
+    if options.print:
+        return Answer(body, _pretty(body))
+    _refuse(outputs_in_use(outputs_of(body), given.outputs_of_running(options, cloud)))
     return _created(cloud.create(body), body["metadata"]["name"])
 
 
@@ -142,9 +146,10 @@ def list_jobs(options: argparse.Namespace, _: Echo) -> Answer:
     found: list[Any] = []
     notes: tuple[str, ...] = ()
     if options.cloud_only or has_profile(os.environ, options.profile):
-        found = _cloud(options).jobs(options.limit)
+        found = given.cloud_of(options).jobs(options.limit)
     else:
         notes = ("only dry-runs: no access to the platform is set up (see docs/console.md)",)
+    found.reverse()  # the platform answers the newest first
     rows = [[state.id, state.phase, state.name, "dry-run"] for state in states] + [cloud_row(one) for one in found]
     return Answer({"dry_runs": [asdict(s) for s in states], "jobs": found}, aligned(rows) or "no jobs", notes=notes)
 
@@ -154,22 +159,23 @@ def status(options: argparse.Namespace, _: Echo) -> Answer:
     state = find_dry_run(options.id, options.work)
     if state is not None:
         return Answer(asdict(state), _dry_run_text(state))
-    details = _cloud(options).show(options.id)
-    now = details.get("status") or {}
-    lines = ["  ".join(cloud_row(details))]
-    for task in now.get("task_statuses") or ():
-        lines.append(f"{task.get('task')}: exit code {task.get('exit_code')} {task.get('message') or ''}".rstrip())
-    return Answer(details, "\n".join(lines))
+    cloud = given.cloud_of_id(options)
+    details = cloud.show(cloud.id_of(options.id))
+    return Answer(details, "\n".join(cloud_lines(details)))
 
 
 def logs(options: argparse.Namespace, echo: Echo) -> Answer:
-    """A job's log so far; with --follow until the job ends."""
+    """A job's log so far; with --follow until the job ends. A script gets it as one text, people as it comes."""
+    parts: list[str] = []
+    out = parts.append if options.json else echo
     state = find_dry_run(options.id, options.work)
     if state is not None:
-        follow_file(state, options.work, options.follow, echo)
+        job_id, phase = state.id, follow_file(state, options.work, options.follow, out)
     else:
-        follow_cloud(_cloud(options), options.id, options.task, options.follow, echo)
-    return Answer(None, "")
+        cloud = given.cloud_of_id(options)
+        job_id = cloud.id_of(options.id)
+        phase = follow_cloud(cloud, job_id, options.task, options.follow, out)
+    return Answer({"id": job_id, "phase": phase, "log": "".join(parts)}, "", notes=(f"{job_id} is {phase}",))
 
 
 def stop(options: argparse.Namespace, _: Echo) -> Answer:
@@ -177,90 +183,54 @@ def stop(options: argparse.Namespace, _: Echo) -> Answer:
     state = find_dry_run(options.id, options.work)
     if state is not None:
         ask_to_stop(state, options.work)
-    else:
-        _cloud(options).stop(options.id)
-    return Answer({"id": options.id, "stopping": True}, f"{options.id}: asked to stop")
+        return _stopping(state.id)
+    cloud = given.cloud_of_id(options)
+    job_id = cloud.id_of(options.id, RUNNING_PHASES)
+    cloud.stop(job_id)
+    return _stopping(job_id)
+
+
+def _stopping(job_id: str) -> Answer:
+    text = f"{job_id}: asked to stop; its processes have 15 s to obey, see: python -m modelarts status {job_id}"
+    return Answer({"id": job_id, "stopping": True}, text)
 
 
 def upload(options: argparse.Namespace, _: Echo) -> Answer:
     """Copy the code of jobs to their code dirs."""
-    results = []
+    results, lines = [], []
     for word in options.job or job_keys():
-        job = load_job(word, _changes(options))
+        job = load_job(word, given.changes_of(options))
         _refuse([one for one in check_definition(job) if one.startswith(("code", "boot_file"))])
-        results.append(upload_code(job, _filesystem(options), options.only_list))
-    return Answer([result.to_dict() for result in results], "\n".join(result.summary() for result in results))
-
-
-def _job(options: argparse.Namespace) -> Job:
-    return load_job(options.job, _changes(options))
-
-
-def _changes(options: argparse.Namespace) -> Changes:
-    return Changes(
-        _values(options),
-        name=getattr(options, "name", ""),
-        bucket=options.bucket,
-        prefix=options.prefix,
-        pass_as=getattr(options, "pass_as", ""),
-        cards=getattr(options, "cards", 0),
-    )
-
-
-def _values(options: argparse.Namespace) -> dict[str, str]:
-    """`--set a=1 b=2 --set c=3` as a mapping."""
-    found = {}
-    for pair in (pair for group in getattr(options, "set", None) or () for pair in group):
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise ConfigError(f"--set {pair}: write it as key=value")
-        found[name.strip().lstrip("-")] = value
-    return found
-
-
-def _storage(options: argparse.Namespace) -> Storage:
-    """The mode that `auto` stands for here, so that the container has the same; the local folder absolute."""
-    store = _filesystem(options).storage_mode
-    return Storage(store, str(Path(options.obs_local_root).resolve()))
-
-
-def _filesystem(options: argparse.Namespace) -> obs_sync.ObsFileSystem:
-    return obs_sync.ObsFileSystem(storage_mode=options.storage, obs_local_root=str(options.obs_local_root))
-
-
-def _cloud(options: argparse.Namespace) -> Cloud:
-    return Cloud(lambda: read_profile(os.environ, options.profile))
+        filesystem = given.filesystem_of(options)
+        if not options.only_list:
+            make_buckets(filesystem, [job.code_dir])
+        results.append(upload_code(job, filesystem, options.only_list))
+        if options.only_list:
+            sizes = code_files(job)
+            lines += [f"{sizes[name]:>12,}  {name}" for name in sorted(results[-1].copied)]
+        lines.append(results[-1].summary())
+    return Answer([result.to_dict() for result in results], "\n".join(lines), notes=given.notes_on_stand_in(options))
 
 
 def _all_mistakes(job: Job, options: argparse.Namespace, cloud: Cloud | None = None) -> tuple[list[str], list[str]]:
     """Mistakes, and notes on what could not be looked at."""
     problems, notes = check_definition(job), []
     if not problems:
-        filesystem = _filesystem(options)
-        if _has_bucket(filesystem, job):
+        filesystem = given.filesystem_of(options)
+        if given.has_bucket(filesystem, job):
             problems += check_storage(job, filesystem)
+            notes += code_notes(job, filesystem)
         else:
-            notes.append(f"not looked into OBS: {job.code_dir.split('/')[2]} is no bucket of {options.obs_local_root}")
-    running = _outputs_here(options)
+            bucket, folder = job.code_dir.split("/")[2], options.obs_local_root
+            notes.append(f"data and code were not looked for: {folder}, which stands for OBS, has no bucket {bucket}")
     if cloud is None and has_profile(os.environ, options.profile):
-        cloud = _cloud(options)
-    if cloud is not None:
-        for one in cloud.jobs(200, RUNNING_PHASES):
-            running[one["metadata"]["id"]] = outputs_of(one)
-    else:
+        cloud = given.cloud_of(options)
+    if cloud is None:
         notes.append("the platform was not asked which outputs are in use: no access is set up")
-    return problems + check_in_use(job, running), notes
-
-
-def _has_bucket(filesystem: obs_sync.ObsFileSystem, job: Job) -> bool:
-    """Only a local folder may stand for OBS without having the bucket yet; a real store says so itself."""
-    if filesystem.storage_mode != "local":
-        return True
-    return obs_sync.exists("obs://" + job.code_dir.split("/")[2], filesystem=filesystem)
-
-
-def _outputs_here(options: argparse.Namespace) -> dict[str, list[str]]:
-    return {state.id: list(state.outputs) for state in dry_runs(options.work) if state.is_running}
+    return problems + check_in_use(job, given.outputs_of_running(options, cloud)), [
+        *notes,
+        *given.notes_on_stand_in(options),
+    ]
 
 
 def _refuse(problems: list[str]) -> None:
@@ -277,9 +247,17 @@ def _created(answer: Mapping[str, Any], name: str) -> Answer:
 
 def _dry_run_text(state: State) -> str:
     code = "" if state.exit_code is None else f", exit code {state.exit_code}"
-    lines = [f"{state.id}  {state.phase}{code}  {state.name}", f"log: {state.log_file}, copied to {state.log_path}"]
-    lines += [f"output: {url}" for url in state.outputs]
+    lines = [f"{state.id}  {state.phase}{code}  {state.name}", f"log: {state.log_file}"]
+    lines += [f"copied to {_where(url, state)}" for url in (state.log_path,)]
+    lines += [f"output: {_where(url, state)}" for url in state.outputs]
     return "\n".join([*lines, *([state.message] if state.message else [])])
+
+
+def _where(url: str, state: State) -> str:
+    """An address, and the folder behind it where a folder stands for OBS."""
+    if not state.local_root or not obs_sync.is_url(url):
+        return url
+    return f"{url} ({Path(state.local_root, *obs_sync.split(url))})"
 
 
 def _on_signal(stop: threading.Event) -> dict[int, Any]:

@@ -164,7 +164,7 @@ def processes(
     method = {"MA_RUN_METHOD": "msrun"} if job.cards > 1 else {}
     starts = []
     for rank, variables in places:
-        card = {} if rank is None else {"ASCEND_DEVICE_ID": str(rank)}
+        card = {} if rank is None else _card_variables(container, rank)
         folder = container.mount / "workspace" / ("scheduler" if rank is None else f"device{rank}")
         folder.mkdir(parents=True, exist_ok=True)
         starts.append(
@@ -178,6 +178,12 @@ def processes(
             )
         )
     return starts
+
+
+def _card_variables(container: Container, rank: int) -> dict[str, str]:
+    """What the platform's launcher tells each card's process."""
+    plog = container.log / container.job_id / "ascend" / "process_log" / f"rank_{rank}"
+    return {"ASCEND_DEVICE_ID": str(rank), "ASCEND_PROCESS_LOG_PATH": str(plog), "HCCL_CONNECT_TIMEOUT": "1800"}
 
 
 def _one_card(container: Container) -> list[tuple[int | None, dict[str, str]]]:

@@ -17,6 +17,7 @@ JOBS_FOLDER = Path(__file__).resolve().parent / "jobs"
 COMMON_FILE = "common.yaml"
 
 KINDS = ("training", "inference")
+BOOT_FILES = TRAINING_BOOT_FILE, INFERENCE_BOOT_FILE = "train_start.py", "test_tmp.py"
 FOLDER, URL = "folder", "url"
 _KEYS = (
     *("bucket", "prefix", "root", "code_dir", "code", "engine", "flavours", "nodes", "cards", "environment"),
@@ -195,14 +196,14 @@ def _build(path: Path, raw: dict[str, Any], changes: Changes, problems: list[str
     }
     named = {channel.name for part in channels.values() for channel in part}
     values = {**_mapping(raw, "hyperparameters", problems), **changes.values}
-    found, mistakes = hyperparameters(
-        {name: value for name, value in values.items() if name not in named},
-        _offered(raw, cards * nodes, named, problems),
-    )
+    values = {name: value for name, value in values.items() if name not in named}
+    offered = _offered(raw, cards * nodes, named, problems)
+    problems += _out_of_place(values, raw, offered, cards * nodes)
+    found, mistakes = hyperparameters(values, offered)
     code, engine = _mapping(raw, "code", problems), _mapping(raw, "engine", problems)
     code_file = path if "code" in _read(path) else JOBS_FOLDER / COMMON_FILE
     return Job(
-        key=path.stem,
+        key=path.stem if path.parent == JOBS_FOLDER else str(path),
         name=str(raw["name"]),
         description=as_text(raw.get("description")),
         kind=str(raw["kind"]),
@@ -237,6 +238,23 @@ def _offered(raw: dict[str, Any], processes: int, channels: set[str], problems: 
     return tuple(name for name in names if name not in channels)
 
 
+def _out_of_place(values: Mapping[str, Any], raw: dict[str, Any], offered: Sequence[str], processes: int) -> list[str]:
+    """One line for each value that this job would never look at: of the other kind of job, or number of cards."""
+    problems = []
+    groups = raw.get("offered") if isinstance(raw.get("offered"), dict) else {}
+    for group, names in (groups or {}).items():
+        for name in (one for one in values if one in (names or ()) and one not in offered):
+            if group in KINDS:
+                problems.append(f"{name}: does nothing here: it is a setting of {group}, and this job is {raw['kind']}")
+            elif raw["kind"] == "training":
+                other = name[: -len("_NP")] if name.endswith("_NP") else f"{name}_NP"
+                cards = "several cards" if name.endswith("_NP") else "one card"
+                problems.append(f"{name}: does nothing here: it is for {cards}; on {processes} it is {other}")
+            else:
+                problems.append(f"{name}: does nothing here: it is a setting of training, and this job is inference")
+    return problems
+
+
 def _channel(name: str, raw: Any, changes: Changes, problems: list[str]) -> Channel:
     if not isinstance(raw, dict) or not raw.get("url") or set(raw) - {"url", "pass", "predownload"}:
         problems.append(
@@ -246,7 +264,9 @@ def _channel(name: str, raw: Any, changes: Changes, problems: list[str]) -> Chan
     pass_as = changes.pass_as or str(raw.get("pass", FOLDER))
     if pass_as not in (FOLDER, URL):
         problems.append(f"{name}: pass: '{pass_as}' is not one of {FOLDER}, {URL}")
-    url = changes.values.get(name) or str(raw["url"])
+    url = changes.values.get(name, str(raw["url"])).strip()
+    if not url and name in changes.values:
+        problems.append(f"{name}: is empty; name a folder")
     if obs_sync.is_url(url):
         url = obs_sync.join(url, "")
     return Channel(name, url, pass_as, raw.get("predownload") is True)

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Callable
 import obs_sync
 from modelarts.container import Container, Storage, arguments, container_environment, make_fresh, processes
 from modelarts.definition import Job
-from modelarts.launching import Ending, run_together
+from modelarts.launching import PLATFORM_GRACE_S, Ending, run_together
 from modelarts.requirements import install, make_interpreter, requirements_file
 from modelarts.syncing import PeriodicSync, Route, finish_all
 from src.errors import ConfigError, JobError
@@ -68,6 +68,7 @@ class State:
     starts: int = 0
     exit_code: int | None = None
     message: str = ""
+    local_root: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -101,6 +102,7 @@ class DryRun:
             log_path=job.log_path,
             log_file=str(self.container.task_log),
             started=time.strftime("%Y-%m-%d %H:%M:%S"),
+            local_root=options.storage.local_root if self._filesystem.storage_mode == "local" else "",
             values=job.arguments(),
         )
 
@@ -109,7 +111,7 @@ class DryRun:
         self.folder.mkdir(parents=True)
         self._note()
         try:
-            _make_buckets(self._filesystem, (*self.state.outputs, self.state.log_path))
+            make_buckets(self._filesystem, (*self.state.outputs, self.state.log_path))
             ending = self._run_with_restarts()
         except (JobError, obs_sync.ObsSyncError, OSError) as error:
             self._end("Failed", getattr(error, "exit_code", 1), str(error))
@@ -171,13 +173,18 @@ class DryRun:
                     should_stop=self._should_stop,
                     on_line=_Tee(log, self._options.echo),
                 )
+            if ending.killed:
+                self._say(f"killed: {', '.join(ending.killed)} still ran {PLATFORM_GRACE_S:g} s after SIGTERM")
             self._say(f"ended with exit code {ending.exit_code}" + (f" ({ending.culprit})" if ending.culprit else ""))
         finally:
             finish_all(syncs)
         return ending
 
     def _should_stop(self) -> bool:
-        return self._stop.is_set() or (self.folder / STOP_FILE).exists()
+        stop = self._stop.is_set() or (self.folder / STOP_FILE).exists()
+        if stop:
+            self._say(f"stopping: SIGTERM, and SIGKILL to what still runs after {PLATFORM_GRACE_S:g} s")
+        return stop
 
     def _say(self, text: str) -> None:
         """A line of the platform in the job's log."""
@@ -223,7 +230,7 @@ class _Tee:
                 self._echo(line.decode(errors="replace"))
 
 
-def _make_buckets(filesystem: obs_sync.ObsFileSystem, urls: Sequence[str]) -> None:
+def make_buckets(filesystem: obs_sync.ObsFileSystem, urls: Sequence[str]) -> None:
     """Where a local folder stands for OBS, its buckets are made as needed; real ones are made by their owners."""
     if filesystem.storage_mode == "local":
         for bucket in {obs_sync.split(url).bucket for url in urls if obs_sync.is_url(url)}:

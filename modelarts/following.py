@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Callable
 
-from modelarts.cloud import ENDED_PHASES, Cloud
+from modelarts.cloud import ENDED_PHASES, WAITING_PHASES, Cloud, NotThere
 from modelarts.dryrun import State, find_dry_run
 from src.errors import JobError
 
@@ -15,8 +15,8 @@ FILE_PERIOD_S, CLOUD_PERIOD_S = 0.5, 5.0
 Echo = Callable[[str], None]
 
 
-def follow_file(state: State, work: Path, follow: bool, echo: Echo) -> None:
-    """Show the log of a dry-run so far; with `follow` until it ends."""
+def follow_file(state: State, work: Path, follow: bool, echo: Echo) -> str:
+    """Show the log of a dry-run so far; with `follow` until it ends. Returns the phase it is in then."""
     position = 0
     decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a letter
     while True:
@@ -31,25 +31,38 @@ def follow_file(state: State, work: Path, follow: bool, echo: Echo) -> None:
             position += len(new)
             echo(decoder.decode(new))
         if not follow or not current.is_running:
-            return
+            return current.phase
         time.sleep(FILE_PERIOD_S)
 
 
-def follow_cloud(cloud: Cloud, job_id: str, task: str, follow: bool, echo: Echo) -> None:
-    """Show a task's log (by default the first task's) so far; with `follow` until the job ends.
+def follow_cloud(cloud: Cloud, job_id: str, task: str, follow: bool, echo: Echo) -> str:
+    """Show a task's log (by default the first task's) so far; with `follow` until the job ends. Returns its phase.
 
-    The platform shows the last 5 MB: what is new is what its whole size has grown by.
+    The platform shows the last 5 MB: what is new is what its whole size has grown by. A job that waits for its cards
+    has no log yet.
     """
     shown = 0
     while True:
         now = cloud.show(job_id).get("status") or {}
-        content, size = cloud.log(job_id, task or next(iter(now.get("tasks") or ()), "worker-0"))
-        if size > shown:
-            new = content[-(size - shown) :]
-            if size - shown > len(content):
-                echo(f"… {size - shown - len(content):,} bytes of the log are not shown by the platform …\n")
-            echo(new.decode(errors="replace"))
-            shown = size
-        if not follow or now.get("phase") in ENDED_PHASES:
-            return
+        phase = str(now.get("phase") or "")
+        if phase not in WAITING_PHASES:
+            first = next(iter(now.get("tasks") or ()), "worker-0")
+            try:
+                shown = _show_new(cloud, job_id, task or first, shown, echo)
+            except NotThere:
+                if task:
+                    raise  # the job is there, so it is the task that is not
+        if not follow or phase in ENDED_PHASES:
+            return phase
         time.sleep(CLOUD_PERIOD_S)
+
+
+def _show_new(cloud: Cloud, job_id: str, task: str, shown: int, echo: Echo) -> int:
+    """Show what a log has grown by since `shown` bytes; returns its size."""
+    content, size = cloud.log(job_id, task)
+    if size <= shown:
+        return shown
+    if size - shown > len(content):
+        echo(f"… {size - shown - len(content):,} bytes of the log are not shown by the platform …\n")
+    echo(content[-(size - shown) :].decode(errors="replace"))
+    return size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from src.actions.action import hint_text
 from src.errors import ConfigError
 from src.model_utils.config import Setting, convert, read_settings, setting_types
 
-ACTION_KEY = "target_action_type"
+ACTION_KEY, ACTIONS_FILE_KEY = "target_action_type", "actions_file"
 _PLATFORM_TYPES = {bool: "Boolean", int: "Integer", float: "Float", str: "String"}
 
 
@@ -35,9 +36,9 @@ class Hyperparameter:
 def hyperparameters(values: Mapping[str, Any], offered: tuple[str, ...]) -> tuple[list[Hyperparameter], list[str]]:
     """The offered settings, then others that have a value here, and one line for each mistake among the values."""
     settings, actions_section = read_settings()
-    actions = load_actions(actions_section)
+    actions, problems = _actions(as_text(values.get(ACTIONS_FILE_KEY)), actions_section)
     types = setting_types()
-    found, problems = [], []
+    found = []
     for name in dict.fromkeys((*offered, *values)):
         if name not in settings:
             problems.append(_unknown(name, settings))
@@ -65,6 +66,14 @@ def as_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _actions(file: str, section: Any) -> tuple[Mapping[str, Action], list[str]]:
+    """The actions that the job will know: those of its own file, if it names one, else the declared ones."""
+    try:
+        return load_actions(file or section), []
+    except ConfigError as error:
+        return load_actions(section), [str(error)]
+
+
 def _hint(name: str, setting: Setting, actions: Mapping[str, Action]) -> str:
     if name == ACTION_KEY:
         return f"{setting.help}; one of {hint_text(actions)}"
@@ -77,7 +86,9 @@ def _problems(name: str, value: str, kind: Any, setting: Setting, actions: Mappi
     except ConfigError as error:
         return [str(error)]
     if name == ACTION_KEY and value not in actions:
-        return [f"{name}: unknown action '{value}'; declared: {', '.join(actions)}"]
+        close = difflib.get_close_matches(value.lower().replace("-", "_"), list(actions), n=1)
+        nearest = f", did you mean '{close[0]}'?" if close else ""
+        return [f"{name}: unknown action '{value}'{nearest}; declared: {', '.join(actions)}"]
     return []
 
 

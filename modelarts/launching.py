@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Callable
 
@@ -48,10 +48,14 @@ class Start:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: its exit code (128 + signal for a killed one), and the process that decided it."""
+    """How a run ended: its exit code (128 + signal for a killed one), and the process that decided it.
+
+    `killed` are those that were told to end and did not in time.
+    """
 
     exit_code: int
     culprit: str = ""
+    killed: tuple[str, ...] = ()
 
     @property
     def stopped(self) -> bool:
@@ -126,8 +130,7 @@ def run_together(
         for start in starts:
             running.append(_Running(start, on_line))
         ending = _watch(running, timeout_s, should_stop)
-        _terminate(running, grace_s)
-        return ending
+        return replace(ending, killed=_terminate(running, grace_s))
     finally:
         for process in running:
             process.kill()
@@ -205,14 +208,15 @@ def _facts(process: _Running) -> tuple[str, int | None, Path]:
     return process.start.name, process.exit_code, process.start.log
 
 
-def _terminate(running: Sequence[_Running], grace_s: float) -> None:
-    """SIGTERM to what still runs, and time to obey."""
+def _terminate(running: Sequence[_Running], grace_s: float) -> tuple[str, ...]:
+    """SIGTERM to what still runs, and time to obey; returns who has not then."""
     for process in running:
         if process.exit_code is None:
             process.signal(signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while time.monotonic() < deadline and any(process.exit_code is None for process in running):
         time.sleep(_POLL_S)
+    return tuple(process.start.name for process in running if process.exit_code is None and process.start.waited_for)
 
 
 def _free_port() -> int:

@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelarts.body import obs_path
+from modelarts.body import obs_path, outputs_of
 from modelarts.definition import Job
 
 Row = tuple[str, str]
+_OBTAINED = ("  获取方式 Obtained from", "超参 Hyperparameters")
 
 
 def job_rows(job: Job) -> list[Row]:
@@ -28,7 +29,7 @@ def job_rows(job: Job) -> list[Row]:
         ("boot_file", job.boot_file),
         ("engine", f"{job.engine_name} {job.engine_version}"),
         ("flavour", job.flavour),
-        ("nodes", f"{job.nodes} of {job.cards} cards"),
+        ("nodes", f"{job.nodes} with {job.cards} card{'s' if job.cards > 1 else ''} each"),
         *channels,
         ("log_path", job.log_path),
         *((f"variable {name}", value) for name, value in job.environment.items()),
@@ -57,9 +58,12 @@ def console_rows(job: Job) -> list[Row]:
         ("代码目录 Code directory", obs_path(job.code_dir)),
         ("启动文件 Boot file", obs_path(job.code_dir) + job.boot_file),
     ]
-    rows += [(f"输入 Input {one.name}", f"数据存储位置 {obs_path(one.url)}") for one in job.folders(job.inputs)]
+    for one in job.folders(job.inputs):
+        rows.append((f"输入 Input {one.name}", f"数据存储位置 {obs_path(one.url)}"))
+        rows.append(_OBTAINED)
     for one in job.folders(job.outputs):
         rows.append((f"输出 Output {one.name}", f"数据存储位置 {obs_path(one.url)}"))
+        rows.append(_OBTAINED)
         rows.append(("  预下载至本地目录 Predownload", _switch(one.predownload)))
     direct = [one for one in (*job.inputs, *job.outputs) if one not in job.folders((*job.inputs, *job.outputs))]
     rows += [(f"超参 Hyperparameter {one.name}", f"{one.url}") for one in direct]
@@ -71,6 +75,7 @@ def console_rows(job: Job) -> list[Row]:
     rows += [
         ("故障自动重启 Auto restart", f"{_switch(again.times > 0)} {again.times or ''}".rstrip()),
         ("  无条件自动重启 Unconditional", _switch(again.unconditional)),
+        ("  作业卡死重启 Restart upon suspension", _switch(again.hang)),
         ("规格 Specifications", f"{job.flavour} ({job.cards} × Ascend)"),
         ("计算节点个数 Compute nodes", str(job.nodes)),
         ("作业日志路径 Job log path", obs_path(job.log_path)),
@@ -83,6 +88,16 @@ def cloud_row(details: Mapping[str, Any]) -> list[str]:
     metadata, status = details.get("metadata") or {}, details.get("status") or {}
     seconds = int(status.get("duration") or 0) // 1000
     return [str(metadata.get("id", "")), str(status.get("phase", "")), str(metadata.get("name", "")), f"{seconds} s"]
+
+
+def cloud_lines(details: Mapping[str, Any]) -> list[str]:
+    """Where a job of the cloud stands, how its tasks ended, and where its log and outputs are."""
+    status = details.get("status") or {}
+    lines = ["  ".join(cloud_row(details))]
+    for task in status.get("task_statuses") or ():
+        lines.append(f"{task.get('task')}: exit code {task.get('exit_code')} {task.get('message') or ''}".rstrip())
+    log = ((details.get("spec") or {}).get("log_export_path") or {}).get("obs_url")
+    return [*lines, *([f"log: {log}"] if log else []), *(f"output: {url}" for url in outputs_of(details))]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import obs_sync
-from modelarts.checking import check_definition, check_in_use, check_storage
+from modelarts.checking import check_definition, check_in_use, check_storage, code_notes, read_paths
 from modelarts.codefolder import COUNT_LIMIT, DEPTH_LIMIT, SIZE_LIMIT, code_files, limits_exceeded, upload_code
 from modelarts.definition import Changes, job_keys, load_job
 from tests.modelarts.conftest import MakeJob
@@ -91,6 +91,14 @@ def test_too_large_a_code_folder_on_disk(make_job: MakeJob, tmp_path: Path) -> N
     assert any("GB, the platform takes 5" in problem for problem in check_definition(job))
 
 
+def test_a_checkout_as_code_holds_no_tools_and_no_results(make_job: MakeJob, tmp_path: Path) -> None:
+    job = load_job(str(make_job(code={"folder": "checkout", "files": ["."]})))
+    for name in (".git/config", ".venv/bin/python", "obs_root/b/x.ckpt", "work/dryrun/x", ".DS_Store", "src/work/a.py"):
+        (tmp_path / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "checkout" / name).write_bytes(b"x")
+    assert list(code_files(job)) == ["boot.py", "src/work/a.py"]
+
+
 def test_litter_is_no_code(make_job: MakeJob, tmp_path: Path) -> None:
     job = load_job(str(make_job(code={"folder": "checkout", "files": ["."]})))
     (tmp_path / "checkout" / "__pycache__").mkdir()
@@ -101,7 +109,8 @@ def test_litter_is_no_code(make_job: MakeJob, tmp_path: Path) -> None:
 def test_real_code_holds_what_a_job_needs_and_nothing_else() -> None:
     names = set(code_files(load_job("train_np4")))
     assert {"train_start.py", "test_tmp.py", "default_config.yaml", "requirements.txt", "obs_sync/__init__.py"} <= names
-    assert not [name for name in names if name.startswith(("tests/", ".", "obs_root/"))]
+    assert not [name for name in names if name.startswith(("tests/", ".", "obs_root/", "shared/", "docs/", "work/"))]
+    assert not [name for name in names if "/." in name or "/__pycache__/" in name]
 
 
 def test_missing_input_and_missing_code_are_told(make_job: MakeJob, store: obs_sync.ObsFileSystem) -> None:
@@ -142,7 +151,54 @@ def test_output_in_use(make_job: MakeJob) -> None:
 
 
 def test_inference_reads_the_folder_of_its_action() -> None:
-    from modelarts.checking import read_paths
-
     job = load_job("infer", Changes({"target_action_type": "climb_over_fence"}))
-    assert read_paths(job)["pic_folder_path_obs"].endswith("/openpose_ms15_test_for_recurrence1/climb_over_fence/")
+    root = "obs://skp-har-neu-xwt/skp-har/code/models-v1.5.0/official/cv/openpose_ms15_test_for_recurrence1"
+    assert read_paths(job) == {
+        "pic_folder_path_obs": f"{root}/climb_over_fence/",
+        "checkpoint_folder_path_obs": f"{root}/models/np4_ep1000/",
+        "checkpoint_filename": f"{root}/models/np4_ep1000/openpose_train_rank_1000_103.ckpt",
+    }
+    one = {"is_batch_pics": "False", "filename_to_infer": "4.jpg"}
+    assert read_paths(load_job("infer", Changes(one)))["filename_to_infer"] == f"{root}/climb_up/4.jpg"
+    assert read_paths(load_job("infer", Changes({"is_model_arts": "False"}))) == {}, "those are in the container"
+
+
+def test_training_reads_data_and_weights() -> None:
+    data = "obs://skp-har-neu-xwt/dataset/coco2017"
+    assert read_paths(load_job("train_np1")) == {
+        "data_url": f"{data}/",
+        "imgpath_train": f"{data}/train2017",
+        "jsonpath_train": f"{data}/annotations/person_keypoints_train2017.json",
+    }
+    more = read_paths(load_job("continue_np4", Changes({"vgg_path": "obs://b/vgg.ckpt", "maskpath_train": "masks"})))
+    assert more["pretrained_model_filename"].endswith("/infer/modelarts_service/model/model.ckpt")
+    assert (more["vgg_path"], more["maskpath_train"]) == ("obs://b/vgg.ckpt", f"{data}/masks")
+    assert "vgg_path" not in read_paths(load_job("train_np1", Changes({"vgg_path": "./vgg.ckpt"})))
+
+
+def test_what_is_missing_is_named_once(store: obs_sync.ObsFileSystem) -> None:
+    job = load_job("continue_np1", Changes({}, bucket="bucket", prefix="jobs"))
+    upload_code(job, store)
+
+    def missing() -> list[str]:
+        return [problem.split(":")[0] for problem in check_storage(job, store)]
+
+    assert missing() == ["data_url", "pretrained_model_folder_path_obs"], "not also each file in them"
+    store.pipe_file("obs://bucket/dataset/coco2017/train2017/a.jpg", b"x")
+    store.pipe_file("obs://bucket/jobs/opps_multi_save_2obs/infer/modelarts_service/model/other.ckpt", b"x")
+    assert missing() == ["jsonpath_train", "pretrained_model_filename"]
+
+
+def test_code_that_is_not_the_code_here_is_noted(
+    make_job: MakeJob, store: obs_sync.ObsFileSystem, tmp_path: Path
+) -> None:
+    job = load_job(str(make_job()))
+    assert code_notes(job, store) == [], "that nothing is there is a mistake, not a note"
+    upload_code(job, store)
+    assert code_notes(job, store) == []
+    job = load_job(str(make_job("print('changed')")))
+    store.pipe_file(f"{job.code_dir}old.py", b"x")
+    changed, surplus = code_notes(job, store)
+    assert "boot.py is not there as in" in changed
+    assert f"upload-code {tmp_path / 'small.yaml'}" in changed
+    assert "old.py is there but not in" in surplus

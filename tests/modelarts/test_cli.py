@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,8 @@ from typing import Any
 import pytest
 
 import obs_sync
-from modelarts.__main__ import main
+from modelarts import given
+from modelarts.__main__ import EXAMPLES, _parser, main
 from modelarts.definition import job_keys, load_job
 from src.actions import default_actions
 from tests.modelarts.conftest import MakeJob
@@ -78,6 +82,16 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], comma
         main([command, "--help"])
     assert caught.value.code == 0
     assert "usage: python -m modelarts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("command", "line"), [(command, line) for command in EXAMPLES for line in EXAMPLES[command]])
+def test_examples_are_understood(command: str, line: str) -> None:
+    options = _parser().parse_args(shlex.split(line))
+    assert line.split()[0] == command
+    words = getattr(options, "job", [])
+    for word in [words] if isinstance(words, str) else words:
+        if word in job_keys():
+            assert load_job(word, given.changes_of(options)).problems == ()
 
 
 def test_jobs(capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,6 +188,11 @@ def test_upload_code_copies_once(capsys: pytest.CaptureFixture[str], make_job: M
     Path("obs_root/bucket").mkdir(parents=True)
     job = str(make_job())
     assert run_json(capsys, "upload-code", job, "--only-list", "--storage", "local")[0]["copied"] == ["boot.py"]
+    assert run(capsys, "upload-code", job, "--only-list", "--storage", "local").splitlines()[0].split() == [
+        "14",
+        "boot.py",
+    ]
+    assert not list(Path("obs_root/bucket").iterdir())
     assert run_json(capsys, "upload-code", job, "--storage", "local")[0]["copied"] == ["boot.py"]
     assert Path("obs_root/bucket/jobs/small/code/boot.py").exists()
     assert run_json(capsys, "upload-code", job, "--storage", "local")[0]["copied"] == []
@@ -210,6 +229,14 @@ def test_submit_refuses_an_output_that_a_job_of_the_cloud_writes(
     text = run(capsys, "submit", "train_np1", "--name", "second", code=2)
     assert "is in use by job 00000000" in text
     assert len(api.jobs) == 1
+
+
+def test_rebuild_refuses_an_output_in_use(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
+    job_id = run(capsys, "submit", "train_np1").split()[0]
+    api.jobs[job_id]["metadata"]["name"] = "only_there"
+    assert f"is in use by job {job_id}" in run(capsys, "rebuild", job_id, code=2)
+    run(capsys, "rebuild", job_id, "--set", "train_url=obs://skp-har-neu-xwt/elsewhere/")
+    assert len(api.jobs) == 2
 
 
 def test_rebuild_of_a_declared_job(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
@@ -253,7 +280,39 @@ def test_list_status_stop_of_the_cloud(capsys: pytest.CaptureFixture[str], api: 
     assert "Pending" in run(capsys, "status", job_id)
     run(capsys, "stop", job_id)
     assert run_json(capsys, "status", job_id)["status"]["phase"] == "Terminating"
-    assert "ModelArts.2755" in run(capsys, "status", "nobody", code=4)
+    assert "ModelArts.2755" in run(capsys, "status", "ffffffff-95f6-4c1b-8d5a-000000000000", code=4)
+    assert "knows no job of this name" in run(capsys, "status", "nobody", code=4)
+
+
+def test_the_newest_job_is_last(capsys: pytest.CaptureFixture[str], api: TrainingApi, make_job: MakeJob) -> None:
+    dry = run_json(capsys, "dry-run", str(make_job()), "--storage", "local", "--no-requirements")
+    for name in ("first", "second"):
+        run(capsys, "submit", "infer", "--name", name)
+    assert [line.split()[2] for line in run(capsys, "list").splitlines()] == [dry["name"], "first", "second"]
+    assert [one["metadata"]["name"] for one in run_json(capsys, "list")["jobs"]] == ["first", "second"]
+
+
+def test_jobs_of_the_cloud_have_names_too(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
+    name = load_job("infer").name
+    ids = [run(capsys, "submit", "infer").split()[0] for _ in range(2)]
+    assert ids[1] in run(capsys, "status", name), "the newest of the name"
+    assert ids[0] not in run(capsys, "status", name)
+    assert all(one in run(capsys, "stop", name, code=4) for one in ids), "which of the two is not guessed"
+    run(capsys, "stop", ids[0])
+    api.jobs[ids[0]]["status"]["phase"] = "Terminated"
+    assert ids[1] in run(capsys, "stop", name)
+    api.jobs[ids[1]]["metadata"]["name"] = "only_there"
+    printed = json.loads(run(capsys, "rebuild", "only_there", "--print"))
+    assert printed["metadata"]["name"].startswith("only_there-copy-")
+
+
+def test_status_names_log_outputs_and_exit_codes(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
+    job_id = run(capsys, "submit", "train_np1").split()[0]
+    api.jobs[job_id]["status"]["task_statuses"] = [{"task": "worker-0", "exit_code": 137, "message": "out of memory"}]
+    text = run(capsys, "status", job_id)
+    assert "worker-0: exit code 137 out of memory" in text
+    assert "log: /skp-har-neu-xwt/" in text
+    assert f"output: {load_job('train_np1').outputs[0].url}" in text
 
 
 def test_following_a_log_shows_each_byte_once(
@@ -265,6 +324,11 @@ def test_following_a_log_shows_each_byte_once(
     api.log_limit = 20
 
     def more(_: float) -> None:
+        if api.jobs[job_id]["status"]["phase"] == "Pending":
+            assert not [path for _, path in api.paths() if "logs" in path], "a job that waits has no log"
+            api.jobs[job_id]["status"]["phase"] = "Running"
+            api.faults = [None, (404, "ModelArts.0404")]  # it runs, but its log is not there yet
+            return
         part = next(parts, None)
         if part is None:
             api.jobs[job_id]["status"]["phase"] = "Completed"
@@ -274,6 +338,47 @@ def test_following_a_log_shows_each_byte_once(
     monkeypatch.setattr("modelarts.following.time.sleep", more)
     text = run(capsys, "logs", job_id, "--follow")
     assert text == "first\n第二\n… 11 bytes of the log are not shown by the platform …\n" + "x" * 19 + "\n"
+    found = run_json(capsys, "logs", job_id)
+    assert (found["id"], found["phase"]) == (job_id, "Completed")
+    assert found["log"].endswith("x" * 19 + "\n")
+    assert main(["logs", job_id]) == 0
+    assert f"note: {job_id} is Completed" in capsys.readouterr().err
+    api.faults = [None, (404, "ModelArts.0404")]
+    assert "404" in run(capsys, "logs", job_id, "--task", "worker-7", code=4), "a node that is not there is told"
+
+
+def test_an_id_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without access to the platform the first thing to know is that it is no dry-run's."""
+    for command in ("status", "logs", "stop"):
+        text = run(capsys, command, "4f1c", code=2)
+        assert text.startswith(
+            "4f1c: no dry-run in work/dryrun has this id; the platform cannot be asked: no access keys"
+        )
+    assert "infre: is no declared job (continue_np1, " in run(capsys, "rebuild", "infre", code=2)
+
+
+def test_who_did_not_choose_a_folder_for_obs_is_told(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
+    job = str(make_job())
+    for argv in (["upload-code", job], ["dry-run", job, "--no-requirements"], ["check", job]):
+        assert main(argv) == 0
+        assert (
+            "note: the folder obs_root stands for OBS here; --storage obs takes the real one" in capsys.readouterr().err
+        )
+        assert main([*argv, "--storage", "local"]) == 0
+        assert "stands for OBS here" not in capsys.readouterr().err
+
+
+def test_results_are_found_on_the_disk(capsys: pytest.CaptureFixture[str], make_job: MakeJob, tmp_path: Path) -> None:
+    text = run(capsys, "dry-run", str(make_job()), "--storage", "local", "--no-requirements")
+    folder = tmp_path / "obs_root" / "bucket" / "jobs" / "small"
+    assert f"output: obs://bucket/jobs/small/output/ ({folder / 'output'})" in text
+    assert f"copied to obs://bucket/jobs/small/log/ ({folder / 'log'})" in text
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(root: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m modelarts show infer | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_endpoint_is_reached_before_the_check(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
@@ -282,14 +387,11 @@ def test_no_endpoint_is_reached_before_the_check(capsys: pytest.CaptureFixture[s
 
 
 def test_storage_modes_are_passed_on(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
-    text = run(capsys, "dry-run", str(make_job()), "--storage", "obs", "--no-requirements", code=1)
-    assert "endpoint" in text.lower()
+    text = run(capsys, "dry-run", str(make_job()), "--storage", "obs", "--no-requirements", code=2)
+    assert "set OBS_ENDPOINT" in text
 
 
 def test_importing_the_command_line_has_no_effect() -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys, modelarts.__main__\n"
         "print([name for name in sys.modules if name.startswith(('mindspore', 'huawei', 'moxing'))])"

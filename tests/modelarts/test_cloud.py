@@ -7,6 +7,7 @@ import json
 import shutil
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from modelarts.body import job_body, outputs_of, rebuilt_body, rebuilt_name
 from modelarts.cloud import RUNNING_PHASES, Cloud, CloudError, CloudUnreachable, NotThere, Retry
 from modelarts.definition import Changes, job_keys, load_job
 from modelarts.profile import Profile
-from src.errors import ConfigError
+from src.errors import ConfigError, JobError
 from tests.modelarts.training_api import PROJECT, TrainingApi, serving
 
 QUICK = Retry(attempts=3, first_pause_s=0.01, timeout_s=(1.0, 0.5))
@@ -183,8 +184,9 @@ def test_tls_is_verified_unless_told_otherwise(api: TrainingApi, tmp_path: Path)
     context.load_cert_chain(certificate, key)
     with serving(api, context) as address:
         strict = Profile(address, PROJECT, "AK", "SECRET")
-        with pytest.raises(CloudError, match="its certificate is not trusted"):
+        with pytest.raises(CloudError, match="its certificate is not trusted") as caught:
             Cloud(lambda: strict, QUICK).jobs()
+        assert caught.value.exit_code == 5
         assert api.requests == []
         assert Cloud(lambda: replace(strict, ca_file=str(certificate)), QUICK).jobs() == []
         assert Cloud(lambda: replace(strict, verify=False), QUICK).jobs() == []
@@ -257,6 +259,22 @@ def test_rebuilding_changes_what_was_asked_and_nothing_else() -> None:
     assert new["metadata"]["name"].startswith("a_job-copy-")
     with pytest.raises(ConfigError, match="unknown hyperparameter 'lrr', did you mean 'lr'"):
         rebuilt_body(body, {"lrr": "1"})
+
+
+def test_values_are_checked_where_the_boot_file_is_ours() -> None:
+    body = _body()
+    with pytest.raises(ConfigError, match="lr: 'much' is not a number"):
+        rebuilt_body(body, {"lr": "much"})
+    body["algorithm"]["boot_file"] = "/b/theirs/main.py"
+    changed = rebuilt_body(body, {"lr": "much"})["algorithm"]["parameters"]
+    assert {"much"} == {one["value"] for one in changed if one["name"] == "lr"}
+
+
+def test_without_the_sdk_the_next_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huaweicloudsdkmodelarts.v1", None)
+    with pytest.raises(JobError, match=r"pip install -r requirements-cloud\.txt") as caught:
+        Cloud(lambda: Profile("http://127.0.0.1:9", PROJECT, "AK", "SECRET"), QUICK)
+    assert caught.value.exit_code == 2
 
 
 def test_rebuilt_names_are_the_consoles() -> None:

@@ -120,6 +120,45 @@ def test_changes_reach_hyperparameters_channels_cards_and_name() -> None:
     assert job.flavour != load_job("train_np1").flavour
 
 
+@pytest.mark.parametrize(
+    ("key", "name", "message"),
+    [
+        ("train_np4", "max_epoch_train", "it is for one card; on 4 it is max_epoch_train_NP"),
+        ("train_np1", "optimizer_NP", "it is for several cards; on 1 it is optimizer"),
+        ("infer", "lr", "it is a setting of training, and this job is inference"),
+        ("infer", "lr_steps_NP", "it is a setting of training, and this job is inference"),
+        ("train_np1", "target_action_type", "it is a setting of inference, and this job is training"),
+    ],
+)
+def test_a_setting_that_the_job_never_looks_at_is_a_mistake(key: str, name: str, message: str) -> None:
+    value = load_job(key).values.get(name) or str(read_settings()[0][name].value)
+    assert load_job(key, Changes({name: value})).problems == (f"{name}: does nothing here: {message}",)
+
+
+def test_settings_of_both_jobs_and_rare_ones_can_be_set_everywhere() -> None:
+    for key in job_keys():
+        assert load_job(key, Changes({"network": "vgg19", "stages": "2", "device_target": "CPU"})).problems == ()
+
+
+def test_actions_of_the_jobs_own_file_are_the_choices(tmp_path: Path) -> None:
+    file = tmp_path / "actions.yaml"
+    file.write_text(
+        "actions: {wave: {display: {zh: 挥手, en: waving}, criteria: {hand_over_neck: 0}, occurs_when: all}}\n",
+        encoding="utf-8",
+    )
+    job = load_job("infer", Changes({"actions_file": str(file), "target_action_type": "wave"}))
+    assert job.problems == ()
+    one = next(one for one in job.hyperparameters if one.name == "target_action_type")
+    assert (one.value, one.choices) == ("wave", ("wave",))
+    assert "挥手" in one.hint
+    (problem,) = load_job("infer", Changes({"actions_file": str(file), "target_action_type": "climb_up"})).problems
+    assert "unknown action 'climb_up'; declared: wave" in problem
+
+
+def test_an_address_may_not_be_emptied() -> None:
+    assert load_job("train_np1", Changes({"data_url": ""})).problems == ("data_url: is empty; name a folder",)
+
+
 def test_an_empty_value_is_passed_only_when_it_changes_something() -> None:
     job = load_job("infer", Changes({"filename_to_infer": "", "checkpoint_filename": ""}))
     assert "filename_to_infer" not in job.arguments()
@@ -135,6 +174,7 @@ def test_an_empty_value_is_passed_only_when_it_changes_something() -> None:
         ({"augment": "perhaps"}, "augment: 'perhaps' is neither True nor False"),
         ({"optimizer": "SGD"}, "optimizer: 'SGD' is not one of Adam, Momentum"),
         ({"target_action_type": "fly"}, "target_action_type: unknown action 'fly'; declared: climb_up"),
+        ({"target_action_type": "climb-up"}, "target_action_type: unknown action 'climb-up', did you mean 'climb_up'?"),
         ({"lr_steps": "1,x"}, "lr_steps: 'x' is not a whole number"),
     ],
 )

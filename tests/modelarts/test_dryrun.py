@@ -105,6 +105,18 @@ def test_folders_arguments_and_variables_are_the_platforms(bench: Bench, monkeyp
     assert json.loads(environment["MA_OUTPUTS"])["outputs"][0]["remote"]["obs"]["obs_url"] == run.state.outputs[0]
     assert json.loads(Path(environment["RANK_TABLE_FILE"]).read_text())["status"] == "completed"
     assert "VARIABLE_OF_THE_LAPTOP" not in environment
+    assert set(environment) >= DOCUMENTED
+
+
+#: The container's variables in the platform's documentation that do not depend on cards of another make, on mirrors of
+#: its own, or on OBS; and what its launcher sets for each card.
+DOCUMENTED = {
+    *("MA_HOME", "MA_JOB_DIR", "MA_MOUNT_PATH", "MA_LOG_DIR", "WORKSPACE", "PATH", "MA_CURRENT_IP", "MA_NUM_GPUS"),
+    *("MA_TASK_NAME", "MA_NUM_HOSTS", "VC_WORKER_NUM", "VC_TASK_INDEX", "VC_WORKER_HOSTS", "MA_CURRENT_INSTANCE_NAME"),
+    *("MA_DETECT_TRAIN_INJECT_CODE", "MA_HANG_DETECT_TIME", "MA_SCHEDULE_CNT", "MA_PROC_START_CNT"),
+    *("RANK_TABLE_FILE", "RANK_ID", "RANK_SIZE", "ASCEND_DEVICE_ID", "DEVICE_ID", "JOB_ID", "HCCL_CONNECT_TIMEOUT"),
+    *("ASCEND_PROCESS_LOG_PATH", "MA_INPUTS", "MA_OUTPUTS"),
+}
 
 
 def test_our_own_environment_reader_understands_the_container(bench: Bench) -> None:
@@ -238,6 +250,9 @@ def test_stop_sends_sigterm_then_sigkill(
     assert run.state.phase == "Terminated"
     assert [line.strip() for line in bench.lines if line.strip() in ("obeyed", "still here")][: len(signs)] == signs
     assert bench.output("obeyed") == b"", "what it wrote on SIGTERM is carried out"
+    said = "".join(bench.lines)
+    assert "stopping: SIGTERM, and SIGKILL" in said
+    assert ("killed: rank 0 still ran" in said) == deaf
     with pytest.raises(JobError, match="does not run: it is Terminated"):
         ask_to_stop(run.state, bench.folder / "work")
 
