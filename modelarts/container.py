@@ -11,7 +11,7 @@ from pathlib import Path
 
 import obs_sync
 from modelarts.codefolder import code_files
-from modelarts.definition import Channel, Job
+from modelarts.definition import URL, Channel, Job
 from modelarts.launching import Start, cluster_variables
 from src.errors import DataError
 
@@ -148,6 +148,9 @@ def container_environment(
 def arguments(container: Container, job: Job, storage: Storage) -> list[str]:
     """What the boot file gets: hyperparameters, channels, what a laptop needs, and what nobody asked for."""
     values = job.arguments()
+    for channel in (*job.inputs, *job.outputs):
+        if channel.pass_as == URL and not obs_sync.is_url(channel.url):
+            values[channel.name] = str(Path(channel.url).resolve())  # a folder of the laptop, seen from another folder
     for channel, folder in container.folders(job):
         values[channel.name] = str(folder)
     laptop = {"storage_mode": storage.mode, "obs_local_root": storage.local_root, "scratch_path": str(container.cache)}

@@ -155,6 +155,16 @@ def test_an_address_is_passed_as_it_is(bench: Bench) -> None:
     assert not (run.container.mount / "outputs").exists()
 
 
+def test_a_folder_of_the_laptop_is_found_from_the_containers_folder(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bench.folder / "coco").mkdir()
+    monkeypatch.chdir(bench.folder)
+    run = bench.prepare(TELL, inputs={"data_url": {"url": "./coco", "pass": "url"}})
+    assert run.run() == 0
+    assert f"--data_url={bench.folder / 'coco'}" in bench.facts()["argv"]
+
+
 def test_outputs_are_carried_out_while_the_job_runs(bench: Bench) -> None:
     script = TELL + (
         "\nimport time\n(out / 'ckpt_0').mkdir()\n(out / 'ckpt_0' / 'a.ckpt').write_bytes(b'weights')\n"
