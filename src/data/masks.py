@@ -12,28 +12,43 @@ from numpy.typing import NDArray
 Mask = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 
-_SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
-_FARTHEST = float(1 << 24)
+_SHIFT = 8  # cv2 takes coordinates in 1/256 pixel
+_FARTHEST = float(1 << 28)
 
 
 def ignored_regions(
-    outlines: NDArray[np.float32],
-    crowds: NDArray[np.int32],
-    kept: NDArray[np.float32],
-    matrix: Matrix,
-    size: tuple[int, int],
+    outlines: NDArray[np.float32], crowds: NDArray[np.int32], kept: NDArray[np.float32], size: tuple[int, int]
 ) -> Mask:
-    """Mask (height, width), 1 on the regions of one picture (rows of `PoseIndex.ignored`, `.crowds`, `.kept`), else 0.
+    """Mask (height, width) of a picture of `size` (width, height), 1 where the loss is not counted, else 0.
 
-    `matrix` (2, 3) maps picture pixels to mask pixels, `size` is the mask's (width, height). Outlines are drawn where
-    they touch a pixel; a crowd's mask is sampled bilinearly, without the persons in `kept`.
+    The first three are a picture's rows of `PoseIndex.ignored`, `.crowds`, `.kept`: outlines are filled, edges
+    included; a crowd's mask counts without the persons in `kept`.
     """
     mask = np.zeros((size[1], size[0]), np.uint8)
     for crowd in unpack_crowds(crowds):
-        _fill(crowd, kept, _IDENTITY, 0)
-        mask |= cv2.warpAffine(crowd * np.uint8(255), matrix, size, flags=cv2.INTER_LINEAR) >> 7
-    _fill(mask, outlines, matrix, 1)
+        _fill(crowd, kept, 0)
+        height, width = min(crowd.shape[0], size[1]), min(crowd.shape[1], size[0])
+        mask[:height, :width] |= crowd[:height, :width]
+    _fill(mask, outlines, 1)
     return mask
+
+
+def regions_of_file(picture: Mask) -> Mask:
+    """A mask file's pixels (0 ignored, 255 valid; grey ones are nearer to one of them) as `ignored_regions`."""
+    return (picture < 128).view(np.uint8)
+
+
+def ignored_cells(regions: Mask, matrix: Matrix, size: tuple[int, int]) -> Mask:
+    """(height, width), 1 on the cells that an ignored region of the picture touches, however thin it is, else 0.
+
+    `matrix` (2, 3) maps picture pixels to cells, `size` is the map's (width, height).
+    """
+    cells = np.zeros((size[1], size[0]), np.uint8)
+    contours, _ = cv2.findContours(regions, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    polygons = [_fixed_point(contour[:, 0] @ matrix[:, :2].T + matrix[:, 2]) for contour in contours]
+    if polygons:  # all at once: a contour within a contour is a hole
+        cv2.fillPoly(cells, polygons, 1, cv2.LINE_8, _SHIFT)
+    return cells
 
 
 def valid_cells(ignored: Mask) -> NDArray[np.float32]:
@@ -41,12 +56,6 @@ def valid_cells(ignored: Mask) -> NDArray[np.float32]:
     if not ignored.any():
         return np.ones((1, *ignored.shape), np.float32)
     return (1 - cv2.dilate(ignored, _NEIGHBOURS)).astype(np.float32)[None]
-
-
-def read_mask_regions(picture: Mask, matrix: Matrix, size: tuple[int, int]) -> Mask:
-    """A picture's mask file (0 ignored, 255 valid), as `ignored_regions` gives it."""
-    inverse = cv2.bitwise_not(picture)
-    return cv2.warpAffine(inverse, matrix, size, flags=cv2.INTER_LINEAR) >> 7
 
 
 def unpack_crowds(packed: NDArray[np.int32]) -> Iterator[Mask]:
@@ -62,20 +71,18 @@ def unpack_crowds(packed: NDArray[np.int32]) -> Iterator[Mask]:
         yield np.ascontiguousarray(column_wise.reshape(width, height).T)
 
 
-_IDENTITY = np.array([[1.0, 0, 0], [0, 1, 0]])
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 
 
-def _fill(mask: Mask, outlines: NDArray[np.float32], matrix: Matrix, value: int) -> None:
+def _fill(mask: Mask, outlines: NDArray[np.float32], value: int) -> None:
     """Fill polygons, each ended by a NaN row, in place."""
-    if not len(outlines):
-        return
-    points = np.asarray(outlines, np.float64) @ matrix[:, :2].T + matrix[:, 2]
-    points = np.clip(points * (1 << _SHIFT), -_FARTHEST, _FARTHEST)
-    ends = np.flatnonzero(np.isnan(points[:, 0]))
     start = 0
-    for end in ends:
-        polygon: Any = np.round(points[start:end]).astype(np.int32)
+    for end in np.flatnonzero(np.isnan(outlines[:, 0])):
+        if end - start >= 3:
+            cv2.fillPoly(mask, [_fixed_point(outlines[start:end])], value, cv2.LINE_8, _SHIFT)
         start = end + 1
-        if len(polygon) >= 3:
-            cv2.fillPoly(mask, [polygon], value, cv2.LINE_8, _SHIFT)
+
+
+def _fixed_point(points: NDArray[Any]) -> Any:
+    """Coordinates as cv2 draws them, in 1/256 of a pixel."""
+    return np.round(np.clip(points * (1 << _SHIFT), -_FARTHEST, _FARTHEST)).astype(np.int32)

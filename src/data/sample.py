@@ -26,7 +26,7 @@ from src.data.augment import (
     warp_picture,
 )
 from src.data.images import PictureError, decode_picture, exif_orientation
-from src.data.masks import ignored_regions, read_mask_regions, valid_cells
+from src.data.masks import Mask, ignored_cells, ignored_regions, regions_of_file, valid_cells
 from src.data.packed import MASKS, PICTURES, FileSource, open_files
 from src.data.pose_index import PoseIndex
 from src.errors import DataError
@@ -169,16 +169,22 @@ class SampleMaker:
 
     def valid_mask(self, row: int, view: View) -> NDArray[np.float32]:
         """(1, h, w) 1 where the loss counts in this view; from the picture's mask file where there is one."""
-        s, index = self.settings, self.index
-        matrix = to_cells(view.matrix, s.stride)
+        regions = self._ignored_regions(row)
+        if regions is None:
+            return np.ones((1, *self.settings.map_size[::-1]), np.float32)
+        return valid_cells(ignored_cells(regions, to_cells(view.matrix, self.settings.stride), self.settings.map_size))
+
+    def _ignored_regions(self, row: int) -> Mask | None:
+        """A picture's pixels where the loss is not counted; None where there are none."""
+        index = self.index
         if self.masks is not None:
             name = os.path.splitext(str(index.names[row]))[0] + ".png"
             if self.masks.has(name):
-                return valid_cells(read_mask_regions(self._mask_file(self.masks, name, row), matrix, s.map_size))
+                return regions_of_file(self._mask_file(self.masks, name, row))
         if not len(index.ignored[row]) and not len(index.crowds[row]):
-            return np.ones((1, *s.map_size[::-1]), np.float32)
-        ignored = ignored_regions(index.ignored[row], index.crowds[row], index.kept[row], matrix, s.map_size)
-        return valid_cells(ignored)
+            return None
+        width, height = (int(side) for side in index.sizes[row])
+        return ignored_regions(index.ignored[row], index.crowds[row], index.kept[row], (width, height))
 
     def _mask_file(self, masks: FileSource, name: str, row: int) -> NDArray[np.uint8]:
         """(height, width) of a mask file as `gen_ignore_mask` writes it: 0 ignored, 255 valid."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from src.errors import DataError, OutputError
 from src.pose.skeleton import COCO_KEYPOINT_NAMES
-from src.tools.command import make_parser, run_command
+from src.tools.command import make_parser, not_negative, run_command
 from src.tools.joint_names import OCCLUDED
 
 #: The format's version that is written; labelme 5 and 6 read it.
@@ -128,7 +128,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--predictions", type=Path, metavar="FILE", help="show these, in COCO's result format, and not the annotations"
     )
-    parser.add_argument("--min_score", type=float, default=0.0, help="leave out predictions below this [%(default)s]")
+    parser.add_argument(
+        "--min_score", type=not_negative, default=0.0, help="leave out predictions below this [%(default)s]"
+    )
     parser.add_argument("--force", action="store_true", help="replace labelme files that are there already")
     return run_command(_work, parser, argv)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import functools
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
 
-from src.errors import JobError
+from src.errors import ConfigError, JobError, OutputError
 from src.model_utils.config import convert, read_settings, setting_types
 
 #: Anything a tool did not foresee in a file it was given.
@@ -17,10 +21,20 @@ FAILED = 1
 INTERRUPTED = 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line, as every other error is said."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.rpartition("unrecognized arguments: ")[2].split("=")[0]
+        near = difflib.get_close_matches(unknown, self._option_string_actions, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(f"{message}{hint}; --help lists the arguments")
+
+
 def make_parser(tool: str, description: str, *examples: str) -> argparse.ArgumentParser:
     """The parser of `python -m src.tools.<tool>`; `examples` are the arguments of calls that work."""
     lines = "\n".join(f"  python -m src.tools.{tool} {example}" for example in examples)
-    return argparse.ArgumentParser(
+    return _Parser(
         prog=f"python -m src.tools.{tool}",
         description=description,
         epilog=f"examples:\n{lines}",
@@ -67,3 +81,20 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
     return int(text)
+
+
+def not_negative(text: str) -> float:
+    """A number of at least 0, as an argument's type."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of at least 0")
+    return number
+
+
+def refuse_existing(path: Path, force: bool, option: str) -> None:
+    """OutputError where a result is there already and may not be replaced; `option` is the argument that names it."""
+    if path.exists() and not force:
+        raise OutputError(f"{path}: is there already; name another --{option} or give --force")

@@ -24,17 +24,16 @@ from numpy.typing import NDArray
 
 from src.data.coco import Selection, index_annotations
 from src.data.images import read_picture
-from src.data.masks import ignored_regions
+from src.data.masks import ignored_regions, regions_of_file
 from src.data.pose_index import PoseIndex
 from src.errors import DataError, OutputError
 from src.progress import Progress
-from src.tools.command import make_parser, positive, run_command
+from src.tools.command import add_settings, make_parser, positive, run_command
 
 IGNORED, VALID = 0, 255
 #: Says in the mask folder what the masks were drawn from.
 STAMP_FILE = "ignore_masks.json"
 
-_UNMOVED = np.array([[1.0, 0, 0], [0, 1, 0]])
 _PREVIEW_TINT = (0, 0, 255)  # BGR
 _PNG_HEADER = struct.Struct(">8sI4sII")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -74,7 +73,7 @@ def write_masks(
 def draw_mask(index: PoseIndex, row: int) -> NDArray[np.uint8]:
     """The mask (height, width) of a picture at its own size: 0 ignored, 255 valid."""
     width, height = (int(side) for side in index.sizes[row])
-    ignored = ignored_regions(index.ignored[row], index.crowds[row], index.kept[row], _UNMOVED, (width, height))
+    ignored = ignored_regions(index.ignored[row], index.crowds[row], index.kept[row], (width, height))
     return np.where(ignored, np.uint8(IGNORED), np.uint8(VALID))
 
 
@@ -93,7 +92,7 @@ def draw_previews(index: PoseIndex, pictures: Path, masks: Path, folder: Path, c
         picture = read_picture(pictures / name)
         if picture.shape[:2] != mask.shape:
             raise DataError(f"{pictures / name}: its size differs from its mask's; were the pictures changed?")
-        ignored = mask == IGNORED
+        ignored = regions_of_file(mask) == 1
         picture[ignored] = (picture[ignored] // 2 + np.array(_PREVIEW_TINT) // 2).astype(np.uint8)
         target = folder / f"{Path(name).stem}_ignored.jpg"
         if not cv2.imwrite(str(target), picture):
@@ -151,6 +150,8 @@ def _check_stamp(folder: Path, stamp: dict[str, Any], force: bool) -> None:
 def _work(arguments: argparse.Namespace) -> int:
     if arguments.preview and not arguments.imgpath_train:
         raise DataError("--preview: needs the pictures' folder; give --imgpath_train too")
+    if arguments.preview and not arguments.imgpath_train.is_dir():
+        raise DataError(f"imgpath_train: {arguments.imgpath_train}: no such folder of pictures")
     annotations: Path = arguments.jsonpath_train
     index = index_annotations(annotations, Selection(arguments.min_keypoints, arguments.min_area))
     stamp = {
@@ -169,7 +170,6 @@ def _work(arguments: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    limits = Selection()
     parser = make_parser(
         "gen_ignore_mask",
         "Draw COCO ignore masks: crowds, and persons too small or with too few keypoints to be learnt, are black.",
@@ -178,15 +178,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--jsonpath_train", type=Path, required=True, metavar="FILE", help="COCO keypoints annotations")
     parser.add_argument("--maskpath_train", type=Path, required=True, metavar="FOLDER", help="where the masks go")
-    parser.add_argument(
-        "--min_keypoints", type=positive, default=limits.min_keypoints, help="as in training [%(default)s]"
-    )
-    parser.add_argument("--min_area", type=float, default=limits.min_area, help="as in training, px² [%(default)s]")
     parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1, help="masks at a time [%(default)s]")
     parser.add_argument("--force", action="store_true", help="draw masks anew that are there already")
     parser.add_argument("--preview", type=Path, metavar="FOLDER", help="draw pictures with their ignored regions there")
     parser.add_argument("--imgpath_train", type=Path, metavar="FOLDER", help="the pictures, for --preview")
     parser.add_argument("--preview_pictures", type=positive, default=20, help="how many at most [%(default)s]")
+    add_settings(parser, "min_keypoints", "min_area")
     return run_command(_work, parser, argv)
 
 

@@ -14,11 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.errors import CheckpointError, JobError, OutputError
+from src.errors import CheckpointError, ConfigError, JobError, OutputError
 from src.progress import Progress
 from src.tools.checkpoint_sets import CheckpointSet, complete_sets, list_checkpoints, set_by_template
-from src.tools.command import make_parser, positive, run_command
-from src.tools.merging import Merged, merge_replicas, merge_slices, read_strategy, sliced_names
+from src.tools.command import make_parser, not_negative, positive, run_command
+from src.tools.merging import (
+    Merged,
+    check_optimizer_slices,
+    merge_replicas,
+    merge_slices,
+    read_strategy,
+    sliced_names,
+)
 from src.tools.storage import add_storage_arguments, is_local, open_folder, storage_errors
 from src.train.manifest import MANIFEST_ENDING, Manifest, file_sha256
 
@@ -56,6 +63,7 @@ def merge_set(
                 for name, slices in sliced.items():
                     if name in arrays:
                         slices.append(arrays.pop(name))
+                check_optimizer_slices(path, arrays, sliced)
                 yield path, arrays
                 progress.advance(note=path)
 
@@ -150,15 +158,12 @@ def _work(arguments: argparse.Namespace) -> int:
 def _merge(arguments: argparse.Namespace) -> int:
     filesystem, root = open_folder(arguments.checkpoint_root_path, arguments.storage_mode, arguments.obs_local_root)
     candidates = _candidates(filesystem, list_checkpoints(filesystem, root), arguments)
-    if not arguments.force:
-        _check_absent(filesystem, _target(root, candidates[0], arguments.output))
+    _target(filesystem, root, candidates[0], arguments)  # what cannot be written is said before anything is read
     strategy = read_strategy(arguments.strategy) if arguments.strategy else None
     settings = MergeSettings(arguments.tolerance, arguments.weights_only, strategy)
     with tempfile.TemporaryDirectory(prefix="merge_") as scratch:
         chosen, merged, meta = _merge_newest(filesystem, candidates, settings, Path(scratch))
-        target = _target(root, chosen, arguments.output)
-        if not arguments.force:
-            _check_absent(filesystem, target)
+        target = _target(filesystem, root, chosen, arguments)
         sources = [path.rsplit("/", 1)[-1] for path in chosen.files.values()]
         facts = {"merged_from": sources, "largest_drift": merged.learnt.largest}
         _write(filesystem, target, merged, {**meta, **facts}, Path(scratch))
@@ -169,13 +174,15 @@ def _merge(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _target(root: str, chosen: CheckpointSet, output: str | None) -> str:
-    return f"{root.rstrip('/')}/{output or chosen.name}"
-
-
-def _check_absent(filesystem: Any, target: str) -> None:
-    if filesystem.exists(target):
+def _target(filesystem: Any, root: str, chosen: CheckpointSet, arguments: argparse.Namespace) -> str:
+    """Where the result goes; ConfigError for a name that cannot be, OutputError for one that is taken."""
+    name = arguments.output or chosen.name
+    if "/" in name or not name.endswith(".ckpt"):
+        raise ConfigError(f"output: '{name}' must be a file name that ends with .ckpt; it goes into {root}")
+    target = f"{root.rstrip('/')}/{name}"
+    if filesystem.exists(target) and not arguments.force:
         raise OutputError(f"{target}: is there already; name another --output or give --force")
+    return target
 
 
 def _shown(given: str, target: str) -> str:
@@ -198,10 +205,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--checkpoint_filename_template",
         help="file name with {} where the rank stands; left out: the newest complete step",
     )
-    parser.add_argument("--rank_size", type=positive, help="number of cards; left out: the highest rank found plus 1")
+    parser.add_argument(
+        "--rank_size",
+        type=positive,
+        help="number of cards; left out: what the manifests say, or the highest rank found plus 1",
+    )
     parser.add_argument("--output", metavar="NAME", help="file name of the result [the template without {}]")
     parser.add_argument(
-        "--tolerance", type=float, default=0.0, help="largest difference allowed between ranks [%(default)s]"
+        "--tolerance", type=not_negative, default=0.0, help="largest difference allowed between ranks [%(default)g]"
     )
     parser.add_argument(
         "--strategy", type=Path, metavar="FILE", help="MindSpore's strategy file, for sliced parameters"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ STATISTICS = (".moving_mean", ".moving_variance")
 
 @dataclass(frozen=True)
 class Drift:
-    """How far ranks are from rank 0: the number of parameters that differ, and the one that differs most."""
+    """How far ranks are apart: the number of parameters that differ, and the one that differs most."""
 
     different: int = 0
     name: str = ""
@@ -43,31 +43,47 @@ def merge_replicas(ranks: Iterable[tuple[str, Arrays]], tolerance: float) -> Mer
     """The mean of the ranks' parameters; `ranks` gives each one's file and parameters and is read one at a time.
 
     Raises CheckpointError when names, shapes or types differ, a value is not finite, whole numbers differ, or learnt
-    parameters differ by more than `tolerance`. Batch-norm statistics may differ.
+    parameters are apart by more than `tolerance`. Batch-norm statistics may differ.
     """
     first: dict[str, NDArray[Any]] = {}
-    total: dict[str, NDArray[Any]] = {}
-    largest: dict[str, float] = {}
+    apart: dict[str, _Range] = {}  # only the parameters that differ: equal ones cost neither memory nor time
     count = 0
     for file, arrays in ranks:
         count += 1
+        _check_finite(file, arrays)
         if count == 1:
             first = dict(arrays)
-            largest = dict.fromkeys(first, 0.0)
-            total = {name: array.astype(np.float64) for name, array in first.items() if array.dtype.kind == "f"}
-            _check_finite(file, arrays)
             continue
         _check_alike(file, arrays, first)
-        _check_finite(file, arrays)
         for name, array in arrays.items():
-            largest[name] = max(largest[name], _distance(array, first[name]))
-            if name in total:
-                total[name] += array
-    learnt = _drift({name: value for name, value in largest.items() if not name.endswith(STATISTICS)})
-    _check_agreement(learnt, {name: value for name, value in largest.items() if name not in total}, tolerance)
-    statistics = _drift({name: value for name, value in largest.items() if name.endswith(STATISTICS)})
-    merged = {name: (total[name] / count).astype(a.dtype) if name in total else a for name, a in first.items()}
+            if not np.array_equal(array, first[name]):
+                apart.setdefault(name, _Range(first[name])).add(array)
+    widths = {name: each.width() for name, each in apart.items()}
+    learnt = _drift({name: width for name, width in widths.items() if not name.endswith(STATISTICS)})
+    _check_agreement(learnt, [name for name in apart if first[name].dtype.kind != "f"], tolerance)
+    statistics = _drift({name: width for name, width in widths.items() if name.endswith(STATISTICS)})
+    merged = {name: apart[name].mean(count) if name in apart else array for name, array in first.items()}
     return Merged(merged, learnt, statistics)
+
+
+class _Range:
+    """A parameter's smallest and largest values among the ranks, and what they add to rank 0's."""
+
+    def __init__(self, first: NDArray[Any]) -> None:
+        self.first = self.low = self.high = first
+        self.added = np.zeros(first.shape, np.float64)
+
+    def add(self, array: NDArray[Any]) -> None:
+        self.low, self.high = np.minimum(self.low, array), np.maximum(self.high, array)
+        self.added += array.astype(np.float64) - self.first
+
+    def width(self) -> float:
+        """The largest difference between any two ranks."""
+        return float((self.high.astype(np.float64) - self.low).max())
+
+    def mean(self, count: int) -> NDArray[Any]:
+        """The mean of `count` ranks; those that were not added hold rank 0's values."""
+        return np.asarray(self.first + self.added / count, self.first.dtype)
 
 
 def merge_slices(name: str, slices: list[NDArray[Any]], strategy: Mapping[str, Any]) -> NDArray[Any]:
@@ -110,6 +126,17 @@ def read_strategy(path: Path) -> dict[str, Any]:
     return strategy
 
 
+def check_optimizer_slices(path: str, arrays: Arrays, sliced: Iterable[str]) -> None:
+    """CheckpointError for optimizer state of a sliced parameter that the strategy passes over: it is sliced too."""
+    endings = tuple(f".{name}" for name in sliced)
+    for name in arrays:
+        if endings and name.endswith(endings):
+            raise CheckpointError(
+                f"{path}: {name} belongs to a sliced parameter, but the strategy does not say how it was cut; "
+                "--weights_only leaves it out"
+            )
+
+
 def sliced_names(strategy: Mapping[str, Any]) -> set[str]:
     """The parameters of which a rank holds a part only."""
     return {name for name, layout in strategy.items() if any(axis >= 0 for axis in layout.tensor_map[0].dim)}
@@ -149,10 +176,9 @@ def _check_finite(file: str, arrays: Arrays) -> None:
             )
 
 
-def _check_agreement(learnt: Drift, whole_numbers: Mapping[str, float], tolerance: float) -> None:
-    unequal = [name for name, value in whole_numbers.items() if value]
-    if unequal:
-        raise CheckpointError(f"{unequal[0]} differs between the ranks: they were not saved at the same step")
+def _check_agreement(learnt: Drift, unequal_counts: Sequence[str], tolerance: float) -> None:
+    if unequal_counts:
+        raise CheckpointError(f"{unequal_counts[0]} differs between the ranks: they were not saved at the same step")
     if learnt.largest > tolerance:
         raise CheckpointError(
             f"the ranks disagree: {learnt} (allowed {tolerance:g}); they are of different runs, or did not train "
@@ -160,12 +186,6 @@ def _check_agreement(learnt: Drift, whole_numbers: Mapping[str, float], toleranc
         )
 
 
-def _distance(array: NDArray[Any], other: NDArray[Any]) -> float:
-    if not array.size or np.array_equal(array, other):
-        return 0.0
-    return float(np.abs(array.astype(np.float64) - other).max())
-
-
-def _drift(largest: Mapping[str, float]) -> Drift:
-    name = max(largest, key=largest.__getitem__, default="")
-    return Drift(sum(value > 0 for value in largest.values()), name, largest.get(name, 0.0))
+def _drift(widths: Mapping[str, float]) -> Drift:
+    name = max(widths, key=widths.__getitem__, default="")
+    return Drift(len(widths), name, widths.get(name, 0.0))

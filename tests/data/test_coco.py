@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 
 from src.data.coco import Selection, index_annotations, open_index, to_joints, unpack_counts
 from src.data.jsonstream import walk_object
-from src.data.masks import ignored_regions, unpack_crowds, valid_cells
+from src.data.masks import ignored_cells, ignored_regions, unpack_crowds, valid_cells
 from src.data.pose_index import keep_present, load_index
 from src.data.ragged import Ragged, group_rows
 from src.data.synthetic import PERSON_CATEGORY, draw_dataset
@@ -80,9 +80,7 @@ def test_agrees_with_pycocotools_on_real_annotations(shared: Path) -> None:
         expected = np.zeros((height, width), bool)
         for annotation in others:
             expected |= coco.annToMask(annotation).astype(bool)
-        mask = ignored_regions(
-            index.ignored[row], index.crowds[row], index.kept[row], np.eye(2, 3), (width, height)
-        ).astype(bool)
+        mask = ignored_regions(index.ignored[row], index.crowds[row], index.kept[row], (width, height)).astype(bool)
         assert (mask & ~expected).mean() < 0.01  # outlines are drawn with their border
         assert (expected & ~mask).sum() <= 0.03 * expected.sum()
 
@@ -112,26 +110,52 @@ def test_crowds_spare_the_learnt_persons_in_them(tmp_path: Path) -> None:
     crowd = {"size": [80, 100], "counts": [0, 8000]}
     rows = [_person(1), _person(1, iscrowd=1, num_keypoints=0, keypoints=[0] * 51, segmentation=crowd)]
     index = index_annotations(_write(tmp_path / "a.json", [_image(1)], rows))
-    mask = ignored_regions(index.ignored[0], index.crowds[0], index.kept[0], np.eye(2, 3), (100, 80))
+    mask = ignored_regions(index.ignored[0], index.crowds[0], index.kept[0], (100, 80))
     assert mask[70, 90] == 1
     assert mask[30, 30] == 0
     assert valid_cells(mask).shape == (1, 80, 100)
 
 
-def test_mask_follows_the_map() -> None:
-    square = np.array([[40, 40], [60, 40], [60, 60], [40, 60], [np.nan, np.nan]], np.float32)
-    nothing = np.zeros(0, np.int32)
+def test_a_crowd_of_another_size_than_its_picture_stays_inside() -> None:
+    crowd = np.array([90, 50, 2, 0, 4500], np.int32)
+    mask = ignored_regions(np.zeros((0, 2), np.float32), crowd, np.zeros((0, 2), np.float32), (100, 80))
+    assert mask[:, :50].all()
+    assert not mask[:, 50:].any()
+
+
+def test_cells_follow_the_map() -> None:
+    regions = np.zeros((80, 80), np.uint8)
+    regions[40:61, 40:61] = 1
     matrix = np.array([[0.0, -0.25, 30], [0.25, 0, 2]])  # a quarter turn at a quarter of the size
-    mask = ignored_regions(square, nothing, np.zeros((0, 2), np.float32), matrix, (32, 32))
-    rows, columns = np.nonzero(mask)
+    cells = ignored_cells(regions, matrix, (32, 32))
+    rows, columns = np.nonzero(cells)
     assert (rows.min(), rows.max()) == (12, 17)
     assert (columns.min(), columns.max()) == (15, 20)
+    assert cells[12:18, 15:21].all()
     far = matrix + np.array([[0, 0, 1e7], [0, 0, 1e7]])
-    assert not ignored_regions(square, nothing, np.zeros((0, 2), np.float32), far, (32, 32)).any()
-    valid = valid_cells(mask)
+    assert not ignored_cells(regions, far, (32, 32)).any()
+    valid = valid_cells(cells)
     assert valid[0, 11, 15] == 0  # the neighbours of ignored cells are ignored
     assert valid[0, 10, 15] == 1
     assert valid.dtype == np.float32
+
+
+@pytest.mark.parametrize("scale", [1 / 4, 1 / 16, 1 / 64])
+def test_thin_regions_do_not_vanish_and_holes_stay_open(scale: float) -> None:
+    matrix = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5]])
+    for place in ((slice(300, 301), slice(64, 512)), (slice(64, 512), slice(301, 302)), (slice(200, 201),) * 2):
+        regions = np.zeros((640, 640), np.uint8)
+        regions[place] = 1
+        rows, columns = np.nonzero(ignored_cells(regions, matrix, (round(640 * scale), round(640 * scale))))
+        y, x = np.nonzero(regions)
+        touched = np.unique(np.floor(np.stack([y, x]) * scale).astype(int), axis=1)
+        assert np.array_equal(np.stack([rows, columns]), touched)
+    ring = np.ones((640, 640), np.uint8)
+    ring[64:576, 64:576] = 0
+    cells = ignored_cells(ring, matrix, (round(640 * scale), round(640 * scale)))
+    hole = round(192 * scale)  # well inside
+    assert cells[0].all()
+    assert not cells[hole : round(448 * scale), hole : round(448 * scale)].any()
 
 
 @pytest.mark.parametrize(

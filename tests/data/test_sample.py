@@ -154,8 +154,7 @@ def test_mask_files_say_the_same_as_annotations(tmp_path: Path) -> None:
         one, other = drawn.make(0, epoch), read.make(0, epoch)
         assert (one.image == other.image).all()
         assert (one.valid_mask == 0).any()
-        edge = cv2.morphologyEx(one.valid_mask[0], cv2.MORPH_GRADIENT, np.ones((5, 5)))
-        assert (one.valid_mask[0] == other.valid_mask[0])[edge == 0].all()
+        assert (one.valid_mask == other.valid_mask).all()
 
 
 def test_bad_masks(tmp_path: Path) -> None:

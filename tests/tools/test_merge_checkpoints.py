@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import mindspore as ms
 import numpy as np
 import pytest
@@ -145,6 +148,29 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path, capsys: Any) -> No
     assert set(load(tmp_path / "other.ckpt")) == {"base.w", "bn.moving_mean", "bn.moving_variance"}
 
 
+def test_drift_is_what_any_two_ranks_are_apart(tmp_path: Path, capsys: Any) -> None:
+    for rank, step in enumerate((0, 1, -1)):
+        save(tmp_path / TEMPLATE.replace("{}", str(rank)), rank_arrays(step, 0.01))
+    assert run(tmp_path, "--tolerance=0.011") == 2
+    assert "1 differ, most base.w by 0.02 (allowed 0.011)" in capsys.readouterr().err
+    assert run(tmp_path, "--tolerance=0.021") == 0
+    np.testing.assert_allclose(load(tmp_path / MERGED)["base.w"], rank_arrays(0)["base.w"], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--tolerance=nan", "--tolerance=-1", "--output=../x.ckpt", "--output=x", "--rank_size=0", "--rank_sizes=2"],
+)
+def test_arguments_are_checked_before_anything_is_read(tmp_path: Path, capsys: Any, argument: str) -> None:
+    for rank in (0, 1):
+        (tmp_path / TEMPLATE.replace("{}", str(rank))).write_bytes(b"never read")
+    assert run(tmp_path, argument) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert argument[2:].split("=")[0] in error
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize("template", ["no_place.ckpt", "two{}places{}.ckpt", "absent{}.ckpt"])
 def test_templates_that_cannot_be(tmp_path: Path, capsys: Any, template: str) -> None:
     save_ranks(tmp_path, [0])
@@ -216,7 +242,9 @@ def test_only_what_manifests_state_counts(tmp_path: Path, capsys: Any) -> None:
 
 
 def strategy_file(path: Path, layouts: Mapping[str, tuple[list[int], list[int]]], shard: int = 0) -> Path:
-    """A strategy in MindSpore's JSON form: device matrix and tensor map of each parameter."""
+    """A strategy in one of MindSpore's two forms: device matrix and tensor map of each parameter."""
+    if path.suffix == ".ckpt":
+        return binary_strategy(path, layouts)
     items = {
         name: {
             "field": 0,
@@ -231,6 +259,28 @@ def strategy_file(path: Path, layouts: Mapping[str, tuple[list[int], list[int]]]
     return path
 
 
+def binary_strategy(path: Path, layouts: Mapping[str, tuple[list[int], list[int]]]) -> Path:
+    """The same as training writes it: a message of MindSpore's own protocol."""
+    from mindspore.train.node_strategy_pb2 import ParallelStrategyMap
+
+    message = ParallelStrategyMap()
+    message.current_stage = 1
+    for name, (matrix, tensor_map) in layouts.items():
+        item = message.parallel_layout_item.add()
+        item.param_name = name
+        item.parallel_layouts.field = 0
+        item.parallel_layouts.opt_weight_shard_step = item.parallel_layouts.opt_weight_shard_size = 0
+        item.parallel_layouts.dev_matrix.add().dim.extend(matrix)
+        item.parallel_layouts.tensor_map.add().dim.extend(tensor_map)
+        item.parallel_layouts.param_split_shape.add()
+        item.parallel_layouts.indices_offset.add()
+    strategy = message.parallel_strategy_item.add()
+    strategy.node_name = "MatMul"
+    strategy.parallel_strategys.stage = 0
+    path.write_bytes(message.SerializeToString())
+    return path
+
+
 def save_sliced(folder: Path, whole: NDArray[np.float32]) -> None:
     """Four ranks as 2×2: rows are cut along the second device axis, the first axis holds copies."""
     for rank in range(4):
@@ -238,14 +288,33 @@ def save_sliced(folder: Path, whole: NDArray[np.float32]) -> None:
         save(folder / TEMPLATE.replace("{}", str(rank)), {"cut.w": half, "bias": np.ones(3, np.float32)})
 
 
-def test_slices_become_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["s.json", "s.ckpt"])
+def test_slices_become_whole(tmp_path: Path, form: str) -> None:
     whole = np.arange(48, dtype=np.float32).reshape(8, 6)
     save_sliced(tmp_path, whole)
-    strategy = strategy_file(tmp_path / "s.json", {"cut.w": ([2, 2], [0, -1]), "bias": ([2, 2], [-1])})
+    strategy = strategy_file(tmp_path / form, {"cut.w": ([2, 2], [0, -1]), "bias": ([2, 2], [-1])})
     assert run(tmp_path, f"--strategy={strategy}") == 0
     merged = load(tmp_path / MERGED)
     np.testing.assert_array_equal(merged["cut.w"], whole)
     np.testing.assert_array_equal(merged["bias"], np.ones(3))
+
+
+def test_optimizer_state_of_slices_is_merged_or_refused_like_them(tmp_path: Path, capsys: Any) -> None:
+    """Moments of zeros have equal slices: taken for copies they would pass, in half their shape."""
+    whole = np.arange(48, dtype=np.float32).reshape(8, 6)
+    for rank in range(4):
+        half = whole[:4] if rank % 2 == 0 else whole[4:]
+        arrays = {"cut.w": half, "moments.cut.w": np.zeros_like(half), "global_step": np.array([9], np.int32)}
+        save(tmp_path / TEMPLATE.replace("{}", str(rank)), arrays)
+    layout = ([2, 2], [0, -1])
+    strategy = strategy_file(tmp_path / "s.json", {"cut.w": layout})
+    assert run(tmp_path, f"--strategy={strategy}") == 2
+    assert "moments.cut.w belongs to a sliced parameter" in capsys.readouterr().err
+    assert run(tmp_path, f"--strategy={strategy}", "--weights_only", "--output=w.ckpt") == 0
+    assert set(load(tmp_path / "w.ckpt")) == {"cut.w"}
+    both = strategy_file(tmp_path / "both.json", {"cut.w": layout, "moments.cut.w": layout})
+    assert run(tmp_path, f"--strategy={both}") == 0
+    np.testing.assert_array_equal(load(tmp_path / MERGED)["moments.cut.w"], np.zeros((8, 6)))
 
 
 def test_slices_that_do_not_fit_are_refused(tmp_path: Path, capsys: Any) -> None:
@@ -266,9 +335,8 @@ def test_slices_that_do_not_fit_are_refused(tmp_path: Path, capsys: Any) -> None
     assert "strategy file" in capsys.readouterr().err
 
 
-def test_a_merged_network_is_loaded_for_inference(tmp_path: Path) -> None:
-    from src.infer.forward import load_model
-
+@pytest.mark.mindspore
+def test_the_inference_job_runs_on_what_was_merged(tmp_path: Path, root: Path) -> None:
     network = build_network("mobilenet_v2", 1)
     for rank in (0, 1):
         for parameter in network.get_parameters():
@@ -276,8 +344,17 @@ def test_a_merged_network_is_loaded_for_inference(tmp_path: Path) -> None:
                 parameter.set_data(ms.Tensor(np.full(parameter.shape, rank, np.float32)))
         write_checkpoint(network, tmp_path / TEMPLATE.replace("{}", str(rank)), network_meta("mobilenet_v2", 1))
     assert run(tmp_path) == 0
-    model = load_model(tmp_path / MERGED, "mobilenet_v2", 1, device_target="CPU")
-    maps = model.forward([np.zeros((64, 64, 3), np.uint8)])
-    assert np.isfinite(maps[0].heatmaps).all()
-    with pytest.raises(Exception, match="mobilenet_v2"):
-        load_model(tmp_path / MERGED, "vgg19", 6, device_target="CPU")
+    merged = load(tmp_path / MERGED)
+    assert all((array == 0.5).all() for name, array in merged.items() if name.endswith(".moving_mean"))
+    (tmp_path / "pictures").mkdir()
+    cv2.imwrite(str(tmp_path / "pictures" / "grey.png"), np.full((64, 64, 3), 90, np.uint8))
+    arguments = {
+        **{"target_action_type": "climb_up", "is_model_arts": False, "is_batch_pics": True, "infer_insize": 64},
+        **{"pic_folder_path_relative": "pictures", "checkpoint_folder_path_relative": tmp_path},
+        **{"checkpoint_filename": MERGED, "network": "mobilenet_v2", "stages": 1, "device_target": "CPU"},
+    }
+    command = [sys.executable, str(root / "test_tmp.py"), *(f"--{k}={v}" for k, v in arguments.items())]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (results,) = tmp_path.glob("output_img/*/results.jsonl")
+    assert json.loads(results.read_text())["status"] == "ok"
