@@ -19,6 +19,8 @@ from src.pose.skeleton import COCO_KEYPOINT_NAMES, COCO_ORDER
 
 Rng = np.random.Generator
 
+#: Where the annotations lie in a drawn data set.
+ANNOTATION_FILE = "annotations/person_keypoints.json"
 DEFAULT_SIZES: tuple[tuple[int, int], ...] = ((320, 240), (240, 320), (288, 288), (384, 256), (400, 300))
 
 #: COCO's own drawing order of the 17 keypoints, numbered from 1.
@@ -56,7 +58,7 @@ def draw_dataset(
         raise DataError(f"cannot draw {pictures} pictures of {len(sizes)} sizes: both must be at least 1")
     root = Path(folder)
     (root / "images").mkdir(parents=True, exist_ok=True)
-    (root / "annotations").mkdir(exist_ok=True)
+    (root / ANNOTATION_FILE).parent.mkdir(exist_ok=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for index in range(pictures):
@@ -68,7 +70,7 @@ def draw_dataset(
         images.append({"id": picture_id, "file_name": name, "width": width, "height": height})
         for person in persons:
             annotations.append({"id": len(annotations) + 1, "image_id": picture_id, "category_id": 1, **person})
-    target = root / "annotations" / "person_keypoints.json"
+    target = root / ANNOTATION_FILE
     info = {"description": "drawn figures", "version": "1", "seed": seed}
     content = {"info": info, "images": images, "annotations": annotations, "categories": [PERSON_CATEGORY]}
     target.write_text(json.dumps(content), encoding="utf-8")

@@ -1,13 +1,14 @@
-"""Draws a COCO-format data set of jointed figures: `python -m src.tools.draw_dataset --folder data/drawn`."""
+"""Draws a COCO-format data set of jointed figures, to try the jobs and tools with."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from src.data.synthetic import DEFAULT_SIZES, draw_dataset
-from src.errors import JobError
+from src.data.synthetic import ANNOTATION_FILE, DEFAULT_SIZES, draw_dataset
+from src.tools.command import make_parser, positive, refuse_existing, run_command
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -18,24 +19,42 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def _work(arguments: argparse.Namespace) -> int:
+    refuse_existing(arguments.folder / ANNOTATION_FILE, arguments.force, "folder")
+    print(
+        draw_dataset(arguments.folder, arguments.pictures, arguments.seed, arguments.sizes, first_id=arguments.first_id)
+    )
+    return 0
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m src.tools.draw_dataset", description=__doc__)
-    parser.add_argument("--folder", required=True, help="where images/ and annotations/person_keypoints.json go")
-    parser.add_argument("--pictures", type=int, default=200, help="how many (default 200)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed always draws the same pictures")
-    parser.add_argument("--sizes", type=parse_size, nargs="+", default=list(DEFAULT_SIZES), metavar="WxH")
-    parser.add_argument("--first_id", type=int, default=1, help="id and file name of the first picture")
-    arguments = parser.parse_args(argv)
-    try:
-        target = draw_dataset(
-            arguments.folder, arguments.pictures, arguments.seed, arguments.sizes, first_id=arguments.first_id
-        )
-    except (JobError, OSError) as error:
-        print(error, file=sys.stderr)
-        return getattr(error, "exit_code", 1)
-    print(target)
-    return 0
+    parser = make_parser(
+        "draw_dataset",
+        "Draw a COCO-format data set of jointed figures, to try the jobs and tools with.",
+        "--folder=drawn --pictures=12",
+        "--folder=drawn --sizes 640x480 480x640 --seed=3",
+    )
+    parser.add_argument(
+        "--folder", type=Path, required=True, help=f"where images/ and {ANNOTATION_FILE} go", metavar="FOLDER"
+    )
+    parser.add_argument("--pictures", type=positive, default=200, help="how many [%(default)s]")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="the same seed always draws the same pictures [%(default)s]"
+    )
+    parser.add_argument(
+        "--sizes",
+        type=parse_size,
+        nargs="+",
+        default=list(DEFAULT_SIZES),
+        metavar="WxH",
+        help="sizes that take turns [" + " ".join(f"{width}x{height}" for width, height in DEFAULT_SIZES) + "]",
+    )
+    parser.add_argument(
+        "--first_id", type=positive, default=1, help="id and file name of the first picture [%(default)s]"
+    )
+    parser.add_argument("--force", action="store_true", help="draw over a data set that is there already")
+    return run_command(_work, parser, argv)
 
 
 if __name__ == "__main__":

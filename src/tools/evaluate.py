@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from src.data.images import PictureError, read_picture
-from src.errors import DataError, IncompleteError, OutputError
+from src.errors import ConfigError, DataError, IncompleteError, OutputError
 from src.pose import DecodeSettings, decode_poses
 from src.pose.grid import Fit
 from src.progress import Progress
-from src.tools.command import add_settings, make_parser, positive, run_command
+from src.tools.command import add_settings, make_parser, positive, refuse_existing, run_command
 from src.tools.keypoint_scores import Result, Scores, person_category, read_truth, result_lines, score_results
 from src.tools.offset_test import INJECTED_PX, run_offset_test
 from src.tools.score_tables import format_scores, plot_precision
@@ -56,8 +56,6 @@ def predict(
 
 def network_maps(arguments: argparse.Namespace) -> MapSource:
     """Maps that the checkpoint's network makes of the pictures, at all scales asked for."""
-    if not arguments.checkpoint or not arguments.imgpath_val:
-        raise DataError("--checkpoint and --imgpath_val are needed, or --network_outputs with stored maps")
     from src.infer.forward import load_model
     from src.tools.multiscale import averaged_maps
 
@@ -131,7 +129,26 @@ def _self_test(truth: Any, ids: Sequence[int], arguments: argparse.Namespace, se
     return 0
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    """Raises for arguments that cannot be, and for results that are there already, before anything is computed."""
+    if arguments.self_test:
+        return
+    if arguments.network_outputs:
+        for name in ("checkpoint", "flip", "save_network_outputs"):
+            if getattr(arguments, name):
+                raise ConfigError(f"--{name}: is for a checkpoint's evaluation; leave it out or --network_outputs")
+        if arguments.scales != (1.0,):
+            raise ConfigError("--scales: is for a checkpoint's evaluation; leave it out or --network_outputs")
+    elif not arguments.checkpoint or not arguments.imgpath_val:
+        raise DataError("--checkpoint and --imgpath_val are needed, or --network_outputs with stored maps")
+    elif not arguments.imgpath_val.is_dir():
+        raise DataError(f"imgpath_val: {arguments.imgpath_val}: no such folder of pictures")
+    if arguments.output_path:
+        refuse_existing(arguments.output_path / SCORES_FILE, arguments.force, "output_path")
+
+
 def _work(arguments: argparse.Namespace) -> int:
+    _check(arguments)
     truth = read_truth(arguments.jsonpath_val)
     ids = _chosen_pictures(truth, arguments)
     settings = DecodeSettings(peak_threshold=arguments.peak_threshold)
@@ -176,7 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "evaluate",
         "Evaluate a checkpoint, or stored network outputs, on a COCO keypoints file.",
         "--checkpoint=models/m.ckpt --jsonpath_val=annotations/person_keypoints_val2017.json --imgpath_val=val2017",
-        "… --scales=0.5,1,1.5,2 --flip --output_path=evaluation",
+        "--checkpoint=models/m.ckpt --jsonpath_val=a.json --imgpath_val=pics --scales=0.5,1,1.5,2 --flip "
+        "--output_path=evaluation",
         "--jsonpath_val=annotations.json --network_outputs=maps",
         "--jsonpath_val=annotations.json --self_test",
     )
@@ -190,6 +208,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--scales", type=parse_scales, default=(1.0,), help="factors of infer_insize, like 0.5,1,1.5 [1]"
     )
     parser.add_argument("--flip", action="store_true", help="average with the mirror image")
+    parser.add_argument("--force", action="store_true", help="replace scores that are in output_path already")
     parser.add_argument("--max_pictures", type=positive, help="only the first so many")
     parser.add_argument(
         "--network_outputs", type=Path, metavar="FOLDER", help="evaluate the decoder on stored maps alone"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from src.errors import ConfigError, OutputError
 from src.net.formats import INPUT_FORMATS
-from src.tools.command import add_settings, make_parser, positive, run_command
+from src.tools.command import add_settings, make_parser, positive, refuse_existing, run_command
+
+logger = logging.getLogger(__name__)
 
 FORMATS = ("MINDIR", "ONNX", "AIR")
 #: Largest difference of an exported network's outputs, as a share of its largest output.
@@ -24,27 +29,48 @@ def _work(arguments: argparse.Namespace) -> int:
     check_possible(arguments.file_format, arguments.dynamic, choose_device(arguments.device_target))
     height, width = _sides(arguments)
     target = Path(f"{arguments.file_name}{ENDINGS[arguments.file_format]}")
-    if target.exists() and not arguments.force:
-        raise OutputError(f"{target}: is there already; name another --file_name or give --force")
+    refuse_existing(target, arguments.force, "file_name")
     network = build_network(arguments.network, arguments.stages)
     load_all_weights(network, arguments.checkpoint, arguments.network, arguments.stages)
     network.set_train(False)
     shape = (arguments.batch_size, 3, height, width)
-    samples = sample_outputs(network, [shape, (1, 3, 2 * height, width)] if arguments.dynamic else [shape])
-    written = export_network(network, arguments.file_name, arguments.file_format, shape, arguments.dynamic)
+    compared = "not compared: nothing but the Ascend converter reads AIR"
+    with _folder_beside(target) as aside:  # what is compared there replaces nothing until it has passed
+        shapes = [] if arguments.file_format == "AIR" else [shape]
+        samples = sample_outputs(network, [*shapes, (1, 3, 2 * height, width)] if arguments.dynamic else shapes)
+        logger.info("exporting, this takes a while")
+        written = export_network(
+            network, aside / arguments.file_name.name, arguments.file_format, shape, arguments.dynamic
+        )
+        if samples:
+            logger.info("loading %s again and comparing it", target.name)
+            difference = compare(written, arguments.file_format, samples)
+            if not difference.largest <= _TOLERANCE * max(difference.scale, 1e-6):
+                raise OutputError(
+                    f"{target}: would differ from the checkpoint by {difference.largest:.2g}; not written"
+                )
+            compared = (
+                f"loaded again: outputs within {difference.largest:.2g} of the checkpoint's, "
+                f"which reach {difference.scale:.2g}"
+            )
+        written.replace(target)
     takes = "any shape" if arguments.dynamic else f"shape {shape}"
-    size = written.stat().st_size / 1e6
-    print(f"{written}: {size:.1f} MB, takes uint8 BGR pictures of {takes}, gives pafs and heatmaps")
-    if arguments.file_format == "AIR":
-        print("not compared: nothing but the Ascend converter reads AIR")
-        return 0
-    difference = compare(written, arguments.file_format, samples)
-    if not difference.largest <= _TOLERANCE * max(difference.scale, 1e-6):
-        raise OutputError(f"{written}: differs from the checkpoint by {difference.largest:.2g}; do not use it")
-    print(
-        f"loaded again: outputs within {difference.largest:.2g} of the checkpoint's, which reach {difference.scale:.2g}"
-    )
+    size = target.stat().st_size / 1e6
+    print(f"{target}: {size:.1f} MB, takes uint8 BGR pictures of {takes}, gives pafs and heatmaps")
+    print(compared)
     return 0
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """A folder for the time being on the disk of `target`; OutputError where none can be made."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(dir=target.parent, prefix=".export_")
+    except OSError as error:
+        raise OutputError(f"{target.parent}: cannot be written: {error.strerror or error}") from None
+    with folder as name:
+        yield Path(name)
 
 
 def _sides(arguments: argparse.Namespace) -> tuple[int, int]:

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.errors import CheckpointError, OutputError
+from src.errors import CheckpointError
 from src.net.formats import INPUT_FORMATS
-from src.tools.command import make_parser, positive, run_command
+from src.tools.command import make_parser, not_negative, positive, refuse_existing, run_command
 from src.tools.published_names import arrange
 from src.tools.weight_files import read_arrays
 
@@ -28,16 +28,13 @@ def import_weights(
     """Write the checkpoint and return its number of parameters.
 
     Raises CheckpointError when the file cannot be read, a parameter is missing or a shape differs, or the network's
-    outputs are farther than `tolerance` from the golden ones; nothing is written then. OutputError where `target` is
-    there already.
+    outputs are farther than `tolerance` from the golden ones; nothing is written then. Replaces `target`.
     """
     import mindspore as ms
 
     from src.net.build import build_network
     from src.train.checkpoint import network_meta, write_checkpoint
 
-    if target.exists():
-        raise OutputError(f"{target}: is there already; name another output file or remove it")
     arrays = read_arrays(source)
     network = build_network(network_name, stages)
     shapes = {parameter.name: tuple(parameter.shape) for parameter in network.get_parameters()}
@@ -61,6 +58,7 @@ def import_weights(
 def _work(arguments: argparse.Namespace) -> int:
     from src.net.build import choose_device
 
+    refuse_existing(arguments.output, arguments.force, "output")
     choose_device("CPU")
     count = import_weights(
         arguments.input, arguments.network, arguments.stages, arguments.output, arguments.golden, arguments.tolerance
@@ -86,7 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--golden", type=Path, metavar="PATH", help="golden outputs (.npz, or a folder) to compare with"
     )
-    parser.add_argument("--tolerance", type=float, default=_TOLERANCE, help="largest difference to them [%(default)s]")
+    parser.add_argument(
+        "--tolerance", type=not_negative, default=_TOLERANCE, help="largest difference to them [%(default)s]"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a checkpoint that is there already")
     return run_command(_work, parser, argv)
 
 

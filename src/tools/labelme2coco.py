@@ -17,7 +17,7 @@ from src.data.synthetic import PERSON_CATEGORY
 from src.errors import DataError, IncompleteError, OutputError
 from src.pose.skeleton import COCO_ORDER, JointType
 from src.progress import Progress
-from src.tools.command import make_parser, run_command
+from src.tools.command import make_parser, refuse_existing, run_command
 from src.tools.joint_names import read_joint_names
 from src.tools.labelled_persons import GROUPINGS, Box, Person, Point, box_of, derive_shoulders, gather_persons
 from src.tools.labelme_files import LabelmeFile, Problem, UnusableFileError, find_picture, read_labelme, upright_size
@@ -172,8 +172,7 @@ def _work(arguments: argparse.Namespace) -> int:
     if not train_path.is_dir():
         raise DataError(f"train_path: {train_path}: no such folder")
     result: Path = arguments.result_path or train_path / "train.json"
-    if result.exists() and not arguments.force:
-        raise OutputError(f"{result}: is there already; name another --result_path or give --force")
+    refuse_existing(result, arguments.force, "result_path")
     errors: Path = arguments.errors or result.with_name(f"{result.stem}_errors.csv")
     names = read_joint_names(arguments.mapping)
     paths = _labelme_paths(arguments.json_path or str(Path(glob.escape(str(train_path))) / "*.json"), result)

@@ -18,7 +18,17 @@ from src.errors import DataError, OutputError
 from src.progress import Progress
 from src.tools.command import add_settings, make_parser, positive, run_command
 from src.tools.keypoint_scores import read_truth
-from src.tools.packing import Places, Shard, check_shard, describe, find_files, plan_shards, sha256, write_shard
+from src.tools.packing import (
+    SHARD_FILE,
+    Places,
+    Shard,
+    check_shard,
+    describe,
+    find_files,
+    plan_shards,
+    sha256,
+    write_shard,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +94,8 @@ def _work(arguments: argparse.Namespace) -> int:
             "check the folder or give --allow_missing"
         )
     shards = plan_shards(files, arguments.shard_mb * _MEGABYTE)
-    _prepare(folder, shards, files, arguments.imgpath_train)
+    _check_folder(folder, arguments)
+    _prepare(folder, shards, files)
     places, kept = pack(shards, folder)
     annotations = folder / arguments.jsonpath_train.name
     facts = {"annotations": annotations.name, "missing": missing}
@@ -99,16 +110,26 @@ def _mask_hint(files: Sequence[Any]) -> str:
     return " --maskpath_train=." if any(file.kind == "masks" for file in files) else ""
 
 
-def _prepare(folder: Path, shards: Sequence[Shard], files: Sequence[Any], pictures: Path) -> None:
-    """The result's folder with room for the shards and without leftovers: of killed runs, of larger data sets."""
-    if folder.resolve() == pictures.resolve():
+def _check_folder(folder: Path, arguments: argparse.Namespace) -> None:
+    """The result must not be mixed with its sources, nor replace another data set unasked."""
+    if folder.resolve() == arguments.imgpath_train.resolve():
         raise DataError(f"result_path: {folder} is the folder of the pictures; name another")
+    if is_packed(folder) and not arguments.force:
+        there = read_shard_index(folder).get("annotations")
+        if there != arguments.jsonpath_train.name:
+            raise OutputError(
+                f"result_path: {folder} holds another data set, of {there}; name another folder or give --force"
+            )
+
+
+def _prepare(folder: Path, shards: Sequence[Shard], files: Sequence[Any]) -> None:
+    """The result's folder with room for the shards and without leftovers: of killed runs, of larger data sets."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / SHARD_INDEX).unlink(missing_ok=True)  # while shards change the folder is not a packed data set
         expected = {shard.name for shard in shards}
-        for path in folder.glob("shard-*"):
-            if path.name not in expected:
+        for path in folder.iterdir():
+            if SHARD_FILE.match(path.name) and path.name not in expected:
                 path.unlink()
         there = sum(path.stat().st_size for path in folder.glob("shard-*.tar"))
         free = shutil.disk_usage(folder).free
@@ -150,6 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shard_mb", type=positive, default=256, help="size of a shard in MB [%(default)s]")
     parser.add_argument("--used_only", action="store_true", help="leave out pictures that training leaves out")
     parser.add_argument("--allow_missing", action="store_true", help="go on although annotated pictures are not there")
+    parser.add_argument("--force", action="store_true", help="replace another data set that is packed there")
     parser.add_argument("--verify", action="store_true", help="only check shards that were packed or copied")
     add_settings(parser, "min_keypoints", "min_area")
     return run_command(_work, parser, argv)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ Places = dict[str, list[int]]  # member of a shard -> offset and size of its byt
 
 _BLOCK = 1 << 20
 _SHARD_NAME = "shard-{:05d}.tar"
+#: A shard, or what a killed run left of one or of the JSON files beside them.
+SHARD_FILE = re.compile(r"shard-\d{5}\.tar$|(shard-\d{5}\.tar|.+\.json)\.\d+\.part$")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Shard:
 def find_files(names: Iterable[str], pictures: Path, masks: Path | None) -> tuple[list[PackedFile], list[str]]:
     """Each picture followed by its mask, by name, and the pictures that are not there."""
     found, missing = [], []
-    for name in sorted(names):
+    for name in sorted(set(names)):
         path = pictures / name
         try:
             found.append(PackedFile(PICTURES, name, path, path.stat().st_size))

@@ -159,10 +159,14 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert command.main(["--folder", str(tmp_path), "--pictures", "2", "--sizes", "90x80"]) == 0
     target = Path(capsys.readouterr().out.strip())
     assert len(json.loads(target.read_text())["images"]) == 2
-    assert command.main(["--folder", str(tmp_path), "--pictures", "0"]) == 2
-    assert "0 pictures" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        command.main(["--folder", str(tmp_path), "--sizes", "big"])
+    drawn = target.read_bytes()
+    for wrong, named in (("--pictures=0", "--pictures"), ("--sizes=big", "big"), ("--seed=1", "--force")):
+        assert command.main(["--folder", str(tmp_path), wrong]) == 2
+        error = capsys.readouterr().err
+        assert named in error
+        assert error.count("\n") == 1
+    assert target.read_bytes() == drawn
+    assert command.main(["--folder", str(tmp_path), "--pictures", "1", "--force"]) == 0
 
 
 def test_nothing_to_draw_is_an_error(tmp_path: Path) -> None:

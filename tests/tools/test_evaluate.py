@@ -126,6 +126,9 @@ def test_stored_outputs_of_the_real_network(shared: Path, tmp_path: Path, capsys
     results = json.loads((tmp_path / PREDICTIONS_FILE).read_text())
     assert reference_stats(sample, results) == pytest.approx(list(scores["figures"].values()), abs=1e-12)
     assert cv2.imread(str(tmp_path / CURVE_FILE)).std() > 5
+    assert main([*arguments, f"--output_path={tmp_path}"]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert main([*arguments, f"--output_path={tmp_path}", "--force"]) == 0
 
 
 def test_wrong_inputs_are_one_line(annotations: Path, tmp_path: Path, capsys: Any) -> None:
@@ -140,6 +143,13 @@ def test_wrong_inputs_are_one_line(annotations: Path, tmp_path: Path, capsys: An
         [f"--jsonpath_val={annotations}", f"--network_outputs={tmp_path / 'none'}"],
         [f"--jsonpath_val={annotations}", f"--network_outputs={tmp_path / 'maps'}"],
         [f"--jsonpath_val={annotations}", "--network=resnet"],
+        [f"--jsonpath_val={annotations}", "--checkpoint=m.ckpt", f"--imgpath_val={tmp_path / 'none'}"],
+        [f"--jsonpath_val={annotations}", "--checkpoint=m.ckpt", f"--network_outputs={tmp_path}"],
+        [f"--jsonpath_val={annotations}", "--flip", f"--network_outputs={tmp_path}"],
+        [f"--jsonpath_val={annotations}", "--scales=nan", f"--network_outputs={tmp_path}"],
+        [f"--jsonpath_val={annotations}", "--scales=0.5,1", f"--network_outputs={tmp_path}"],
+        [f"--jsonpath_val={annotations}", "--max_pictures=0"],
+        [],
     ]
     for call in calls:
         assert main(call) == 2, call

@@ -76,17 +76,25 @@ def test_doubling_is_the_bilinear_operator() -> None:
 def test_a_file_that_says_something_else_is_not_passed(
     checkpoint: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "m.onnx").write_bytes(b"")
+    (tmp_path / "m.onnx").write_bytes(b"the last good one")
     pictures, maps = np.zeros((1, 3, 64, 96), np.uint8), np.ones((1, 19, 8, 12), np.float32)
-    monkeypatch.setattr(src.tools.exporting, "export_network", lambda *_: tmp_path / "m.onnx")
+
+    def write(_: object, path: Path, *__: object) -> Path:
+        path.with_suffix(".onnx").write_bytes(b"new")
+        return path.with_suffix(".onnx")
+
+    monkeypatch.setattr(src.tools.exporting, "export_network", write)
     monkeypatch.setattr(src.tools.exporting, "sample_outputs", lambda *_: [Sample(pictures, [maps])])
     for given in (maps * 1.01, maps * np.nan, maps[:, :18]):
         monkeypatch.setattr(src.tools.exporting, "_loaded", lambda *_, given=given: lambda _: [given])
         arguments = ["--file_format=ONNX", "--height=64", "--width=96", "--force"]
         assert export(checkpoint, tmp_path / "m", *arguments) == 2
         assert "m.onnx: " in capsys.readouterr().err
+        assert (tmp_path / "m.onnx").read_bytes() == b"the last good one"
     monkeypatch.setattr(src.tools.exporting, "_loaded", lambda *_: lambda _: [maps * np.float32(1.0001)])
     assert export(checkpoint, tmp_path / "m", *arguments) == 0
+    assert (tmp_path / "m.onnx").read_bytes() == b"new"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,6 +104,9 @@ def test_a_file_that_says_something_else_is_not_passed(
         (["--file_format=ONNX", "--dynamic"], "fixed shapes only"),
         (["--height=100"], "height: 100 must be a multiple of 16"),
         (["--stages=2"], "--stages=1"),
+        (["--file_format=onnx"], "choose from"),
+        (["--widht=64"], "did you mean --width"),
+        (["--batch_size=0"], "batch_size"),
     ],
 )
 def test_what_cannot_be_is_said_first(

@@ -239,7 +239,8 @@ def test_golden_outputs_prove_the_small_network(shared: Path, tmp_path: Path, ca
     assert import_to(tmp_path / "m.ckpt", source, "mobilenet_v2", f"--golden={golden}") == 0
     assert "000000000785: heatmaps within" in capsys.readouterr().out
     assert len(read_checkpoint(tmp_path / "m.ckpt")[0]) > 300
-    assert import_to(tmp_path / "m.ckpt", source, "mobilenet_v2") == 2, "never overwrites"
+    assert import_to(tmp_path / "m.ckpt", source, "mobilenet_v2") == 2
+    assert "--force" in capsys.readouterr().err
     with np.load(golden) as stored:
         np.savez(tmp_path / "moved.npz", rgb=stored["rgb"], pafs=stored["pafs"], heatmaps=stored["heatmaps"] + 0.02)
     target = tmp_path / "n.ckpt"

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import signal
+import subprocess
+import sys
 import tarfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,7 @@ from src.data.images import PictureError
 from src.data.packed import PICTURES, SHARD_INDEX, PackedFiles, open_files
 from src.data.pose_index import keep_present
 from src.data.sample import SampleMaker, SampleSettings
-from src.data.synthetic import draw_dataset
+from src.data.synthetic import PERSON_CATEGORY, draw_dataset
 from src.tools import gen_ignore_mask
 from src.tools.pack_dataset import main
 from src.tools.packing import Shard
@@ -104,6 +108,53 @@ def test_a_killed_run_goes_on_where_it_was(
     assert pack(drawn, tmp_path) == 0
     assert "2 were there already" in capsys.readouterr().out
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_killed_without_warning_it_ends_as_if_nothing_had_happened(tmp_path: Path, root: Path) -> None:
+    """kill -9 of the real process between two shards; the second run's bytes are those of an undisturbed one."""
+    names = [f"{number:012d}.jpg" for number in range(60)]
+    (tmp_path / "images").mkdir()
+    for number, name in enumerate(names):
+        (tmp_path / "images" / name).write_bytes(np.random.default_rng(number).bytes(1_000_000))
+    content = {
+        "images": [{"id": number, "file_name": name, "width": 1, "height": 1} for number, name in enumerate(names)],
+        "annotations": [],
+        "categories": [PERSON_CATEGORY],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    arguments = [f"--jsonpath_train={tmp_path / 'a.json'}", f"--imgpath_train={tmp_path / 'images'}", "--shard_mb=1"]
+    command = [sys.executable, "-m", "src.tools.pack_dataset", *arguments, f"--result_path={tmp_path / 'killed'}"]
+    process = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "killed" / "shard-00003.tar").exists() and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    written = {path.name: path.stat().st_ino for path in (tmp_path / "killed").glob("shard-?????.tar")}
+    assert 3 <= len(written) < 60
+    assert not (tmp_path / "killed" / SHARD_INDEX).exists()
+    assert main([*arguments, f"--result_path={tmp_path / 'killed'}"]) == 0
+    assert main([*arguments, f"--result_path={tmp_path / 'whole'}"]) == 0
+    assert shard_bytes(tmp_path / "killed") == shard_bytes(tmp_path / "whole")
+    after = {name: (tmp_path / "killed" / name).stat().st_ino for name in written}
+    assert after == written, "what was whole stays"
+
+
+def test_another_data_set_and_others_files_are_not_touched(drawn: Path, tmp_path: Path, capsys: Any) -> None:
+    assert pack(drawn, tmp_path) == 0
+    packed = shard_bytes(tmp_path)
+    other = tmp_path.parent / "other.json"
+    shutil.copyfile(drawn / "annotations" / "person_keypoints.json", other)
+    arguments = [f"--jsonpath_train={other}", f"--imgpath_train={drawn / 'images'}", f"--result_path={tmp_path}"]
+    assert main(arguments) == 2
+    assert "holds another data set, of person_keypoints.json" in capsys.readouterr().err
+    assert shard_bytes(tmp_path) == packed
+    (tmp_path / "shard-notes.txt").write_text("mine")
+    (tmp_path / "shard-00009.tar").write_bytes(b"of a larger data set")
+    (tmp_path / "shards.json.77.part").write_bytes(b"half")
+    assert main([*arguments, "--force"]) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"shard-00000.tar", "shards.json", "other.json", "person_keypoints.json", "shard-notes.txt"}
 
 
 @pytest.mark.usefixtures("small_shards")
