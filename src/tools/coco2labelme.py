@@ -7,12 +7,13 @@ import json
 import os
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from src.errors import DataError, OutputError
 from src.pose.skeleton import COCO_KEYPOINT_NAMES
+from src.progress import Progress
 from src.tools.command import make_parser, not_negative, run_command
 from src.tools.joint_names import OCCLUDED
 
@@ -28,7 +29,7 @@ def labelme_content(
     `picture` is the picture's path from the file. Predictions below `min_score` are left out.
     """
     shapes: list[dict[str, Any]] = []
-    persons = [a for a in annotations if not a.get("iscrowd") and a.get("score", 1.0) >= min_score]
+    persons = [a for a in annotations if not _is_crowd(a) and a.get("score", 1.0) >= min_score]
     for group, annotation in enumerate(persons, start=1):
         shapes += _person_shapes(annotation, group)
     return {
@@ -89,29 +90,46 @@ def _by_picture(annotations: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapp
     return table
 
 
-def _work(arguments: argparse.Namespace) -> int:
-    content = _read(arguments.json_path)
+def _labelled(images: Any, persons: Any, arguments: argparse.Namespace) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every file that is to be written, and its content; DataError where images and persons are not COCO's."""
     folder: Path = arguments.result_path
     pictures: Path = arguments.imgpath or folder
     try:
-        persons = _by_picture(_read(arguments.predictions) if arguments.predictions else content["annotations"])
-        written = 0
-        for image in content["images"]:
+        table = _by_picture(persons)
+        for image in images:
             target = folder / Path(image["file_name"]).with_suffix(".json")
-            if target.exists() and not arguments.force:
-                raise OutputError(f"{target}: is there already; corrections may be in it; --force replaces it")
             picture = Path(os.path.relpath(pictures / image["file_name"], target.parent)).as_posix()
-            labelled = labelme_content(image, persons.get(image["id"], []), picture, arguments.min_score)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(json.dumps(labelled, ensure_ascii=False, indent=2), encoding="utf-8")
-            written += 1
-    except (KeyError, TypeError) as error:
+            yield target, labelme_content(image, table.get(image["id"], []), picture, arguments.min_score)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{arguments.json_path}: not a COCO keypoints file ({error!r})") from None
+
+
+def _work(arguments: argparse.Namespace) -> int:
+    folder: Path = arguments.result_path
+    content = _read(arguments.json_path)
+    if not isinstance(content, dict) or "images" not in content:
+        raise DataError(f"{arguments.json_path}: not a COCO keypoints file (it has no images)")
+    persons: Any = _read(arguments.predictions) if arguments.predictions else content.get("annotations")
+    count = 0
+    for target, _ in _labelled(content["images"], persons, arguments):  # once through before anything is written
+        count += 1
+        if target.exists() and not arguments.force:
+            raise OutputError(f"{target}: is there already; corrections may be in it; --force replaces it")
+    try:
+        with Progress("labelme files", count) as progress:
+            for target, labelled in _labelled(content["images"], persons, arguments):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(json.dumps(labelled, ensure_ascii=False, indent=2), encoding="utf-8")
+                progress.advance()
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    crowds = sum(bool(a.get("iscrowd")) for each in persons.values() for a in each)
-    print(f"{folder}: {written} labelme files" + (f"; {crowds} crowds left out, labelme has none" if crowds else ""))
+    crowds = sum(map(_is_crowd, persons))
+    print(f"{folder}: {count} labelme files" + (f"; {crowds} crowds left out, labelme has none" if crowds else ""))
     return 0
+
+
+def _is_crowd(annotation: Mapping[str, Any]) -> bool:
+    return bool(annotation.get("iscrowd"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

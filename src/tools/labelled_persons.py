@@ -10,6 +10,8 @@ from src.pose.skeleton import JointType
 from src.tools.joint_names import ABSENT, OCCLUDED, Label, read_label
 from src.tools.labelme_files import Shape
 
+#: What an outline that holds no joint must be called to count as a person (who is then not learnt, but masked).
+PERSON_NAMES = frozenset(("person", "people", "human", "pedestrian", "人", "人物", "人体", "行人"))
 GROUPINGS = ("auto", "group_id", "rectangle", "single")
 
 Point = tuple[float, float]
@@ -38,9 +40,15 @@ class Person:
     joints: dict[JointType, LabelledJoint] = field(default_factory=dict)
     box: Box | None = None
     polygons: list[tuple[Point, ...]] = field(default_factory=list)
+    outlines: list[Shape] = field(default_factory=list)  # what box and polygons come from
 
     def __bool__(self) -> bool:
-        return bool(self.joints or self.box or self.polygons)
+        return bool(self.joints or self.outlines)
+
+    @property
+    def is_something_else(self) -> bool:
+        """Whether only outlines were labelled, and none of them is called a person: a car, say."""
+        return not self.joints and all(each.label.strip().casefold() not in PERSON_NAMES for each in self.outlines)
 
 
 def gather_persons(
@@ -84,7 +92,10 @@ def gather_persons(
             collected.refuse([*(shape for shape, _ in rest), *loose], "has no group_id")
         else:
             collected.add_by_rectangle(rest, loose)
-    return [person for person in collected.persons if person], refused
+    for person in collected.persons:
+        if person.is_something_else:
+            collected.refuse(person.outlines, "holds no joint and is not called a person")
+    return [person for person in collected.persons if person and not person.is_something_else], refused
 
 
 class _Gathering:
@@ -154,6 +165,7 @@ class _Gathering:
     def _outline(self, person: Person, shape: Shape) -> None:
         if shape.kind == "polygon":
             person.polygons.append(shape.points)
+            person.outlines.append(shape)
         elif person.box is not None:
             self.refuse([shape], "is the second rectangle of this person")
         else:
@@ -162,6 +174,7 @@ class _Gathering:
                 self.refuse([shape], "is a rectangle without area")
             else:
                 person.box = box
+                person.outlines.append(shape)
 
 
 def derive_shoulders(person: Person) -> None:

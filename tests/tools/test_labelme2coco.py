@@ -134,6 +134,20 @@ def test_rectangles_group_points_even_where_they_overlap(tmp_path: Path) -> None
     assert problems(tmp_path) == [["a.json", "#5 left_eye", "has no group_id and lies in no rectangle"]]
 
 
+def test_an_outline_without_joints_is_a_person_only_by_name(tmp_path: Path) -> None:
+    """A box called person hides somebody who is not learnt; a box called car is nobody."""
+    car = {**rectangle(150, 100, 199, 140), "label": "car"}
+    worker = {**rectangle(0, 0, 60, 90), "label": "worker 1"}
+    label_file(tmp_path, "a", [worker, point("nose", 30, 20), car, rectangle(70, 0, 140, 90)])
+    assert run(tmp_path) == 3
+    annotations = coco(tmp_path)["annotations"]
+    assert [(each["bbox"], each["num_keypoints"]) for each in annotations] == [
+        ([0, 0, 60, 90], 1),
+        ([70, 0, 70, 90], 0),
+    ]
+    assert problems(tmp_path) == [["a.json", "#2 car", "holds no joint and is not called a person"]]
+
+
 def test_without_groups_and_rectangles_all_is_one_person(tmp_path: Path) -> None:
     label_file(tmp_path, "a", [point("nose", 50, 20), point("left_eye", 55, 15), point("nose", 51, 21)])
     assert run(tmp_path) == 3
@@ -357,6 +371,13 @@ def test_coco_to_labelme_and_back_is_the_same(drawn: Path, tmp_path: Path) -> No
     arguments = [f"--json_path={annotations}", f"--result_path={tmp_path}", f"--imgpath={drawn / 'images'}"]
     assert coco2labelme.main(arguments) == 0
     assert coco2labelme.main(arguments) == 2, "corrections are not replaced"
+    last = sorted(tmp_path.glob("*.json"))[-1]
+    for path in tmp_path.glob("*.json"):
+        if path != last:
+            path.unlink()
+    assert coco2labelme.main(arguments) == 2
+    assert list(tmp_path.iterdir()) == [last], "nothing is written when one of the files may not be"
+    assert coco2labelme.main([*arguments, "--force"]) == 0
     assert run(tmp_path, f"--pictures={drawn / 'images'}") == 0
     before, after = json.loads(annotations.read_text()), coco(tmp_path)
     persons = [a for a in before["annotations"] if not a["iscrowd"]]
@@ -395,3 +416,13 @@ def test_result_loads_in_pycocotools_and_makes_samples(drawn: Path, tmp_path: Pa
     maker = SampleMaker(index, tmp_path, SampleSettings(64, 64))
     assert maker.make(0, 0).heatmaps[:18].max() > 0.5
     assert cv2.imread(str(tmp_path / str(index.names[0]))) is not None
+
+
+@pytest.mark.parametrize("content", ["[1]", "{}", '{"images": 3, "annotations": []}', '{"images": [{"id": 1}]}', "no"])
+def test_what_is_no_coco_file_is_one_line(tmp_path: Path, capsys: Any, content: str) -> None:
+    (tmp_path / "a.json").write_text(content)
+    assert coco2labelme.main([f"--json_path={tmp_path / 'a.json'}", f"--result_path={tmp_path / 'l'}"]) == 2
+    error = capsys.readouterr().err
+    assert "a.json: not a" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "l").exists()
