@@ -25,3 +25,25 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"real weights and photographs are not here ({folder.name}/ beside the checkout)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def on_cpu() -> None:
+    """MindSpore set up for the CPU; not needed where a job or a tool chooses the device itself."""
+    from src.net.build import choose_device
+
+    choose_device("CPU")
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(on_cpu: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the small network with one stage, its weights drawn with seed 5; not to be changed."""
+    import mindspore as ms
+
+    from src.net.build import build_network
+    from src.train.checkpoint import network_meta, write_checkpoint
+
+    path = tmp_path_factory.mktemp("checkpoint") / "small.ckpt"
+    ms.set_seed(5)
+    write_checkpoint(build_network("mobilenet_v2", 1), path, network_meta("mobilenet_v2", 1))
+    return path

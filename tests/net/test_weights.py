@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from src.errors import CheckpointError, OutputError
-from src.net.build import build_network, choose_device
+from src.net.build import build_network
 from src.net.weights import (
     load_all_weights,
     load_weights,
@@ -17,33 +17,22 @@ from src.net.weights import (
     read_checkpoint,
     vgg_backbone_weights,
 )
-from src.train.checkpoint import network_meta, write_checkpoint
+from src.train.checkpoint import write_checkpoint
 from src.train.manifest import CheckpointName
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _device() -> None:
-    choose_device("CPU")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint of the small network with one stage."""
-    path = tmp_path_factory.mktemp("checkpoint") / "small.ckpt"
-    ms.set_seed(5)
-    write_checkpoint(build_network("mobilenet_v2", 1), path, network_meta("mobilenet_v2", 1))
-    return path
 
 
 def parameter(name: str, shape: tuple[int, ...] = (2,)) -> ms.Parameter:
     return ms.Parameter(ms.Tensor(np.ones(shape, np.float32)), name=name)
 
 
-def test_round_trip(checkpoint: Path) -> None:
+pytestmark = pytest.mark.usefixtures("on_cpu")
+
+
+def test_round_trip(small_checkpoint: Path) -> None:
     ms.set_seed(6)
     other = build_network("mobilenet_v2", 1)
     before = {p.name: p.asnumpy().copy() for p in other.get_parameters()}
-    report = load_all_weights(other, checkpoint, "mobilenet_v2", 1)
+    report = load_all_weights(other, small_checkpoint, "mobilenet_v2", 1)
     ms.set_seed(5)
     original = {p.name: p.asnumpy() for p in build_network("mobilenet_v2", 1).get_parameters()}
     assert set(report.loaded) == set(original)
@@ -111,9 +100,9 @@ def test_a_vgg_classification_checkpoint_fills_the_backbone() -> None:
     assert sorted(weights) == ["base.vgg_base.layers.0.weight", "base.vgg_base.layers.2.bias"]
 
 
-def test_the_other_network_is_refused_with_what_to_pass(checkpoint: Path) -> None:
+def test_the_other_network_is_refused_with_what_to_pass(small_checkpoint: Path) -> None:
     with pytest.raises(CheckpointError, match="--network=mobilenet_v2 --stages=1"):
-        load_all_weights(build_network("mobilenet_v2", 2), checkpoint, "mobilenet_v2", 2)
+        load_all_weights(build_network("mobilenet_v2", 2), small_checkpoint, "mobilenet_v2", 2)
 
 
 def test_a_foreign_checkpoint_of_the_other_network_is_refused(tmp_path: Path) -> None:
@@ -125,8 +114,8 @@ def test_a_foreign_checkpoint_of_the_other_network_is_refused(tmp_path: Path) ->
         load_all_weights(build_network("mobilenet_v2", 2), path, "mobilenet_v2", 2)
 
 
-def test_damage_is_named(checkpoint: Path, tmp_path: Path) -> None:
-    whole = checkpoint.read_bytes()
+def test_damage_is_named(small_checkpoint: Path, tmp_path: Path) -> None:
+    whole = small_checkpoint.read_bytes()
     flipped = bytearray(whole)
     flipped[len(flipped) // 2] ^= 0x10
     damaged = {
@@ -147,8 +136,8 @@ def test_damage_is_named(checkpoint: Path, tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_metadata_comes_back(checkpoint: Path) -> None:
-    parameters, meta = read_checkpoint(checkpoint)
+def test_metadata_comes_back(small_checkpoint: Path) -> None:
+    parameters, meta = read_checkpoint(small_checkpoint)
     assert (meta["network"], meta["stages"]) == ("mobilenet_v2", 1)
     assert meta["parameter_count"] == len(parameters)
 

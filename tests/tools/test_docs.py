@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 import obs_sync
-from src.net.build import build_network, choose_device
-from src.train.checkpoint import network_meta, write_checkpoint
+from src.net.build import build_network
 from src.train.manifest import CheckpointName
 
 TOOLS = "merge_checkpoints labelme2coco coco2labelme gen_ignore_mask evaluate export import_weights pack_dataset"
@@ -33,19 +32,15 @@ def commands(page: str) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def desk(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder where the commands find what the page speaks of: weights of one stage, checkpoints of several cards."""
     folder = tmp_path_factory.mktemp("desk")
-    choose_device("CPU")
-    ms.set_seed(2)
-    network = build_network("mobilenet_v2", 1)
-    meta = network_meta("mobilenet_v2", 1)
-    write_checkpoint(network, folder / "m.ckpt", meta)
+    publish_weights(folder)
     for rank in range(4):
         name = CheckpointName(rank, 1000, 103)
         for target in (folder / "A", folder / "obs_root/bucket/output/ep2_np4" / f"ckpt_{rank}"):
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / "m.ckpt", target / str(name))
+            shutil.copyfile(small_checkpoint, target / str(name))
     yield folder
     obs_sync.configure()
 
@@ -67,9 +62,6 @@ def test_commands_run_in_their_order(page: str, desk: Path, monkeypatch: pytest.
         tool = command[2].rsplit(".", 1)[-1]
         seen.append(tool)
         arguments = command[3:]
-        if tool == "import_weights":
-            published_weights(desk)
-            arguments = [each for each in arguments if not each.startswith("--golden")]
         if "--network=mobilenet_v2" in arguments:
             arguments.append("--stages=1")
         assert importlib.import_module(f"src.tools.{tool}").main(arguments) == 0, command
@@ -82,12 +74,20 @@ def test_commands_run_in_their_order(page: str, desk: Path, monkeypatch: pytest.
         assert (desk / name).exists(), name
 
 
-def published_weights(folder: Path) -> None:
-    """The small network's weights as they are published, but random."""
+def publish_weights(folder: Path) -> None:
+    """The small network's weights as they are published, but random, and its golden outputs for a small picture."""
     from src.tools.published_names import small_network_key
 
+    network = build_network("mobilenet_v2", 1).set_train(False)
+    rgb = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)
+    pafs, heatmaps = (
+        stages[-1].asnumpy()[0]
+        for stages in network(ms.Tensor(np.ascontiguousarray(rgb[:, :, ::-1].transpose(2, 0, 1)[None])))
+    )
+    (folder / "golden").mkdir()
+    np.savez(folder / "golden" / "picture.npz", rgb=rgb, pafs=pafs, heatmaps=heatmaps)
     arrays = {}
-    for parameter in build_network("mobilenet_v2", 1).get_parameters():
+    for parameter in network.get_parameters():
         array = parameter.asnumpy()
         if array.ndim == 4:
             array = array.transpose(2, 3, 0, 1) if "depthwise" in parameter.name else array.transpose(2, 3, 1, 0)

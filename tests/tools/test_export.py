@@ -12,23 +12,10 @@ import pytest
 from mindspore import nn
 
 import src.tools.exporting
-from src.net.build import build_network, choose_device
 from src.tools.export import main
 from src.tools.exporting import Doubling, Sample
-from src.train.checkpoint import network_meta, write_checkpoint
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _device() -> None:
-    choose_device("CPU")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("checkpoint") / "small.ckpt"
-    ms.set_seed(8)
-    write_checkpoint(build_network("mobilenet_v2", 1), path, network_meta("mobilenet_v2", 1))
-    return path
+pytestmark = pytest.mark.usefixtures("on_cpu")
 
 
 def export(checkpoint: Path, name: Path, *more: str, network: str = "mobilenet_v2") -> int:
@@ -36,32 +23,31 @@ def export(checkpoint: Path, name: Path, *more: str, network: str = "mobilenet_v
     return main([*base, "--device_target=CPU", *more])
 
 
-def test_mindir_with_a_fixed_shape(checkpoint: Path, tmp_path: Path, capsys: Any) -> None:
-    assert export(checkpoint, tmp_path / "m", "--height=64", "--width=96") == 0
+def test_mindir_with_a_fixed_shape(small_checkpoint: Path, tmp_path: Path, capsys: Any) -> None:
+    assert export(small_checkpoint, tmp_path / "m", "--height=64", "--width=96") == 0
     assert "loaded again: outputs within" in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir()] == ["m.mindir"]
-    assert export(checkpoint, tmp_path / "m", "--height=64", "--width=96") == 2
+    assert export(small_checkpoint, tmp_path / "m", "--height=64", "--width=96") == 2
     assert "--force" in capsys.readouterr().err
 
 
-def test_mindir_that_takes_any_shape(checkpoint: Path, tmp_path: Path) -> None:
-    assert export(checkpoint, tmp_path / "m", "--dynamic", "--height=64", "--width=96") == 0
+def test_mindir_that_takes_any_shape(small_checkpoint: Path, tmp_path: Path) -> None:
+    assert export(small_checkpoint, tmp_path / "m", "--dynamic", "--height=64", "--width=96") == 0
     cell = nn.GraphCell(ms.load(str(tmp_path / "m.mindir")))
-    for shape in ((2, 3, 48, 80), (1, 3, 112, 64)):
-        pafs, heatmaps = cell(ms.Tensor(np.zeros(shape, np.uint8)))
-        assert pafs.shape == (shape[0], 38, shape[2] // 8, shape[3] // 8)
-        assert heatmaps.shape[1] == 19
+    pafs, heatmaps = cell(ms.Tensor(np.zeros((2, 3, 48, 80), np.uint8)))
+    assert pafs.shape == (2, 38, 6, 10)
+    assert heatmaps.shape == (2, 19, 6, 10)
 
 
-def test_onnx_answers_in_a_program_of_its_own(checkpoint: Path, tmp_path: Path) -> None:
-    assert export(checkpoint, tmp_path / "m", "--file_format=ONNX", "--height=64", "--width=96") == 0
+def test_onnx_answers_in_a_program_of_its_own(small_checkpoint: Path, tmp_path: Path) -> None:
+    assert export(small_checkpoint, tmp_path / "m", "--file_format=ONNX", "--height=64", "--width=96") == 0
     network = cv2.dnn.readNetFromONNX(str(tmp_path / "m.onnx"))
     pictures = np.random.default_rng(5).integers(0, 256, (1, 3, 64, 96), np.uint8)
     network.setInput(pictures)
     given = network.forward(network.getUnconnectedOutLayersNames())
     from src.infer.forward import load_model
 
-    model = load_model(checkpoint, "mobilenet_v2", 1, device_target="CPU", input_shapes="buckets")
+    model = load_model(small_checkpoint, "mobilenet_v2", 1, device_target="CPU", input_shapes="buckets")
     maps = model.forward([np.ascontiguousarray(pictures[0].transpose(1, 2, 0))])[0]
     np.testing.assert_allclose(given[0][0], maps.pafs, atol=1e-5)
     np.testing.assert_allclose(given[1][0], maps.heatmaps, atol=1e-5)
@@ -74,7 +60,7 @@ def test_doubling_is_the_bilinear_operator() -> None:
 
 
 def test_a_file_that_says_something_else_is_not_passed(
-    checkpoint: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    small_checkpoint: Path, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "m.onnx").write_bytes(b"the last good one")
     pictures, maps = np.zeros((1, 3, 64, 96), np.uint8), np.ones((1, 19, 8, 12), np.float32)
@@ -88,11 +74,11 @@ def test_a_file_that_says_something_else_is_not_passed(
     for given in (maps * 1.01, maps * np.nan, maps[:, :18]):
         monkeypatch.setattr(src.tools.exporting, "_loaded", lambda *_, given=given: lambda _: [given])
         arguments = ["--file_format=ONNX", "--height=64", "--width=96", "--force"]
-        assert export(checkpoint, tmp_path / "m", *arguments) == 2
+        assert export(small_checkpoint, tmp_path / "m", *arguments) == 2
         assert "m.onnx: " in capsys.readouterr().err
         assert (tmp_path / "m.onnx").read_bytes() == b"the last good one"
     monkeypatch.setattr(src.tools.exporting, "_loaded", lambda *_: lambda _: [maps * np.float32(1.0001)])
-    assert export(checkpoint, tmp_path / "m", *arguments) == 0
+    assert export(small_checkpoint, tmp_path / "m", *arguments) == 0
     assert (tmp_path / "m.onnx").read_bytes() == b"new"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -110,9 +96,9 @@ def test_a_file_that_says_something_else_is_not_passed(
     ],
 )
 def test_what_cannot_be_is_said_first(
-    checkpoint: Path, tmp_path: Path, capsys: Any, arguments: list[str], message: str
+    small_checkpoint: Path, tmp_path: Path, capsys: Any, arguments: list[str], message: str
 ) -> None:
-    assert export(checkpoint, tmp_path / "m", *arguments) == 2
+    assert export(small_checkpoint, tmp_path / "m", *arguments) == 2
     error = capsys.readouterr().err
     assert message in error
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from src.errors import CheckpointError
-from src.net.build import choose_device
 from src.net.weights import read_checkpoint
 from src.tools.import_weights import main
 from src.tools.published_names import arrange, body_model_layers
@@ -22,11 +21,6 @@ from src.tools.weight_files import read_arrays
 
 Arrays = dict[str, NDArray[Any]]
 TORCH_FILES = Path(__file__).with_name("torch_files")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _device() -> None:
-    choose_device("CPU")
 
 
 @pytest.mark.parametrize("name", ["zip.pth", "legacy.pth", "nested.pth"])

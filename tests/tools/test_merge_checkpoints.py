@@ -16,20 +16,17 @@ import pytest
 from numpy.typing import NDArray
 
 import obs_sync
-from src.net.build import build_network, choose_device
+from src.net.build import build_network
 from src.net.weights import read_checkpoint
 from src.tools.merge_checkpoints import main
 from src.train.checkpoint import network_meta, write_checkpoint
 from src.train.manifest import CheckpointName, Manifest, file_sha256, manifest_name
 
+pytestmark = pytest.mark.usefixtures("on_cpu")
+
 Arrays = Mapping[str, NDArray[Any]]
 TEMPLATE = "openpose-train-rank{}-1000_103.ckpt"
 MERGED = "openpose-train-rank-1000_103.ckpt"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _device() -> None:
-    choose_device("CPU")
 
 
 def save(path: Path, arrays: Arrays, **meta: Any) -> None:
