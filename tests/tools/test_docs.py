@@ -17,7 +17,10 @@ import obs_sync
 from src.net.build import build_network
 from src.train.manifest import CheckpointName
 
-TOOLS = "merge_checkpoints labelme2coco coco2labelme gen_ignore_mask evaluate export import_weights pack_dataset"
+TOOLS = (
+    "merge_checkpoints labelme2coco coco2labelme gen_ignore_mask evaluate export import_weights pack_dataset "
+    "draw_dataset"
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +48,22 @@ def desk(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     obs_sync.configure()
 
 
-def test_every_tool_has_a_section_and_help(page: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for tool in TOOLS.split():
-        assert tool in page
-        with pytest.raises(SystemExit) as stopped:
-            importlib.import_module(f"src.tools.{tool}").main(["--help"])
-        assert stopped.value.code == 0
-        assert f"python -m src.tools.{tool}" in capsys.readouterr().out
+@pytest.mark.parametrize("tool", TOOLS.split())
+def test_every_tool_has_a_section_and_help_with_examples_that_parse(
+    page: str, tool: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tool in page
+    module = importlib.import_module(f"src.tools.{tool}")
+    with pytest.raises(SystemExit) as stopped:
+        module.main(["--help"])
+    assert stopped.value.code == 0
+    _, _, examples = capsys.readouterr().out.partition("examples:\n")
+    assert examples
+    monkeypatch.setattr(module, "run_command", lambda _, parser, __: parser)
+    for line in examples.splitlines():
+        command = shlex.split(line)
+        assert command[:3] == ["python", "-m", f"src.tools.{tool}"]
+        module.main([]).parse_args(command[3:])
 
 
 def test_commands_run_in_their_order(page: str, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
