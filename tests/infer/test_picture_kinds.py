@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,10 @@ from src.actions import find_action
 from src.data.images import read_picture
 from src.infer.journal import read_journals
 from src.infer.naming import rendered_name, rendered_names
+from src.infer.outbox import LocalOutbox
 from src.infer.picture import SHOWN_SIDE_MAX, infer_one_pic
-from src.infer.run import infer_folder, judge_pictures
+from src.infer.run import infer_folder
 from src.infer.share import Share
-from src.progress import StageTimes
 from tests.infer.fakes import FakeNetwork
 
 ACTION = find_action("climb_up")
@@ -201,9 +202,9 @@ PEAK = """
 import sys
 from pathlib import Path
 from src.actions import find_action
-from src.infer.run import infer_folder, judge_pictures
+from src.infer.outbox import LocalOutbox
+from src.infer.run import infer_folder
 from src.infer.share import Share
-from src.progress import StageTimes
 from tests.infer.fakes import FakeNetwork
 folder, output = Path(sys.argv[1]), Path(sys.argv[2])
 names = sorted(path.name for path in folder.iterdir())
@@ -231,26 +232,36 @@ def test_60_megapixels_stay_within_memory(tmp_path: Path, root: Path) -> None:
     assert grown_mb < 800
 
 
+class Watch(LocalOutbox):
+    """Notes how much memory is in use when a picture is handed over."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.in_use: list[int] = []
+
+    def hand_over(self, names: Sequence[str]) -> None:
+        if len(names) == 2:  # a picture and its rendered one
+            self.in_use.append(tracemalloc.get_traced_memory()[0])
+
+
 def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
-    folder = tmp_path / "pics"
+    folder, output = tmp_path / "pics", tmp_path / "out"
     folder.mkdir()
     cv2.imwrite(str(folder / "0.jpg"), cv2.resize(SCENE, (300, 200)))
     names = ["0.jpg"]
     for i in range(1, 300):
         os.link(folder / "0.jpg", folder / f"{i}.jpg")
         names.append(f"{i}.jpg")
-    network = FakeNetwork(insize=48)
-    results = judge_pictures(network, folder, names, tmp_path / "out", ACTION, StageTimes())
+    watch = Watch(output)
     tracemalloc.start()
     try:
-        for _ in range(60):
-            next(results)
-        early = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        for _ in results:
-            pass
-        late, peak = tracemalloc.get_traced_memory()
+        action = find_action("climb_over_fence")  # of which a result is 28 kB in memory
+        infer_folder(FakeNetwork(insize=48), folder, names, output, action, {}, outbox=watch)
+        at_end, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert late - early < 240 * 600, "far less than a picture for each of 240"
-    assert peak - early < 5_000_000
+    early, late = watch.in_use[60], watch.in_use[-1]
+    assert len(watch.in_use) == 300
+    assert late - early < 240 * 1000, "far less than a result for each of 240"
+    assert peak - early < 5_000_000, "not even the report needs all results at once"
+    assert at_end - early < 240 * 1000
