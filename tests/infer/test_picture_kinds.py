@@ -202,9 +202,7 @@ PEAK = """
 import sys
 from pathlib import Path
 from src.actions import find_action
-from src.infer.outbox import LocalOutbox
 from src.infer.run import infer_folder
-from src.infer.share import Share
 from tests.infer.fakes import FakeNetwork
 folder, output = Path(sys.argv[1]), Path(sys.argv[2])
 names = sorted(path.name for path in folder.iterdir())
