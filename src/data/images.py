@@ -178,7 +178,7 @@ def _open(data: bytes, path: str | Path) -> Any:
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
-        raise PictureError(path, f"too large ({error}); at most {MAX_PIXELS} pixels are read") from error
+        raise PictureError(path, f"too large; at most {MAX_PIXELS} pixels are read") from error
     except Exception as error:  # Pillow's plugins raise anything on damaged headers
         raise PictureError(path, "not a picture (unknown or damaged format)") from error
     _check_size(image.width, image.height, path)

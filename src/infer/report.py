@@ -167,13 +167,17 @@ def _condition(threshold: Any, unit: str, text: str) -> str:
     return " … ".join(_number(bound, unit) for bound in bounds)
 
 
-def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The summary's entries as text, in its order."""
+def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str | dict[str, str]]]:
+    """The summary's entries as text, or as a list of such by name, in its order."""
     return [
-        (str(key), _plain(value))
+        (str(key), _named(value) if isinstance(value, Mapping) else _plain(value))
         for key, value in summary.items()
         if key not in _SHOWN_ELSEWHERE and value not in (None, "", [], {})
     ]
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): _plain(value) for key, value in values.items() if value not in (None, "")}
 
 
 def _plain(value: Any) -> str:

@@ -379,6 +379,50 @@ def test_summary_and_stages(report: Report) -> None:
     assert bars.nth(0).bounding_box()["width"] == pytest.approx(bars.nth(1).bounding_box()["width"] / 4, abs=1)
 
 
+def test_cards_are_of_one_height_before_and_after_their_pictures_come(browser: Any, tmp_path: Path) -> None:
+    results = [line(f"{number}.jpg") for number in range(8)]
+    fill(tmp_path, results)
+    tall = np.full((900, 100, 3), 90, np.uint8)
+    (tmp_path / "3_rendered.jpg").write_bytes(cv2.imencode(".jpg", tall)[1].tobytes())
+    write_report(tmp_path, results, SUMMARY)
+    page = browser.new_page(locale="en-US", viewport={"width": 1300, "height": 800})
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("[...document.querySelectorAll('.card img')].every((i) => i.naturalWidth > 0)")
+    sizes = page.evaluate("[...document.querySelectorAll('.thumb')].map((t) => t.clientWidth / t.clientHeight)")
+    assert sizes == pytest.approx([4 / 3] * 8, abs=0.02)
+    page.close()
+
+
+def test_long_conditions_leave_room_for_the_criterions_name(browser: Any, tmp_path: Path) -> None:
+    text = "right knee 35.7 px (0.67 torso) below right waist; needs < 0.55 torso below on each side that was found"
+    report = Report(browser, tmp_path, [line("a.jpg", person(False, 0.6, both_knees_high=criterion(0, -0.7, text)))])
+    report.page.click(".card")
+    label = report.page.locator(".criterion .label").bounding_box()
+    assert label["width"] > 90
+    assert label["height"] < 90, "two or three lines"
+    panel, value = (report.page.locator(one).bounding_box() for one in (".person", ".criterion .value"))
+    assert value["x"] + value["width"] <= panel["x"] + panel["width"]
+    report.page.close()
+
+
+def test_settings_are_listed_one_by_one() -> None:
+    settings = {"infer_insize": 368, "filename_to_infer": "", "lr_steps": [1, 2]}
+    page = re.sub(r"\s+", "", report_html([], {**SUMMARY, "settings": settings}))
+    assert "<dl><dt>infer_insize</dt><dd>368</dd><dt>lr_steps</dt><dd>1,2</dd></dl>" in page
+
+
+def test_what_could_not_be_judged_shows_the_condition_that_others_were_judged_by(browser: Any, tmp_path: Path) -> None:
+    judged = criterion(1, 0.9, "feet apart; needs < 0.6 torso below", -0.6)
+    unjudged = criterion(-1, None, "cannot be judged: neck not found", -0.6)
+    report = Report(
+        browser, tmp_path, [line("a.jpg", person(None, 0.6, a=unjudged)), line("b.jpg", person(True, 0.5, a=judged))]
+    )
+    report.page.select_option("#sort", "order")
+    report.page.click(".card >> nth=0")
+    assert report.page.text_content(".criterion .value small") == "needs < 0.6 torso below"
+    report.page.close()
+
+
 def test_chinese_readers_get_chinese(browser: Any, tmp_path: Path) -> None:
     report = Report(browser, tmp_path, sample_results(), locale="zh-CN")
     page = report.page

@@ -17,7 +17,7 @@ const WORDS = {
     nobody: "no person found", person: (n) => `Person ${n}`, score: "confidence", joints: (n) => `${n} of 18 joints`,
     seconds: "s", needs: "needs", noCriteria: "no criteria", missing: "the picture is not beside this page",
     toolbar: "Filter and order", picture: "Picture", previous: "Previous", next: "Next", close: "Close",
-    language: "Language", facts: {},
+    language: "Language", show: "show", facts: {},
   },
   zh: {
     all: "全部", occurred: "发生", not: "未发生", undecided: "无法判定", unreadable: "无法读取",
@@ -26,7 +26,7 @@ const WORDS = {
     shown: (shown, all) => `显示 ${shown} / ${all} 张图片`, persons: (n) => `${n} 人`,
     nobody: "未检测到人", person: (n) => `第 ${n} 人`, score: "置信度", joints: (n) => `18 个关节中找到 ${n} 个`,
     seconds: "秒", needs: "要求", noCriteria: "无判定准则", missing: "图片不在本页面所在的文件夹中",
-    toolbar: "筛选与排序", picture: "图片", previous: "上一张", next: "下一张", close: "关闭", language: "语言",
+    toolbar: "筛选与排序", picture: "图片", previous: "上一张", next: "下一张", close: "关闭", language: "语言", show: "展开",
     facts: {
       network: "网络", checkpoint: "模型文件", settings: "参数", pictures: "图片数", ok: "已读取", unreadable: "无法读取",
       persons: "人数", occurred: "发生（人）", not_occurred: "未发生（人）", undecided: "无法判定（人）",
@@ -65,6 +65,9 @@ function stateOfPerson(person) {
   return person.occurred === true ? "occurred" : person.occurred === false ? "not" : "undecided";
 }
 
+/** Each label's condition, from where somebody was judged by it; elsewhere only the threshold is known. */
+const conditions = new Map();
+
 for (const [index, picture] of data.pictures.entries()) {
   picture.index = index;
   const states = picture.persons.map(stateOfPerson);
@@ -72,6 +75,9 @@ for (const [index, picture] of data.pictures.entries()) {
     : STATES_BY_WEIGHT.find((state) => states.includes(state)) || "not";
   const deciding = picture.persons.filter((person) => stateOfPerson(person) === picture.state);
   picture.confidence = Math.max(-1, ...deciding.map((person) => person.score));
+  for (const [label, verdict, , condition] of picture.persons.flatMap((person) => person.criteria)) {
+    if (verdict !== -1) conditions.set(label, condition);
+  }
 }
 
 const ORDERS = {
@@ -190,8 +196,9 @@ function personPanel(person, number) {
   return panel;
 }
 
-function criterionRow([label, verdict, ...sentences]) {
-  const [measured, needs, text] = sentences.map(sentence);
+function criterionRow([label, verdict, reading, threshold, explanation]) {
+  const measured = sentence(reading), text = sentence(explanation);
+  const needs = sentence(conditions.get(label) || threshold);
   const mark = { 1: "✓", 0: "✗" }[verdict] || "?";
   const value = element("span", "value", measured === "" ? "– " : `${measured} `);
   value.append(element("small", "", `${words().needs} ${needs}`));
