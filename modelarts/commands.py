@@ -248,7 +248,7 @@ def _created(answer: Mapping[str, Any], name: str) -> Answer:
 def _dry_run_text(state: State) -> str:
     code = "" if state.exit_code is None else f", exit code {state.exit_code}"
     lines = [f"{state.id}  {state.phase}{code}  {state.name}", f"log: {state.log_file}"]
-    lines += [f"copied to {_where(url, state)}" for url in (state.log_path,)]
+    lines.append(f"log in OBS: {_where(state.log_path, state)}")
     lines += [f"output: {_where(url, state)}" for url in state.outputs]
     return "\n".join([*lines, *([state.message] if state.message else [])])
 

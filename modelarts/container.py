@@ -60,6 +60,11 @@ class Container:
         """The log of this node, with the output of all its processes."""
         return self.log / f"modelarts-job-{self.job_id}-worker-0.log"
 
+    @property
+    def scheduler_log(self) -> Path:
+        """The log of MindSpore's scheduler, which the cards of a job on a processor meet through."""
+        return self.log / f"modelarts-job-{self.job_id}-scheduler.log"
+
     def card_log(self, rank: int) -> Path:
         """The log of one card's process."""
         return self.log / f"modelarts-job-{self.job_id}-proc-rank-{rank}-device-{rank}.txt"
@@ -175,7 +180,7 @@ def processes(
                 "scheduler" if rank is None else f"rank {rank}",
                 command,
                 {**environment, **method, **variables, **card},
-                container.log / "scheduler.log" if rank is None else container.card_log(rank),
+                container.scheduler_log if rank is None else container.card_log(rank),
                 folder,
                 waited_for=rank is not None,
             )

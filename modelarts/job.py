@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: The platform leaves 15 s between SIGTERM and SIGKILL; the rest is for the step at hand and for saving.
 DRAIN_WHEN_STOPPED_S = 10.0
+#: The default of train_url, which holds only where the platform names no folder for that output either.
+UNSET_TRAIN_URL = "./output"
 
 TRAINING_EXAMPLES = """examples:
   python train_start.py --data_url=obs://bucket/coco2017 --train_url=obs://bucket/output/ep2_np1
@@ -67,7 +70,8 @@ def val(config: Config | None = None) -> dict[str, Any]:
 
 def _train(config: Config) -> None:
     _choose_storage(config)
-    place = locate(os.environ, config.scratch_path)
+    place = locate(os.environ, config.scratch_path, _channels(config))
+    config = replace(config, **{name: one.path for name, one in place.locations.items()})
     if place.role == SCHEDULER:  # msrun starts it with the same boot file
         _schedule(config)
         return
@@ -98,6 +102,13 @@ def _train(config: Config) -> None:
         _tell_missing(missing)
     if missing:
         raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
+
+
+def _channels(config: Config) -> dict[str, str]:
+    """Input and output as given; an empty one may be named by a variable of the environment instead."""
+    given = {"data_url": config.data_url, "train_url": config.train_url}
+    unset = {"data_url": "", "train_url": UNSET_TRAIN_URL}
+    return {name: "" if value == unset[name] and os.environ.get(name) else value for name, value in given.items()}
 
 
 def _schedule(config: Config) -> None:

@@ -25,7 +25,8 @@ class Route:
 class PeriodicSync:
     """Copies new and changed files every `period_s` seconds; nothing is ever deleted in OBS.
 
-    A pass that fails is tried again at the next; `finish` makes the last pass and raises what is still wrong then.
+    A pass that fails is tried again at the next, and told when that fails too: a file that grows while it is copied is
+    nothing to tell. `finish` makes the last pass and raises what is still wrong then.
     """
 
     def __init__(self, routes: Sequence[Route], filesystem: obs_sync.ObsFileSystem, period_s: float) -> None:
@@ -42,12 +43,16 @@ class PeriodicSync:
             self._copy(route)
 
     def _repeat(self) -> None:
+        failed: set[Route] = set()
         while not self._over.wait(self._period_s):
             for route in self._routes:
                 try:
                     self._copy(route)
+                    failed.discard(route)
                 except obs_sync.ObsSyncError as error:
-                    logger.warning("%s: not all of it was copied this time: %s", route.name, error)
+                    if route in failed:
+                        logger.warning("%s: not all of it could be copied twice in a row: %s", route.name, error)
+                    failed.add(route)
 
     def _copy(self, route: Route) -> None:
         if any(path.is_file() for path in route.folder.rglob("*")):

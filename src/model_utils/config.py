@@ -162,9 +162,9 @@ class Setting:
     def describe(self) -> str:
         """Meaning, unit, choices and default in one line, for `--help` and the console's hint."""
         parts = [self.help]
-        if self.choices:
+        if not all(choice in self.help for choice in self.choices):
             parts.append("one of " + ", ".join(self.choices))
-        if self.unit:
+        if self.unit and self.unit not in self.help:
             parts.append(f"in {self.unit}")
         return "; ".join(parts) + f" [default: {self.value if self.value != '' else 'empty'}]"
 

@@ -372,7 +372,7 @@ def test_results_are_found_on_the_disk(capsys: pytest.CaptureFixture[str], make_
     text = run(capsys, "dry-run", str(make_job()), "--storage", "local", "--no-requirements")
     folder = tmp_path / "obs_root" / "bucket" / "jobs" / "small"
     assert f"output: obs://bucket/jobs/small/output/ ({folder / 'output'})" in text
-    assert f"copied to obs://bucket/jobs/small/log/ ({folder / 'log'})" in text
+    assert f"log in OBS: obs://bucket/jobs/small/log/ ({folder / 'log'})" in text
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(root: Path) -> None:

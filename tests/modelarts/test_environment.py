@@ -9,6 +9,7 @@ import pytest
 
 from modelarts.environment import MSRUN, RANK_TABLE, SCHEDULER, SINGLE, WORKER, Location, locate
 from src.errors import ConfigError
+from src.model_utils.config import Config, read_settings
 
 ASCEND_CARD_5_OF_8 = {"RANK_ID": "5", "RANK_SIZE": "8", "ASCEND_DEVICE_ID": "5", "DEVICE_ID": "5", "MA_NUM_HOSTS": "1"}
 SECOND_NODE = {"RANK_ID": "11", "RANK_SIZE": "16", "ASCEND_DEVICE_ID": "3", "MA_NUM_HOSTS": "2", "VC_TASK_INDEX": "1"}
@@ -169,3 +170,46 @@ def test_nonsensical_paths_are_refused(path: str) -> None:
 
 def test_scratch_is_what_was_asked_for(tmp_path: Path) -> None:
     assert locate({}, str(tmp_path)).scratch == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("variables", "argv", "expected"),
+    [
+        ({}, [], ("", "./output")),
+        ({}, ["--data_url=s3://b/coco", "--train_url=/out/train_url_0"], ("obs://b/coco", "/out/train_url_0")),
+        ({"data_url": "/in/data_url_0", "train_url": "/out/train_url_0"}, [], ("/in/data_url_0", "/out/train_url_0")),
+        ({"train_url": "/out/train_url_0"}, ["--train_url=obs://b/out"], ("", "obs://b/out")),
+    ],
+)
+def test_the_training_job_takes_its_folders_from_either_place(
+    variables: dict[str, str], argv: list[str], expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else checkpoints of a job whose output is "obtained from: environment variable" would stay in the container."""
+    from modelarts import job
+
+    seen: list[Config] = []
+
+    def stop_there(config: Config, *_: object) -> None:
+        seen.append(config)
+        raise ConfigError("far enough")
+
+    monkeypatch.setattr(job, "stage_training", stop_there)
+    for name in ("data_url", "train_url"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert job.training_job(argv) == 2
+    assert (seen[0].data_url, seen[0].train_url) == expected
+
+
+def test_the_unset_output_is_the_default_one() -> None:
+    from modelarts.job import UNSET_TRAIN_URL
+
+    assert read_settings()[0]["train_url"].value == UNSET_TRAIN_URL
+
+
+@pytest.mark.parametrize("argv", [["--train_url=obs:/b/out"], ["--data_url=http://b/coco"]])
+def test_the_training_job_refuses_nonsensical_places(argv: list[str]) -> None:
+    from modelarts.job import training_job
+
+    assert training_job(argv) == 2
