@@ -10,6 +10,7 @@ import pytest
 
 from modelarts.__main__ import main
 from modelarts.definition import job_keys, load_job
+from modelarts.tables import console_rows
 
 ROOT_URL = "obs://skp-har-neu-xwt/skp-har/code/models-v1.5.0/official/cv"
 
@@ -39,17 +40,49 @@ def test_names_and_folders_are_the_definitions(halves: dict[str, str], language:
     assert job.log_path.endswith(cells[4].lstrip("…"))
 
 
+def _tables(text: str) -> list[list[list[str]]]:
+    """The tables of the step about hyperparameters: their rows' cells, without head and rule."""
+    step = text.split("### 5.")[1].split("### 6.")[0]
+    blocks = re.findall(r"(?:^\|.*\n)+", step, re.M)
+    return [
+        [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()[2:]] for block in blocks
+    ]
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_values_and_hints_are_the_definitions(halves: dict[str, str], language: str) -> None:
     rows = {one.name: one for one in load_job("infer").hyperparameters}
-    found = re.findall(
-        r"^\| `(\w+)` \| (.+?) \| (.+) \|$", halves[language].split("### 5.")[1].split("### 6.")[0], re.M
-    )
-    assert found[0][0] == "target_action_type"
+    found, _ = _tables(halves[language])
+    assert found[0][0] == "`target_action_type`"
     assert len(found) == 6
-    for name, value, hint in found:
-        assert hint == rows[name].hint
-        assert rows[name].value in value.replace("…", ROOT_URL)
+    for name, value, hint, *meaning in found:
+        one = rows[name.strip("`")]
+        assert hint == one.hint
+        assert one.value in value.replace("…", ROOT_URL)
+        assert bool(meaning and meaning[0]) == (language == "zh"), "the hints are English: Chinese readers get both"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_defaults_and_hints_of_training_are_the_configurations(halves: dict[str, str], language: str) -> None:
+    rows = {one.name: one for key in ("train_np1", "train_np4") for one in load_job(key).hyperparameters}
+    _, found = _tables(halves[language])
+    assert {"`max_epoch_train`", "`max_epoch_train_NP`", "`lr`", "`batch_size`"} <= {row[0] for row in found}
+    for name, default, hint, *meaning in found:
+        one = rows[name.strip("`")]
+        assert hint == one.hint
+        assert default == (f"`{one.default}`" if one.default else {"zh": "空", "en": "empty"}[language])
+        assert bool(meaning and meaning[0]) == (language == "zh")
+
+
+def test_every_field_of_the_form_is_explained(halves: dict[str, str]) -> None:
+    """What `show --console` prints for some job stands in the table of step 4 too."""
+    fields = {name.strip() for key in job_keys() for name, _ in console_rows(load_job(key))}
+    for language, number in (("zh", 0), ("en", 1)):
+        step = halves[language].split("### 4.")[1].split("### 5.")[0].lower()
+        for words in {tuple(field.split(" ", 1)) for field in fields}:
+            word = re.sub(r" (\w+_\w+|[a-z_]{2,}|[A-Z_]{4,})$", "", words[number]).lower()
+            if word not in ("提示", "hint"):
+                assert word in step, f"{word} is not explained"
 
 
 def test_both_languages_have_the_same_steps_and_commands(halves: dict[str, str]) -> None:
