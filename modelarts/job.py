@@ -71,7 +71,8 @@ def val(config: Config | None = None) -> dict[str, Any]:
 def _train(config: Config) -> None:
     _choose_storage(config)
     place = locate(os.environ, config.scratch_path, _channels(config))
-    config = replace(config, **{name: one.path for name, one in place.locations.items()})
+    found = {name: one.path for name, one in place.locations.items()}
+    config = replace(config, data_url=found.get("data_url", ""), train_url=found["train_url"])
     if place.role == SCHEDULER:  # msrun starts it with the same boot file
         _schedule(config)
         return
