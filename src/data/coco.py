@@ -118,14 +118,18 @@ class _Collector:
             elif key == "categories":
                 self.category = self._person_category(value)
         except KeyError as error:
-            raise self.fail(f"an element of {key!r} (id {value.get('id')}) lacks {error}") from error
+            number = value.get("id") if isinstance(value, dict) else "unknown"
+            raise self.fail(f"an element of {key!r} (id {number}) lacks {error}") from error
         except (TypeError, AttributeError, ValueError, OverflowError) as error:
             raise self.fail(f"an element of {key!r} is malformed ({error})") from error
 
     def _add_picture(self, value: dict[str, Any]) -> None:
+        width, height, name = value["width"], value["height"], value["file_name"]
+        if width < 1 or height < 1 or not isinstance(name, str):
+            raise ValueError(f"picture {name} of {width}x{height} pixels")
         self.picture_ids.append(value["id"])
-        self.sizes.extend((value["width"], value["height"]))
-        self.names.append(value["file_name"])
+        self.sizes.extend((width, height))
+        self.names.append(name)
 
     def _person_category(self, categories: list[dict[str, Any]]) -> int:
         for category in categories:
@@ -228,6 +232,8 @@ class _Outlines:
             polygons = [[x, y, x + w, y, x + w, y + h, x, y + h]]
         before = len(self.points)
         for polygon in polygons:
+            if len(polygon) % 2:
+                raise ValueError(f"annotation {annotation.get('id')} has an outline of {len(polygon)} numbers")
             self.points.extend(polygon)
             self.points.extend(_END)
         self.owner.append(picture)

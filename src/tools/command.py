@@ -83,6 +83,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number of at least 0, as an argument's type."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 0")
+    return int(text)
+
+
 def not_negative(text: str) -> float:
     """A number of at least 0, as an argument's type."""
     try:

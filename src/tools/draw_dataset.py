@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from src.data.synthetic import ANNOTATION_FILE, DEFAULT_SIZES, draw_dataset
-from src.tools.command import make_parser, positive, refuse_existing, run_command
+from src.tools.command import make_parser, positive, refuse_existing, run_command, whole
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--pictures", type=positive, default=200, help="how many [%(default)s]")
     parser.add_argument(
-        "--seed", type=int, default=0, help="the same seed always draws the same pictures [%(default)s]"
+        "--seed", type=whole, default=0, help="the same seed always draws the same pictures [%(default)s]"
     )
     parser.add_argument(
         "--sizes",

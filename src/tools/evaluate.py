@@ -18,10 +18,11 @@ from src.pose import DecodeSettings, decode_poses
 from src.pose.grid import Fit
 from src.progress import Progress
 from src.tools.command import add_settings, make_parser, positive, refuse_existing, run_command
-from src.tools.keypoint_scores import Result, Scores, person_category, read_truth, result_lines, score_results
+from src.tools.keypoint_scores import Result, Scores, result_lines, score_results
 from src.tools.offset_test import INJECTED_PX, run_offset_test
 from src.tools.score_tables import format_scores, plot_precision
 from src.tools.stored_maps import load_maps, maps_path, save_maps
+from src.tools.truth import person_category, read_truth
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +144,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise DataError("--checkpoint and --imgpath_val are needed, or --network_outputs with stored maps")
     elif not arguments.imgpath_val.is_dir():
         raise DataError(f"imgpath_val: {arguments.imgpath_val}: no such folder of pictures")
+    if arguments.save_network_outputs and any(arguments.save_network_outputs.glob("**/*.npz")):
+        refuse_existing(arguments.save_network_outputs, arguments.force, "save_network_outputs")
     if arguments.output_path:
         refuse_existing(arguments.output_path / SCORES_FILE, arguments.force, "output_path")
 
@@ -208,7 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--scales", type=parse_scales, default=(1.0,), help="factors of infer_insize, like 0.5,1,1.5 [1]"
     )
     parser.add_argument("--flip", action="store_true", help="average with the mirror image")
-    parser.add_argument("--force", action="store_true", help="replace scores that are in output_path already")
+    parser.add_argument("--force", action="store_true", help="replace scores and maps that are there already")
     parser.add_argument("--max_pictures", type=positive, help="only the first so many")
     parser.add_argument(
         "--network_outputs", type=Path, metavar="FOLDER", help="evaluate the decoder on stored maps alone"

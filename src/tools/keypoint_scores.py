@@ -6,14 +6,13 @@ import contextlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.errors import DataError
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, COCO_ORDER
+from src.tools.truth import person_category
 
 Result = Mapping[str, Any]
 
@@ -73,27 +72,6 @@ def result_lines(image_id: int, poses: NDArray[np.float32], scores: NDArray[np.f
             {"image_id": image_id, "category_id": category, "keypoints": keypoints, "score": round(float(score), 5)}
         )
     return lines
-
-
-def read_truth(annotation_file: Path) -> Any:
-    """pycocotools' view of an annotation file; DataError when it is none with COCO's 17 keypoints."""
-    from pycocotools.coco import COCO
-
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            truth = COCO(str(annotation_file))
-    except FileNotFoundError:
-        raise DataError(f"{annotation_file}: no such annotation file") from None
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        raise DataError(f"{annotation_file}: not a COCO annotation file ({error})") from None
-    if not any(tuple(c.get("keypoints", ())) == COCO_KEYPOINT_NAMES for c in truth.dataset.get("categories", [])):
-        raise DataError(f"{annotation_file}: has no category with COCO's 17 keypoints")
-    return truth
-
-
-def person_category(truth: Any) -> int:
-    """The id of the category that has keypoints."""
-    return next(int(c["id"]) for c in truth.dataset["categories"] if c.get("keypoints"))
 
 
 def score_results(truth: Any, results: Sequence[Result], picture_ids: Sequence[int]) -> Scores:

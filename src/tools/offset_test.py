@@ -13,7 +13,8 @@ from src.errors import DataError
 from src.infer.shapes import tight_fit
 from src.pose import DecodeSettings, decode_poses
 from src.pose.encode import encode_keypoints
-from src.tools.keypoint_scores import Result, Scores, person_category, result_lines, score_results
+from src.tools.keypoint_scores import Result, Scores, result_lines, score_results
+from src.tools.truth import person_category
 
 #: What is injected, in picture pixels, to see whether the evaluation notices.
 INJECTED_PX = 0.5

@@ -17,7 +17,6 @@ from src.data.packed import SHARD_INDEX, is_packed, read_shard_index
 from src.errors import DataError, OutputError
 from src.progress import Progress
 from src.tools.command import add_settings, make_parser, positive, run_command
-from src.tools.keypoint_scores import read_truth
 from src.tools.packing import (
     SHARD_FILE,
     Places,
@@ -29,6 +28,7 @@ from src.tools.packing import (
     sha256,
     write_shard,
 )
+from src.tools.truth import read_truth
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ class StoredMaps(NamedTuple):
 
 def maps_path(folder: Path, picture_name: str) -> Path:
     """Where the outputs for a picture are kept."""
-    return folder / f"{Path(picture_name).stem}.npz"
+    return folder / Path(picture_name).with_suffix(".npz")
 
 
 def save_maps(path: Path, heatmaps: NDArray[np.float32], pafs: NDArray[np.float32], fit: Fit) -> None:

@@ -24,8 +24,9 @@ from src.pose.encode import encode_pafs
 from src.pose.grid import cell_to_input
 from src.pose.skeleton import MIRROR, JointType
 from src.tools.evaluate import CURVE_FILE, PREDICTIONS_FILE, SCORES_FILE, main
-from src.tools.keypoint_scores import FIGURES, read_truth, score_results
+from src.tools.keypoint_scores import FIGURES, score_results
 from src.tools.multiscale import averaged_maps, mirror_pafs
+from src.tools.truth import read_truth
 
 
 @pytest.fixture(scope="module")
