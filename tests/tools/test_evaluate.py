@@ -26,6 +26,7 @@ from src.pose.skeleton import MIRROR, JointType
 from src.tools.evaluate import CURVE_FILE, PREDICTIONS_FILE, SCORES_FILE, main
 from src.tools.keypoint_scores import FIGURES, score_results
 from src.tools.multiscale import averaged_maps, mirror_pafs
+from src.tools.stored_maps import maps_path
 from src.tools.truth import read_truth
 
 
@@ -158,6 +159,13 @@ def test_wrong_inputs_are_one_line(annotations: Path, tmp_path: Path, capsys: An
     (tmp_path / "maps" / "000000000001.npz").write_bytes(b"PK\x03\x04 torn")
     assert main([f"--jsonpath_val={annotations}", f"--network_outputs={tmp_path / 'maps'}"]) == 2
     assert "000000000001.npz" in capsys.readouterr().err
+    network = [f"--jsonpath_val={annotations}", "--checkpoint=m.ckpt", f"--imgpath_val={annotations.parent}"]
+    assert main([*network, f"--save_network_outputs={tmp_path / 'maps'}"]) == 2
+    assert "--force" in capsys.readouterr().err
+
+
+def test_maps_of_equally_named_pictures_in_two_folders_are_kept_apart(tmp_path: Path) -> None:
+    assert maps_path(tmp_path, "a/x.jpg") != maps_path(tmp_path, "b/x.jpg")
 
 
 def test_mirrored_fields_are_the_fields_of_mirrored_persons() -> None:

@@ -21,6 +21,7 @@ from src.net.weights import read_checkpoint
 from src.tools.merge_checkpoints import main
 from src.train.checkpoint import network_meta, write_checkpoint
 from src.train.manifest import CheckpointName, Manifest, file_sha256, manifest_name
+from tests.fakes.object_store import running_store, variables
 
 pytestmark = pytest.mark.usefixtures("on_cpu")
 
@@ -236,6 +237,34 @@ def test_only_what_manifests_state_counts(tmp_path: Path, capsys: Any) -> None:
         state(tmp_path / f"ckpt_{rank}" / str(CheckpointName(rank, 3, 9)), rank, 4)
     assert run(tmp_path, "--output=x.ckpt", template=None) == 2
     assert "rank 2, 3 of 4 missing" in capsys.readouterr().err, "the manifests say that four cards trained"
+
+
+def test_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Through the SDK: ranks are fetched, the result is uploaded, and nothing is replaced unasked."""
+    with running_store() as running:
+        if running is None:
+            pytest.skip("neither Ceph (bash tests/fakes/install_store.sh) nor moto is installed")
+        options = {**running.options(), "endpoint": f"http://127.0.0.1:{running.port}"}
+        for name, value in variables(options, tmp_path / "state").items():
+            monkeypatch.setenv(name, value)
+        fs = obs_sync.ObsFileSystem(storage_mode="obs")
+        fs.mkdir("obs://bucket")
+        for epoch in (1, 2):
+            for rank in (0, 1):
+                path = tmp_path / f"ckpt_{rank}" / str(CheckpointName(rank, epoch, 9))
+                save(path, rank_arrays(rank))
+                state(path, rank, 2)
+                for file in (path, path.with_name(manifest_name(path.name))):
+                    if (epoch, rank) != (2, 1):
+                        fs.put_file(str(file), f"obs://bucket/run/ckpt_{rank}/{file.name}")
+        arguments = ["--storage_mode=obs", "--weights_only"]
+        assert run("obs://bucket/run", *arguments, template=None) == 0
+        assert "obs://bucket/run/openpose-train-rank-1_9.ckpt: 3 parameters" in capsys.readouterr().out
+        fs.get_file("obs://bucket/run/openpose-train-rank-1_9.ckpt", str(tmp_path / "merged.ckpt"))
+        assert set(load(tmp_path / "merged.ckpt")) == {"base.w", "bn.moving_mean", "bn.moving_variance"}
+        assert run("obs://bucket/run", *arguments, template=None) == 2
+        assert "is there already" in capsys.readouterr().err
+        assert run("obs://bucket/run", *arguments, "--force", template=None) == 0
 
 
 def strategy_file(path: Path, layouts: Mapping[str, tuple[list[int], list[int]]], shard: int = 0) -> Path:
