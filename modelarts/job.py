@@ -72,7 +72,7 @@ def _train(config: Config) -> None:
     _choose_storage(config)
     place = locate(os.environ, config.scratch_path, _channels(config))
     found = {name: one.path for name, one in place.locations.items()}
-    config = replace(config, data_url=found.get("data_url", ""), train_url=found["train_url"])
+    config = replace(config, data_url=found.get("data_url", ""), train_url=found.get("train_url", ""))
     if place.role == SCHEDULER:  # msrun starts it with the same boot file
         _schedule(config)
         return
