@@ -34,6 +34,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filena
         device_target=config.device_target,
         device_id=place.device_id,
         input_shapes=config.input_shapes,
+        aspects=config.bucket_aspects,
         batch_size=config.infer_batch_size,
         decode_settings=DecodeSettings(peak_threshold=config.peak_threshold),
     )
@@ -63,6 +64,7 @@ def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:
             "one_picture": "" if config.is_batch_pics else config.filename_to_infer,
             "action": declaration_of(config.actions[config.target_action_type]),
             "network": (config.network, config.stages, config.infer_insize, config.input_shapes),
+            "bucket_aspects": config.bucket_aspects,
             "peak_threshold": config.peak_threshold,
         }
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.infer.picture import Maps
-from src.infer.shapes import PADDING, canonical_fit, tight_fit
+from src.infer.shapes import CANONICAL_ASPECTS, PADDING, canonical_fit, tight_fit
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.formats import INPUT_FORMATS
 from src.net.weights import load_all_weights
@@ -36,12 +36,14 @@ class PoseNetwork:
         dynamic: bool,
         decode_settings: DecodeSettings,
         batch_size: int = 1,
+        aspects: Sequence[float] = CANONICAL_ASPECTS,
     ) -> None:
         self.name = name
         self.insize = insize
         self.dynamic = dynamic
         self.batch_size = batch_size
         self.decode_settings = decode_settings
+        self.aspects = aspects
         self.seconds_in_network = 0.0
         self._multiple = INPUT_FORMATS[name].multiple
         self._cell = cell.set_train(False)
@@ -56,8 +58,9 @@ class PoseNetwork:
 
     def fit(self, width_px: int, height_px: int) -> Fit:
         """How a picture of this size is laid into the network's input."""
-        choose = tight_fit if self.dynamic else canonical_fit
-        return choose(width_px, height_px, self.insize, self._multiple)
+        if self.dynamic:
+            return tight_fit(width_px, height_px, self.insize, self._multiple)
+        return canonical_fit(width_px, height_px, self.insize, self._multiple, self.aspects)
 
     def forward(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Maps]:
         """At most `batch_size` fitted pictures of one shape (H, W, 3), uint8 BGR, to their maps."""
@@ -94,13 +97,15 @@ def load_model(
     device_target: str = "auto",
     device_id: int = 0,
     input_shapes: str = "auto",
+    aspects: Sequence[float] = CANONICAL_ASPECTS,
     batch_size: int = 1,
     decode_settings: DecodeSettings | None = None,
 ) -> PoseNetwork:
     """The named network with the checkpoint's weights, on the device.
 
     `insize` is the input's shorter side in pixels; `input_shapes` is `dynamic` (one graph for all shapes), `buckets`
-    (four fixed shapes) or `auto` (dynamic on CPU); `batch_size` is the most pictures that `forward` takes at once.
+    (fixed shapes of these `aspects`, lying and standing) or `auto` (dynamic on CPU); `batch_size` is the most pictures
+    that `forward` takes at once.
     Raises CheckpointError when the checkpoint is missing, damaged or of another network, and ConfigError when the
     device cannot be used.
     """
@@ -109,4 +114,4 @@ def load_model(
     report = load_all_weights(cell, Path(checkpoint), network, stages)
     dynamic = input_shapes == "dynamic" or (input_shapes == "auto" and device == "CPU")
     logger.info("network %s on %s: %s", network, device, report)
-    return PoseNetwork(network, cell, insize, dynamic, decode_settings or DecodeSettings(), batch_size)
+    return PoseNetwork(network, cell, insize, dynamic, decode_settings or DecodeSettings(), batch_size, aspects)

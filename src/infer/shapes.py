@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from src.pose.grid import Fit
 
-#: Longer side / shorter side of the canonical shapes; each is used lying and standing, so there are four shapes.
+#: Longer side / shorter side of the usual canonical shapes; each is used lying and standing, so there are four shapes.
 CANONICAL_ASPECTS = (4 / 3, 16 / 9)
 #: Beyond this aspect the shorter side shrinks below the wanted one, so that a panorama cannot exhaust the memory.
 MAX_ASPECT = 3.0
@@ -18,11 +19,11 @@ MAX_ASPECT = 3.0
 PADDING = 128
 
 
-def canonical_shapes(insize: int, multiple: int) -> list[tuple[int, int]]:
+def canonical_shapes(insize: int, multiple: int, aspects: Sequence[float] = CANONICAL_ASPECTS) -> list[tuple[int, int]]:
     """(height, width) of the fixed input shapes whose shorter side is `insize`, both sides multiples of `multiple`."""
     short = _round_up(insize, multiple)
-    longs = [_round_up(round(insize * aspect), multiple) for aspect in CANONICAL_ASPECTS]
-    return [(short, long) for long in longs] + [(long, short) for long in longs]
+    longs = [_round_up(round(insize * aspect), multiple) for aspect in aspects]
+    return list(dict.fromkeys([(short, long) for long in longs] + [(long, short) for long in longs]))
 
 
 def tight_fit(width_px: int, height_px: int, insize: int, multiple: int) -> Fit:
@@ -35,11 +36,13 @@ def tight_fit(width_px: int, height_px: int, insize: int, multiple: int) -> Fit:
     return _fit(width_px, height_px, max(int(longest) // multiple, 1) * multiple / long_px, None, multiple)
 
 
-def canonical_fit(width_px: int, height_px: int, insize: int, multiple: int) -> Fit:
+def canonical_fit(
+    width_px: int, height_px: int, insize: int, multiple: int, aspects: Sequence[float] = CANONICAL_ASPECTS
+) -> Fit:
     """The picture scaled, never distorted, into the canonical shape that shows it largest (then the smallest such)."""
     wanted = insize / min(width_px, height_px)
     candidates = []
-    for height, width in canonical_shapes(insize, multiple):
+    for height, width in canonical_shapes(insize, multiple, aspects):
         scale = min(wanted, width / width_px, height / height_px)
         candidates.append((-scale, height * width, (height, width), scale))
     _, _, shape, scale = min(candidates)

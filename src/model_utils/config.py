@@ -139,6 +139,7 @@ class Config:
     infer_insize: int
     infer_batch_size: int
     input_shapes: str
+    bucket_aspects: tuple[float, ...]
     peak_threshold: float
     # declared actions, by name
     actions: Mapping[str, Action]
@@ -241,6 +242,8 @@ def _check_together(config: Config) -> None:
     for low, high in (("scale_min", "scale_max"), ("person_size_min", "person_size_max")):
         if getattr(config, low) > getattr(config, high):
             raise ConfigError(f"{low}: {getattr(config, low)} is larger than {high}={getattr(config, high)}")
+    if not config.bucket_aspects:
+        raise ConfigError("bucket_aspects: give at least one number, such as 1.3333")
     if config.vgg_path and config.network != "vgg19":
         raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
 

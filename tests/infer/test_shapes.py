@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -10,10 +11,12 @@ import pytest
 
 from src.actions import find_action
 from src.data.images import read_picture
+from src.errors import ConfigError
 from src.infer.forward import PoseNetwork, load_model
 from src.infer.picture import find_persons
 from src.infer.run import judge_pictures
 from src.infer.shapes import PADDING, canonical_fit, canonical_shapes, fit_picture, tight_fit
+from src.model_utils.config import parse_config
 from src.pose.grid import Fit
 from src.progress import StageTimes
 from tests.infer.fakes import FakeNetwork
@@ -48,6 +51,24 @@ def test_canonical_inputs_take_at_most_four_shapes_whatever_the_sizes() -> None:
     shapes = {(fit.input_height, fit.input_width) for fit in (canonical_fit(w, h, 368, 16) for w, h in SIZES)}
     assert shapes <= set(canonical_shapes(368, 16))
     assert len(shapes) == 4
+
+
+def test_aspects_can_be_chosen() -> None:
+    shapes = canonical_shapes(368, 16, [1.0, 2.0])
+    assert shapes == [(368, 368), (368, 736), (736, 368)]
+    for size, shape in (((500, 400), (368, 736)), ((400, 400), (368, 368)), ((300, 900), (736, 368))):
+        fit = canonical_fit(*size, 368, 16, [1.0, 2.0])
+        assert (fit.input_height, fit.input_width) == shape
+
+
+def test_the_settings_aspects_are_the_usual_ones() -> None:
+    config = parse_config([], "test")
+    for insize, multiple in itertools.product(range(64, 1025, 8), (8, 16)):
+        assert canonical_shapes(insize, multiple, config.bucket_aspects) == canonical_shapes(insize, multiple)
+    with pytest.raises(ConfigError, match=r"bucket_aspects: 0\.5 is too small"):
+        parse_config(["--bucket_aspects=0.5"], "test")
+    with pytest.raises(ConfigError, match="bucket_aspects: give at least one"):
+        parse_config(["--bucket_aspects="], "test")
 
 
 def test_padding_is_grey_and_the_picture_whole() -> None:
