@@ -167,7 +167,9 @@ class Cloud:
         if profile.security_token:
             keys = keys.with_security_token(profile.security_token)
         builder = self._sdk.ModelArtsClient.new_builder().with_http_config(config)
-        return builder.with_credentials(keys).with_endpoint(profile.endpoint).build()
+        client = builder.with_credentials(keys).with_endpoint(profile.endpoint).build()
+        _keep_answers(client)
+        return client
 
     def _call(self, method: str, request: Any, recover: Callable[[], Body | None] | None = None) -> Body:
         """Send until it succeeds, is refused for good, or tries are used up; `recover` finds what a lost answer did."""
@@ -224,6 +226,20 @@ class Cloud:
             if secret:
                 text = text.replace(secret, "***")
         return text
+
+
+def _keep_answers(client: Any) -> None:
+    """Have the SDK leave a 429 to us as it is: its own session throws the platform's code and words away.
+
+    What it writes to its log as well is quietened, since every failure is told here.
+    """
+    from requests.adapters import HTTPAdapter
+
+    session = getattr(client.get_http_client(), "_session", None)  # other versions may have none: then 429 is told so
+    if session is not None:
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(max_retries=0))
+    logging.getLogger("HuaweiCloud-SDK-ModelArtsClient").addHandler(logging.NullHandler())
 
 
 def _import_sdk() -> Any:

@@ -140,10 +140,20 @@ def test_failures_that_do_not_pass_end_after_the_tries(cloud: Cloud, api: Traini
     assert len(api.requests) == 3
 
 
-def test_nobody_listens() -> None:
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_platforms_words_survive_all_tries(cloud: Cloud, api: TrainingApi, status: int) -> None:
+    job_id = api.add(_body())["metadata"]["id"]
+    for call in (cloud.jobs, lambda: cloud.show(job_id), lambda: cloud.create(_body("other"))):
+        api.faults = [(status, "APIGW.0308")] * 9
+        with pytest.raises(CloudUnreachable, match=rf"answered {status}, APIGW\.0308: told to say {status}"):
+            call()
+
+
+def test_nobody_listens(capfd: pytest.CaptureFixture[str]) -> None:
     cloud = Cloud(lambda: Profile("http://127.0.0.1:9", PROJECT, "AK", "SECRET"), QUICK)
     with pytest.raises(CloudUnreachable, match=r"cannot be reached; check MODELARTS_ENDPOINT"):
         cloud.jobs()
+    assert "Exception occurred" not in capfd.readouterr().err, "told once, by us"
 
 
 @pytest.mark.parametrize("fault", ["lose", "hang", (500, "ModelArts.0010"), (503, "x")])
