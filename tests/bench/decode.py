@@ -22,6 +22,7 @@ from src.pose.grouping import group
 from src.pose.limbs import score_limbs
 from src.pose.peaks import find_peaks
 from tests.bench.plain_decoder import decode_plainly
+from tests.pose.accuracy import golden_ap, our_decoder, reference_decoder
 from tests.pose.drawing import draw_maps, standing_person
 
 ROUNDS = 50
@@ -86,7 +87,22 @@ def main() -> int:
     crowd = [standing_person(rng.uniform(20, 636), rng.uniform(0, 170), rng.uniform(80, 200)) for _ in range(CROWD)]
     measure(f"{CROWD} in rows", *draw_maps(rows, 656, 376))
     measure(f"{CROWD} crowded", *draw_maps(crowd, 656, 376))
+    if times:
+        print_accuracy(folder.parents[1])
     return 0
+
+
+def print_accuracy(shared: Path) -> None:
+    """Compare with the people that the reference's decoder found in the same maps."""
+    try:
+        (ap, ap50), (their_ap, their_ap50) = (
+            golden_ap(shared, our_decoder),
+            golden_ap(shared, reference_decoder(shared)),
+        )
+    except ImportError:
+        print("no accuracy: pycocotools is not installed")
+        return
+    print(f"AP {ap:.3f}, AP50 {ap50:.3f}; the reference's decoder on the same maps {their_ap:.3f}, {their_ap50:.3f}")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,8 @@ from hypothesis import strategies as st
 from src.pose import DecodeSettings, decode_poses
 from src.pose.encode import encode_keypoints
 from src.pose.grid import Fit
-from src.pose.skeleton import BACKGROUND_CHANNEL, COCO_ORDER, JOINT_COUNT, LIMBS, JointType
+from src.pose.skeleton import BACKGROUND_CHANNEL, JOINT_COUNT, LIMBS, JointType
+from tests.pose.accuracy import golden_ap, our_decoder, reference_decoder
 from tests.pose.drawing import draw_maps, standing_person
 
 J = JointType
@@ -272,46 +271,15 @@ def test_an_arm_of_faint_joints_is_no_person() -> None:
     assert len(decode_poses(heatmaps * 0.08, pafs)[0]) == 0
 
 
-GOLDEN = (785, 40083, 196141, 197388)
 REFERENCE_AP, REFERENCE_AP50 = 0.2323, 0.6911
 
 
 def test_accuracy_on_real_maps_is_no_worse_than_the_reference_decoder(shared: Path) -> None:
-    coco_module = pytest.importorskip("pycocotools.coco")
-    evaluation = pytest.importorskip("pycocotools.cocoeval")
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = coco_module.COCO(str(shared / "data/coco_sample/person_keypoints.json"))
-        result = truth.loadRes(
-            [row for image_id in GOLDEN for row in coco_rows(shared, image_id, truth.imgs[image_id])]
-        )
-        run = evaluation.COCOeval(truth, result, "keypoints")
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
-    ap, ap50 = run.stats[:2]
+    pytest.importorskip("pycocotools.coco")
+    assert golden_ap(shared, reference_decoder(shared)) == pytest.approx((REFERENCE_AP, REFERENCE_AP50), abs=1e-3)
+    ap, ap50 = golden_ap(shared, our_decoder)
     assert ap >= REFERENCE_AP
     assert ap50 >= REFERENCE_AP50
-
-
-def coco_rows(shared: Path, image_id: int, image: dict) -> list[dict]:
-    """The decoder's people on one golden map as COCO results."""
-    golden = np.load(shared / f"data/golden/{image_id:012d}.npz")
-    height, width = golden["rgb"].shape[:2]
-    fit = Fit(image["width"], image["height"], width, height, width, height)
-    poses, scores = decode_poses(golden["heatmaps"], golden["pafs"], fit=fit)
-    rows = []
-    for pose, score in zip(poses, scores):
-        found = pose[:, 2:] > 0
-        keypoints = np.concatenate([fit.to_picture(pose[:, :2]), np.ones_like(found)], axis=1) * found
-        rows.append(
-            {
-                "image_id": image_id,
-                "category_id": 1,
-                "keypoints": keypoints[list(COCO_ORDER)].ravel().tolist(),
-                "score": float(score),
-            }
-        )
-    return rows
 
 
 def test_the_background_channel_is_not_a_joint() -> None:
