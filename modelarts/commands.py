@@ -204,12 +204,21 @@ def upload(options: argparse.Namespace, _: Echo) -> Answer:
         filesystem = given.filesystem_of(options)
         if not options.only_list:
             make_buckets(filesystem, [job.code_dir])
-        results.append(upload_code(job, filesystem, options.only_list))
-        if options.only_list:
+            results.append(upload_code(job, filesystem))
+        else:
+            results.append(_would_upload(job, filesystem))
             sizes = code_files(job)
             lines += [f"{sizes[name]:>12,}  {name}" for name in sorted(results[-1].copied)]
         lines.append(results[-1].summary())
     return Answer([result.to_dict() for result in results], "\n".join(lines), notes=given.notes_on_stand_in(options))
+
+
+def _would_upload(job: Job, filesystem: obs_sync.ObsFileSystem) -> obs_sync.TransferResult:
+    """What `upload_code` would copy; all of it where a folder stands for OBS that has no bucket yet."""
+    if given.has_bucket(filesystem, job):
+        return upload_code(job, filesystem, dry_run=True)
+    names = sorted(code_files(job))
+    return obs_sync.TransferResult(str(job.code_folder), job.code_dir, dry_run=True, listed=len(names), copied=names)
 
 
 def _all_mistakes(job: Job, options: argparse.Namespace, cloud: Cloud | None = None) -> tuple[list[str], list[str]]:

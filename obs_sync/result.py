@@ -28,11 +28,12 @@ class TransferResult:
 
     def summary(self) -> str:
         """One line for people."""
-        verb = "would copy" if self.dry_run else "copied"
+        done = f"copied {len(self.copied)} ({self.copied_bytes:,} bytes)"
+        if self.dry_run:
+            done = f"would copy {len(self.copied)}"
         speed = f", {self.copied_bytes / 1e6 / self.seconds:.1f} MB/s" if self.seconds > 0 and not self.dry_run else ""
         return (
-            f"{self.source} -> {self.target}: {self.listed} listed, {verb} {len(self.copied)} "
-            f"({self.copied_bytes:,} bytes), "
+            f"{self.source} -> {self.target}: {self.listed} listed, {done}, "
             f"{len(self.skipped)} skipped, {len(self.failed)} failed in {self.seconds:.1f} s{speed}"
         )
 

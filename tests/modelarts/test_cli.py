@@ -184,6 +184,14 @@ def test_dry_run_refuses_an_output_in_use(capsys: pytest.CaptureFixture[str], ma
     assert f"is in use by job {state['id']}" in text
 
 
+def test_what_would_be_uploaded_is_told_before_there_is_a_bucket(
+    capsys: pytest.CaptureFixture[str], make_job: MakeJob
+) -> None:
+    text = run(capsys, "upload-code", str(make_job()), "--only-list", "--storage", "local")
+    assert [line.split()[-1] for line in text.splitlines()[:-1]] == ["boot.py"]
+    assert not Path("obs_root").exists()
+
+
 def test_upload_code_copies_once(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
     Path("obs_root/bucket").mkdir(parents=True)
     job = str(make_job())
