@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import sys
@@ -13,19 +12,15 @@ from typing import Any
 
 import obs_sync
 from modelarts.environment import SCHEDULER, locate
-from modelarts.publishing import Publisher
-from modelarts.resuming import Shelf, sources_of
-from modelarts.staging import stage_checkpoint, stage_pictures, stage_training
+from modelarts.logs import set_up_logging
+from modelarts.staging import stage_checkpoint, stage_pictures
+from modelarts.training import train_and_publish
 from modelarts.watchdog import Watch
 from src.errors import ConfigError, IncompleteError, JobError
 from src.model_utils.config import Config, parse_config
-from src.train.inputs import Card
-from src.train.startup import Startup
 
 logger = logging.getLogger(__name__)
 
-#: The platform leaves 15 s between SIGTERM and SIGKILL; the rest is for the step at hand and for saving.
-DRAIN_WHEN_STOPPED_S = 10.0
 #: The default of train_url, which holds only where the platform names no folder for that output either.
 UNSET_TRAIN_URL = "./output"
 
@@ -76,31 +71,10 @@ def _train(config: Config) -> None:
     if place.role == SCHEDULER:  # msrun starts it with the same boot file
         _schedule(config)
         return
-    card = Card(place.rank, place.rank_size, place.device_id, place.local_rank)
-    startup = Startup()
-    inputs = stage_training(config, place.scratch, startup)
-    shelf = Shelf(config.train_url, card.rank, card.rank_size)
-    local = _local_folder(config, place.scratch, card.rank)
-    sources = sources_of(config.resume, shelf)
-    publisher = Publisher(shelf, local, config.keep_checkpoint_max, config.publish, sources)
-    publisher.start(config.settings())
-    from src.train.run import train
-
-    # a rank that waits for a picture does not hang: the copying process is watched by itself
-    hang_timeout_s = config.hang_timeout + (config.stage_timeout if inputs.arrivals is not None else 0)
-    with Watch(place.scratch / "ranks", card, hang_timeout_s, publisher.drain) as watch:
-        try:
-            train(config, inputs, card, local, publisher, watch.alive, startup)
-        except BaseException as error:
-            watch.failed(error)
-            _tell_missing(publisher.drain(DRAIN_WHEN_STOPPED_S))
-            raise
-        finally:
-            if inputs.arrivals is not None:
-                inputs.arrivals.close()
-        watch.alive("publishing", 0)
-        missing = publisher.drain(config.publish_wait)
-        _tell_missing(missing)
+    first = place.rank - place.local_rank
+    ranks = range(first, first + place.rank_size // place.nodes)
+    with Watch(place.scratch / "ranks", place.rank, ranks, config.hang_timeout) as watch:
+        missing = train_and_publish(config, place, watch)
     if missing:
         raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
 
@@ -118,17 +92,6 @@ def _schedule(config: Config) -> None:
 
     logger.info("this process is the scheduler of the cards")
     serve_as_scheduler(choose_device(config.device_target))
-
-
-def _local_folder(config: Config, scratch: Path, rank: int) -> Path:
-    """Where this rank writes checkpoints before they are published; another train_url has another folder."""
-    run = hashlib.sha256(config.train_url.encode()).hexdigest()[:8]
-    return Path(config.save_model_path or scratch / "checkpoints") / f"run-{run}" / f"ckpt_{rank}"
-
-
-def _tell_missing(missing: Sequence[str]) -> None:
-    for line in missing:
-        logger.error("not published: %s", line)
 
 
 def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
@@ -180,10 +143,4 @@ def _choose_storage(config: Config) -> None:
 def _set_up_process() -> None:
     """Log lines with time and rank; MindSpore's own warnings off unless asked for (must precede its import)."""
     os.environ.setdefault("GLOG_v", "3")
-    rank = os.environ.get("RANK_ID", "0")
-    logging.basicConfig(
-        level=logging.INFO,
-        format=f"%(asctime)s %(levelname)s rank {rank}: %(message)s",
-        datefmt="%Y-%m-%d %H:%M:%S",
-        stream=sys.stderr,
-    )
+    set_up_logging(os.environ.get("RANK_ID", "0"))

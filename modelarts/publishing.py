@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -91,26 +92,41 @@ class Publisher:
         shutil.copyfile(path, copy)
         self._uploader.submit((str(copy), self._shelf.place(path.name)), on_done=lambda: self._small_done(path, copy))
 
+    def publish_made(self, make: Callable[[], Path | None]) -> None:
+        """Have `make` make a small file and publish it, both in the background; what goes wrong is only told."""
+        self._writer.submit(self._make, make)
+
     def drain(self, deadline_s: float) -> Sequence[str]:
-        """Wait for writing and uploads to end; one line for each checkpoint that did not arrive."""
-        self._settle()
-        missing = self._uploader.drain(deadline_s)
+        """Wait for writing and uploads to end; one line for each file that did not arrive."""
+        end = time.monotonic() + deadline_s
+        written = self._writer.submit(lambda: None)  # the writer takes one after the other
+        late = [] if _is_done(written, deadline_s) else [f"{self._local}: still being written after {deadline_s:.0f} s"]
+        missing = self._uploader.drain(max(end - time.monotonic(), 0.0))
+        return [*self._lost, *late, *(f"{url}: {reason}" for url, reason in missing.items())]
+
+    def close(self) -> None:
+        """Begin nothing more."""
         self._uploader.close()
-        return [*self._lost, *(f"{url}: {reason}" for url, reason in missing.items())]
 
     def _settle(self) -> None:
-        if self._writing is not None:
-            try:
-                self._writing.result(SETTLE_S)
-            except FutureTimeout:
-                raise OutputError(f"{self._local}: writing a checkpoint takes longer than {SETTLE_S:.0f} s") from None
+        if self._writing is not None and not _is_done(self._writing, SETTLE_S):
+            raise OutputError(f"{self._local}: writing a checkpoint takes longer than {SETTLE_S:.0f} s")
+
+    def _make(self, make: Callable[[], Path | None]) -> None:
+        try:
+            path = make()
+            if path is not None:
+                self.publish_file(path)
+        except Exception as error:  # a picture is not worth the training
+            logger.warning("not made: %s", error)
 
     def _write(self, write: Callable[[Path], Manifest], file_name: str) -> None:
         path = self._local / file_name
         try:
             manifest = write(path)
-            stated = self._local / manifest_name(file_name)
-            stated.write_text(manifest.to_json(), encoding="utf-8")
+            aside = self._local / f".{manifest_name(file_name)}.part.json"
+            aside.write_text(manifest.to_json(), encoding="utf-8")
+            aside.replace(self._local / manifest_name(file_name))  # it says that the checkpoint is whole
         except (JobError, OSError) as error:
             logger.error("not saved: %s", error)
             self._lost.append(f"{self._shelf.place(file_name)}: not written: {error}")
@@ -190,3 +206,12 @@ class Publisher:
         for stray in self._local.glob("openpose-train-rank*.ckpt"):
             if stray.name not in whole:
                 stray.unlink(missing_ok=True)
+
+
+def _is_done(task: Future[None], within_s: float) -> bool:
+    """Whether background work ends in time; raises what it raised."""
+    try:
+        task.result(within_s)
+    except FutureTimeout:
+        return False
+    return True

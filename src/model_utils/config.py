@@ -120,6 +120,7 @@ class Config:
     keep_checkpoint_max: int
     publish: str
     publish_wait: float
+    export_format: str
     resume: str
     resume_changed: bool
     hang_timeout: float

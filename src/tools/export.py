@@ -17,14 +17,12 @@ from src.tools.command import add_settings, make_parser, positive, refuse_existi
 logger = logging.getLogger(__name__)
 
 FORMATS = ("MINDIR", "ONNX", "AIR")
-#: Largest difference of an exported network's outputs, as a share of its largest output.
-_TOLERANCE = 1e-3
 
 
 def _work(arguments: argparse.Namespace) -> int:
     from src.net.build import build_network, choose_device
+    from src.net.exporting import ENDINGS, check_possible, compare, export_network, sample_outputs
     from src.net.weights import load_all_weights
-    from src.tools.exporting import ENDINGS, check_possible, compare, export_network, sample_outputs
 
     check_possible(arguments.file_format, arguments.dynamic, choose_device(arguments.device_target))
     height, width = _sides(arguments)
@@ -45,7 +43,7 @@ def _work(arguments: argparse.Namespace) -> int:
         if samples:
             logger.info("loading %s again and comparing it", target.name)
             difference = compare(written, arguments.file_format, samples)
-            if not difference.largest <= _TOLERANCE * max(difference.scale, 1e-6):
+            if not difference.is_small:
                 raise OutputError(
                     f"{target}: would differ from the checkpoint by {difference.largest:.2g}; not written"
                 )

@@ -32,7 +32,10 @@ class Exchange(Protocol):
         """Have `write` write a checkpoint file into a local folder, and publish it; both in the background."""
 
     def publish_file(self, path: Path) -> None:
-        """Put a small file (loss record, plot) beside the checkpoints, in the background."""
+        """Put a small file (the loss record) beside the checkpoints, in the background."""
+
+    def publish_made(self, make: Callable[[], Path | None]) -> None:
+        """Have a small file (a plot) made and put beside the checkpoints, both in the background."""
 
     def drain(self, deadline_s: float) -> Sequence[str]:
-        """Wait for what is on its way; returns one line for each checkpoint that was not published."""
+        """Wait for what is on its way; returns one line for each file that was not published."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from src.model_utils.config import Config
+from src.train.manifest import Moment
 from src.train.schedule import RateSettings
 from src.train.step import StepSettings
 
@@ -21,6 +22,11 @@ class Recipe:
     @property
     def total_steps(self) -> int:
         return self.epochs * self.steps_per_epoch
+
+    def moment(self, global_step: int) -> Moment:
+        """Where in the training it is after so many steps, at least one."""
+        epoch, step = divmod(global_step - 1, self.steps_per_epoch)
+        return Moment(epoch + 1, step + 1)
 
 
 def choose_recipe(config: Config, cards: int, steps_per_epoch: int) -> Recipe:

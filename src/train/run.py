@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mindspore as ms
 
@@ -29,7 +29,8 @@ from src.train.compiled import use_compile_cache
 from src.train.exchange import Exchange
 from src.train.identity import run_identity
 from src.train.inputs import Card, TrainingInputs
-from src.train.manifest import CheckpointName
+from src.train.manifest import CheckpointName, Moment
+from src.train.phases import JOINING, TRAINING, WAITING
 from src.train.recipe import Recipe, choose_recipe
 from src.train.record import LossRecord, plot_record
 from src.train.resume import resume_training
@@ -64,6 +65,15 @@ class Run:
         return self.together.card
 
 
+class Trained(NamedTuple):
+    """A network at the end of its training: at which moment, on which device, and whether this start took any step."""
+
+    network: PictureNet
+    moment: Moment
+    device: str
+    went_on: bool
+
+
 def train(
     config: Config,
     inputs: TrainingInputs,
@@ -72,7 +82,7 @@ def train(
     exchange: Exchange,
     alive: Callable[[str, int], None] = lambda _phase, _step: None,
     startup: Startup | None = None,
-) -> None:
+) -> Trained:
     """Train to the end, from the start or from where a published checkpoint left off.
 
     `folder` takes the loss record and the start-up report, which goes on from `startup`; `alive(phase, global_step)` is
@@ -85,8 +95,10 @@ def train(
     maker = _make_samples(config, inputs, card, startup)
     identity = run_identity(config, card.rank_size, inputs.annotations, len(maker))
     device = choose_device(config.device_target, card.device_id)
+    alive(JOINING, 0)
     with startup("joining the cards"):
         together = join_cards(card, device)
+    alive("building the network", 0)
     ms.set_seed(config.seed)
     with startup("building the network") as phase:
         network = build_network(config.network, config.stages)
@@ -112,7 +124,7 @@ def train(
             logger.info("load_pretrain is passed over: this run goes on from its own checkpoint")
     if done >= recipe.total_steps:
         logger.info("nothing left to train: %d epochs are done; raise max_epoch_train to go on", recipe.epochs)
-        return
+        return Trained(network, recipe.moment(done), device, went_on=False)
     logger.info(
         "training %s on %s: %d pictures, %d epochs of %d steps, %s, lr %g",
         *(config.network, device, len(maker), recipe.epochs, recipe.steps_per_epoch),
@@ -123,6 +135,7 @@ def train(
         inputs.arrivals.expect(_next_names(maker, config, card, done, recipe.steps_per_epoch))
     with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
         _take_steps(run, loader, record, done, stop)
+    return Trained(network, recipe.moment(recipe.total_steps), device, went_on=True)
 
 
 def _make_samples(config: Config, inputs: TrainingInputs, card: Card, startup: Startup) -> SampleMaker:
@@ -187,13 +200,15 @@ def _take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: Stop
     logger.info("the first step compiles the network, which takes a while")
     run.alive("compiling the network", done)
     for global_step, (batch, waited_s) in enumerate(_batches(run, loader, done), start=done + 1):
+        if global_step > done + 1:
+            run.alive(TRAINING, global_step - 1)
         started = time.perf_counter()
         loss = float(run.step(*batch).asnumpy())
         step_s = time.perf_counter() - started
         if global_step == done + 1:
             _report_startup(run, record, batch, waited_s, step_s)
         watch.after_step(global_step, loss, waited_s)
-        epoch, step_in_epoch = watch.position(global_step)
+        epoch, step_in_epoch = recipe.moment(global_step)
         record.add(
             global_step=global_step,
             epoch=epoch,
@@ -209,7 +224,7 @@ def _take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: Stop
             _save(run, record, epoch, step_in_epoch, global_step)
         if stopping:
             raise StoppedError(f"stopped by a signal after epoch {epoch}, step {step_in_epoch}, which is saved")
-        run.alive("training", global_step)
+        run.alive(WAITING, global_step)
 
 
 def _report_startup(run: Run, record: LossRecord, batch: list[ms.Tensor], waited_s: float, step_s: float) -> None:
@@ -238,9 +253,7 @@ def _save(run: Run, record: LossRecord, epoch: int, step_in_epoch: int, global_s
     run.exchange.save(write, str(CheckpointName(card.rank, epoch, step_in_epoch)))
     run.exchange.publish_file(record.flush())
     if card.rank == 0:
-        plot = plot_record(record.path)
-        if plot is not None:
-            run.exchange.publish_file(plot)
+        run.exchange.publish_made(partial(plot_record, record.path))
 
 
 def _batches(run: Run, loader: Any, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:

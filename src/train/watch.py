@@ -50,7 +50,7 @@ class StepWatch:
 
     def after_step(self, global_step: int, loss: float, waited_s: float) -> None:
         """Take note of a finished step (`global_step` counts from 1); JobError when its loss is not finite."""
-        epoch, step = self.position(global_step)
+        epoch, step = self._recipe.moment(global_step)
         if not math.isfinite(loss):
             raise JobError(f"the loss is {loss} at epoch {epoch}, step {step}: training has diverged; lower lr")
         self._losses.append(loss)
@@ -60,11 +60,6 @@ class StepWatch:
             self._log(global_step, epoch, step)
             self._warn(global_step, epoch)
             self._reset()
-
-    def position(self, global_step: int) -> tuple[int, int]:
-        """Epoch and step within it, both from 1, after `global_step` steps."""
-        epoch, step = divmod(global_step - 1, self._recipe.steps_per_epoch)
-        return epoch + 1, step + 1
 
     def _log(self, global_step: int, epoch: int, step: int) -> None:
         now = time.monotonic()

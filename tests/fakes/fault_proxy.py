@@ -19,6 +19,7 @@ corrupt_send  byte `at` of the request's body is flipped
 stall         nothing more comes after `at` bytes of the answer's body
 blackhole     no answer ever comes
 slow          the answer's body drips at `arg` bytes a second
+slow_send     the bodies of all such requests together pass at `arg` bytes a second
 garbage       the answer is not HTTP
 """
 
@@ -31,6 +32,7 @@ import re
 import socket
 import struct
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +56,7 @@ class Rule:
     at: int = 0
     arg: Any = None
     hits: int = 0
+    free_at: float = 0.0
 
     def takes(self, line: str) -> bool:
         """Whether this request is to fail; counts."""
@@ -64,6 +67,12 @@ class Rule:
             return False
         self.hits += 1
         return True
+
+    async def pass_on(self, count: int) -> None:
+        """Wait until so many bytes may pass."""
+        now = time.monotonic()
+        self.free_at = max(self.free_at, now) + count / self.arg
+        await asyncio.sleep(self.free_at - now)
 
 
 class _Break(Exception):
@@ -211,6 +220,8 @@ async def _forward(
         if rule and rule.kind == "reset_send" and position + len(block) > rule.at:
             upstream.close()
             raise _Break
+        if rule and rule.kind == "slow_send":
+            await rule.pass_on(len(block))
         position += len(block)
         upstream.write(block)
         await upstream.drain()

@@ -12,8 +12,13 @@ import pytest
 from modelarts.job import inference_job, training_job
 from src.data.synthetic import draw_dataset
 
-SMALL = ["--network=mobilenet_v2", "--stages=1", "--insize=64", "--batch_size=2", "--device_target=CPU"]
+SMALL = [
+    *("--network=mobilenet_v2", "--stages=1", "--insize=64", "--batch_size=2", "--device_target=CPU"),
+    "--export_format=none",  # another compilation; what it gives is seen where it is asked for
+]
 DATA = ["--imgpath_train=images", "--jsonpath_train=annotations/person_keypoints.json"]
+URLS = ["--data_url=obs://bucket/data", "--train_url=obs://bucket/out", "--storage_mode=local"]
+TWO_EPOCHS = ["--max_epoch_train=2", "--ckpt_interval=1", "--keep_checkpoint_max=0"]
 
 Job = Callable[..., int]
 
@@ -35,6 +40,17 @@ def bucket(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return target
 
 
+@pytest.fixture(scope="session")
+def straight(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The train_url of an undisturbed run of two epochs of three steps, with every checkpoint; not to be changed."""
+    folder = tmp_path_factory.mktemp("straight")
+    shutil.copytree(drawn, folder / "obs_root" / "bucket" / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert training_job([*SMALL, *DATA, *URLS, *TWO_EPOCHS]) == 0
+    return folder / "obs_root" / "bucket" / "out"
+
+
 @pytest.fixture(autouse=True)
 def _see_log_lines(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
@@ -45,8 +61,7 @@ def train(bucket: Path) -> Job:
     """Run a small training job on obs://bucket/data; further arguments override; returns the exit code."""
 
     def run(*arguments: str) -> int:
-        urls = ["--data_url=obs://bucket/data", "--train_url=obs://bucket/out", "--storage_mode=local"]
-        return training_job([*SMALL, *DATA, *urls, *arguments])
+        return training_job([*SMALL, *DATA, *URLS, *arguments])
 
     return run
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 import pytest
+from mindspore import nn
 
 from src.net.weights import read_checkpoint
 from tests.jobs.conftest import Job
@@ -21,45 +23,57 @@ def losses(caplog: pytest.LogCaptureFixture) -> list[float]:
     return [float(found) for found in re.findall(r"loss ([0-9.]+),", caplog.text)]
 
 
-def test_checkpoints_appear_under_the_handbooks_names_and_load(train: Job, bucket: Path) -> None:
-    assert train("--max_epoch_train=2", "--ckpt_interval=2") == 0
+def test_checkpoints_appear_under_the_handbooks_names_and_the_network_is_exported(train: Job, bucket: Path) -> None:
+    assert train("--max_epoch_train=2", "--ckpt_interval=2", "--export_format=auto") == 0
     written = sorted(path.name for path in (bucket / "out" / "ckpt_0").glob("*.ckpt"))
     assert written == [f"openpose-train-rank0-{epoch}_{step}.ckpt" for epoch, step in ((1, 2), (1, 3), (2, 1), (2, 3))]
     parameters, meta = read_checkpoint(bucket / "out" / "ckpt_0" / written[-1])
     assert (meta["network"], meta["epoch"], meta["step"], meta["global_step"]) == ("mobilenet_v2", 2, 3, 6)
     assert meta["settings"]["batch_size"] == 2
     assert int(parameters["global_step"].asnumpy()[0]) == 6
+    (exported,) = (bucket / "out" / "ckpt_0").glob("*.mindir")
+    assert exported.name == "openpose-train-rank0-2_3.mindir"
+    held = {p.name: p.asnumpy() for p in nn.GraphCell(ms.load(str(exported))).get_parameters()}
+    trained = {name: parameters[name].asnumpy() for name in held}
+    assert any(name.startswith("stage_1.") for name in held)
+    assert all(np.array_equal(held[name], trained[name]) for name in held)
+    # started again, it finds nothing to do, and makes up for an export that was lost
+    exported.unlink()
+    assert train("--max_epoch_train=2", "--export_format=auto") == 0
+    assert exported.is_file()
 
 
-def test_train_url_may_be_a_plain_folder(train: Job, tmp_path: Path) -> None:
-    assert train("--train_url=here/out", "--max_epoch_train=1") == 0
-    assert [p.name for p in (tmp_path / "here/out/ckpt_0").glob("*.ckpt")] == ["openpose-train-rank0-1_3.ckpt"]
-
-
-def test_only_the_newest_checkpoints_stay(train: Job, bucket: Path) -> None:
-    stranger = bucket / "out" / "ckpt_0" / "my-notes.txt"
+def test_only_the_newest_checkpoints_stay_and_a_failing_export_costs_nothing(
+    train: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = tmp_path / "here" / "out" / "ckpt_0" / "my-notes.txt"
     stranger.parent.mkdir(parents=True)
     stranger.write_text("keep me")
-    assert train("--max_epoch_train=4", "--keep_checkpoint_max=2") == 0
+    settings = ["--train_url=here/out", "--max_epoch_train=4", "--keep_checkpoint_max=2"]  # a plain folder
+    assert train(*settings, "--export_format=AIR") == 0
     left = {path.name for path in stranger.parent.glob("*.ckpt")}
     assert left == {"openpose-train-rank0-3_3.ckpt", "openpose-train-rank0-4_3.ckpt"}
     assert {path.name for path in stranger.parent.glob("*.manifest.json")} == {f"{name}.manifest.json" for name in left}
     assert stranger.read_text() == "keep me"
+    (message,) = errors(caplog)
+    assert message.startswith("not exported: ")
+    assert "cannot export AIR" in message
+    assert "\n" not in message
 
 
-def test_continue_from_pretrained(train: Job, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert train("--max_epoch_train=1", "--train_url=obs://bucket/first") == 0
-    first, _ = read_checkpoint(bucket / "first" / "ckpt_0" / "openpose-train-rank0-1_3.ckpt")
-    caplog.clear()
+def test_continue_from_pretrained(train: Job, bucket: Path, straight: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.copytree(straight, bucket / "first")
     pretrained = [
         "--load_pretrain=True",
         "--pretrained_model_folder_path_obs=obs://bucket/first/ckpt_0",
         "--pretrained_model_folder_path_relative=./staged_model",
         "--pretrained_model_filename=openpose-train-rank0-1_3.ckpt",
     ]
-    assert train("--max_epoch_train=1", "--train_url=obs://bucket/second", "--lr=0", *pretrained) == 0
+    assert train("--max_epoch_train=1", "--lr=0", *pretrained) == 0
     assert re.search(r"\d+ parameters loaded, 0 missing, 0 surplus, 0 of another shape", caplog.text)
-    second, _ = read_checkpoint(bucket / "second" / "ckpt_0" / "openpose-train-rank0-1_3.ckpt")
+    first, second = (
+        read_checkpoint(folder / "ckpt_0" / "openpose-train-rank0-1_3.ckpt")[0] for folder in (straight, bucket / "out")
+    )
     weight = "stage_1.L1.0.depthwise.weight"
     assert np.array_equal(first[weight].asnumpy(), second[weight].asnumpy())
     assert int(second["global_step"].asnumpy()[0]) == 3  # the optimizer started afresh

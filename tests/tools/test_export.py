@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from mindspore import nn
 
-import src.tools.exporting
+import src.net.exporting
+from src.net.exporting import Doubling, Sample
 from src.tools.export import main
-from src.tools.exporting import Doubling, Sample
 
 pytestmark = pytest.mark.usefixtures("on_cpu")
 
@@ -69,15 +69,15 @@ def test_a_file_that_says_something_else_is_not_passed(
         path.with_suffix(".onnx").write_bytes(b"new")
         return path.with_suffix(".onnx")
 
-    monkeypatch.setattr(src.tools.exporting, "export_network", write)
-    monkeypatch.setattr(src.tools.exporting, "sample_outputs", lambda *_: [Sample(pictures, [maps])])
+    monkeypatch.setattr(src.net.exporting, "export_network", write)
+    monkeypatch.setattr(src.net.exporting, "sample_outputs", lambda *_: [Sample(pictures, [maps])])
     for given in (maps * 1.01, maps * np.nan, maps[:, :18]):
-        monkeypatch.setattr(src.tools.exporting, "_loaded", lambda *_, given=given: lambda _: [given])
+        monkeypatch.setattr(src.net.exporting, "_loaded", lambda *_, given=given: lambda _: [given])
         arguments = ["--file_format=ONNX", "--height=64", "--width=96", "--force"]
         assert export(small_checkpoint, tmp_path / "m", *arguments) == 2
         assert "m.onnx: " in capsys.readouterr().err
         assert (tmp_path / "m.onnx").read_bytes() == b"the last good one"
-    monkeypatch.setattr(src.tools.exporting, "_loaded", lambda *_: lambda _: [maps * np.float32(1.0001)])
+    monkeypatch.setattr(src.net.exporting, "_loaded", lambda *_: lambda _: [maps * np.float32(1.0001)])
     assert export(small_checkpoint, tmp_path / "m", *arguments) == 0
     assert (tmp_path / "m.onnx").read_bytes() == b"new"
     assert len(list(tmp_path.iterdir())) == 1

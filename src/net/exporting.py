@@ -20,6 +20,9 @@ from src.net.weights import first_line
 
 ENDINGS = {"MINDIR": ".mindir", "ONNX": ".onnx", "AIR": ".air"}
 
+#: Largest difference of an exported network's outputs, as a share of its largest output.
+TOLERANCE = 1e-3
+
 Outputs = list[NDArray[np.float32]]
 
 
@@ -64,6 +67,11 @@ class Difference(NamedTuple):
 
     largest: float
     scale: float
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it comes from rounding; never where an output is no number."""
+        return self.largest <= TOLERANCE * max(self.scale, 1e-6)
 
 
 def check_possible(file_format: str, dynamic: bool, device: str) -> None:

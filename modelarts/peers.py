@@ -1,0 +1,155 @@
+"""What the ranks of a node say of themselves in small files, and what follows about one that is in trouble.
+
+Needs the standard library only: the guard reads it while a rank's own Python stands still.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from src.train.phases import JOINING, STEPPING, WAITING
+
+RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
+SILENT_S = 15.0  # a process that trains but cannot say so for so long is as good as dead
+
+
+@dataclass(frozen=True)
+class Said:
+    """A rank's last words: what it does, since when (`moved`), and when it said so (`at`), as `time.time()` gives it.
+
+    `born` tells its process from another one of the same number. `patience_s` is how long it may stay in a step;
+    0 while it may take any time.
+    """
+
+    pid: int
+    born: str
+    state: str = RUNNING
+    phase: str = "starting"
+    global_step: int = 0
+    moved: float = 0.0
+    at: float = 0.0
+    patience_s: float = 0.0
+    reason: str = ""
+
+    @property
+    def doing(self) -> str:
+        return f"{self.phase}, step {self.global_step}" if self.phase in STEPPING else self.phase
+
+
+def path_of(folder: Path, rank: int) -> Path:
+    """The file of a rank's words."""
+    return folder / f"rank_{rank}.json"
+
+
+def write(folder: Path, rank: int, said: Said) -> None:
+    """Say it; raises OSError. The file is whole at any time."""
+    path = path_of(folder, rank)
+    aside = path.with_suffix(".part")
+    aside.write_text(json.dumps(asdict(said)), encoding="utf-8")
+    aside.replace(path)
+
+
+def read(folder: Path, rank: int) -> Said | None:
+    """What a rank said last, in this start of the job or an earlier one; None when it never said anything."""
+    try:
+        return Said(**json.loads(path_of(folder, rank).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class Peers:
+    """Judges the ranks of this node from one rank's point of view.
+
+    Words from before `started` count only when their process lives, or was seen alive: others may be of an earlier
+    start of the job. A rank that has not been heard of is missed once this one has waited for the others `meet_s` long.
+    """
+
+    def __init__(self, folder: Path, rank: int, ranks: Sequence[int], started: float, meet_s: float) -> None:
+        self._folder = folder
+        self._rank = rank
+        self._ranks = ranks
+        self._started = started
+        self._meet_s = meet_s
+        self._seen: set[int] = set()
+
+    def trouble(self) -> str:
+        """What is wrong with another rank, or with this one if it hangs; empty when all is well."""
+        now = time.time()
+        said = {rank: words for rank in self._ranks if (words := self._current(rank)) is not None}
+        for rank, words in said.items():
+            problem = self._problem(words, now) if rank != self._rank else ""
+            if problem:
+                return f"rank {rank} {problem}"
+        return _hanging(said, now) or self._missed(said, now)
+
+    def is_ending(self) -> bool:
+        """Whether the rank itself has said that it ends."""
+        own = read(self._folder, self._rank)
+        return own is not None and own.state != RUNNING
+
+    def _current(self, rank: int) -> Said | None:
+        words = read(self._folder, rank)
+        if words is None:
+            return None
+        if words.at >= self._started or is_running(words.pid, words.born):
+            self._seen.add(rank)
+        return words if rank in self._seen else None
+
+    @staticmethod
+    def _problem(words: Said, now: float) -> str:
+        if words.state == FAILED:
+            return f"failed: {words.reason}"
+        if words.state != RUNNING:
+            return ""
+        if not is_running(words.pid, words.born):
+            return f"died during: {words.doing}"
+        if words.patience_s and now - words.at > SILENT_S:
+            return f"has not shown life for {SILENT_S:.0f} s, during: {words.doing}"
+        return ""
+
+    def _missed(self, said: dict[int, Said], now: float) -> str:
+        own = said.get(self._rank)
+        missed = [rank for rank in self._ranks if rank not in said]
+        if own is None or own.phase != JOINING or not missed or now - own.moved < self._meet_s:
+            return ""
+        return f"rank {missed[0]} has not come within {self._meet_s:.0f} s: it ended at its start, or was never started"
+
+
+def _hanging(said: dict[int, Said], now: float) -> str:
+    """The rank that moved longest ago, once its patience is over; first among them one that waits for data."""
+    slow = [(w.phase != WAITING, w.moved, rank) for rank, w in said.items() if w.state == RUNNING and w.patience_s]
+    overdue = [rank for _, moved, rank in slow if now - moved > said[rank].patience_s]
+    if not overdue:
+        return ""
+    culprit = min(slow)[2]
+    return f"rank {culprit} hangs: nothing for {said[culprit].patience_s:.0f} s after {said[culprit].doing}"
+
+
+def is_running(pid: int, born: str) -> bool:
+    """Whether the process of that number and time of birth lives; a zombie does not."""
+    stat = _stat(pid)
+    if stat is None:
+        return False
+    return stat == [] or (stat[0] != "Z" and born in ("", stat[19]))
+
+
+def birth_of(pid: int) -> str:
+    """When a process began, in the system's own count; empty where that cannot be known."""
+    stat = _stat(pid)
+    return stat[19] if stat else ""
+
+
+def _stat(pid: int) -> list[str] | None:
+    """The fields of /proc/<pid>/stat from the state on; empty where there is no such file, None without the process."""
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return []
