@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import obs_sync
-from modelarts.container import Storage
+from modelarts.__main__ import _parser
+from modelarts.container import Container, Storage
 from modelarts.definition import Changes, load_job
 from modelarts.dryrun import FRESH, SAME, DryRun, Options, ask_to_stop, dry_runs, find_dry_run
 from src.errors import ConfigError, DataError, JobError
@@ -117,6 +118,18 @@ DOCUMENTED = {
     *("RANK_TABLE_FILE", "RANK_ID", "RANK_SIZE", "ASCEND_DEVICE_ID", "DEVICE_ID", "JOB_ID", "HCCL_CONNECT_TIMEOUT"),
     *("ASCEND_PROCESS_LOG_PATH", "MA_INPUTS", "MA_OUTPUTS"),
 }
+
+
+def test_channels_are_numbered_and_outputs_carried_every_30_seconds(make_job: MakeJob, tmp_path: Path) -> None:
+    inputs = {"data_url": {"url": "obs://b/coco/"}, "maskpath_train": {"url": "obs://b/masks/"}}
+    container = Container(tmp_path, "id")
+    found = container.folders(load_job(str(make_job(inputs=inputs))))
+    assert [str(folder.relative_to(container.mount)) for _, folder in found] == [
+        "inputs/data_url_0",
+        "inputs/maskpath_train_1",
+        "outputs/train_url_0",
+    ]
+    assert Options(Storage("local", "")).sync_period_s == _parser().parse_args(["dry-run", "infer"]).sync_every == 30
 
 
 def test_our_own_environment_reader_understands_the_container(bench: Bench) -> None:
