@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelarts.environment import locate
-from modelarts.results import results_folder
+from modelarts.results import FinishedBefore, results_folder
 from modelarts.staging import under
 from src.actions import declaration_of
 from src.infer.folders import file_digest, run_digest
@@ -43,8 +43,12 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filena
     share = Share(place.rank, place.rank_size)
     parent = Path(config.output_img_path_relative)
     root = under(config.output_path_root_obs, "output_img") if config.is_model_arts else ""
-    with results_folder(parent, root, digest_of(config, checkpoint, folder), share) as (output_dir, results, outbox):
-        summary = infer_folder(network, folder, filenames, output_dir, action, facts, share=share, outbox=outbox)
+    try:
+        with results_folder(parent, root, digest_of(config, checkpoint, folder), share) as (output, results, outbox):
+            summary = infer_folder(network, folder, filenames, output, action, facts, share=share, outbox=outbox)
+    except FinishedBefore as finished:
+        logger.info("nothing left to do: the first card has finished %s", finished)
+        return {}
     logger.info(
         "%d pictures, %d unreadable; %d persons: %s occurred in %d, not in %d, undecided %d; results in %s",
         *(summary[key] for key in ("pictures", "unreadable", "persons")),

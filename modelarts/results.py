@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 DELIVER_EVERY_S = 30.0
 LOOK_EVERY_S = 10.0
+STARTS_APART_S = 600.0  # at most, between the cards of one job
 #: Unfinished runs are looked for among so many of the newest folders.
 FOLDERS_LOOKED_AT = 20
 
@@ -41,12 +43,17 @@ _COLLECTED = ".collected"
 _PIECE_BYTES = 1 << 20
 
 
+class FinishedBefore(Exception):
+    """The first card found every result of an interrupted run there, and finished the run before this card came."""
+
+
 @contextmanager
 def results_folder(parent: Path, root: str, digest: str, share: Share) -> Iterator[tuple[Path, str, Outbox]]:
     """The local output folder, where its content belongs, and the outbox that brings it there.
 
     `root` is the OBS folder (or mounted folder) that results belong under, empty when `parent` is their place. The
-    first process takes the newest unfinished folder of this digest, or a new one; the others wait for the same.
+    first process takes the newest unfinished folder of this digest, or a new one; the others wait for the same, or
+    raise FinishedBefore.
     """
     folder = _open_folder(parent, root, digest, share)
     try:
@@ -74,11 +81,26 @@ def _open_folder(parent: Path, root: str, digest: str, share: Share) -> OutputFo
         if folder is not None:
             return folder
         if time.monotonic() > given_up:
+            if finished := _just_finished(root or str(parent), digest, share.patience_s + STARTS_APART_S):
+                raise FinishedBefore(finished)
             raise IncompleteError(
                 f"{root or parent}: the first card has made no output folder within {share.patience_s:.0f} s; "
                 "see its log (all cards must see the same output folder)"
             )
         time.sleep(LOOK_EVERY_S if root else 1.0)
+
+
+def _just_finished(place: str, digest: str, within_s: float) -> str:
+    """The newest folder of this digest whose run began so lately and is finished; empty when there is none."""
+    fs = _filesystem(place)
+    for name in sorted(_names_in(place), reverse=True)[:FOLDERS_LOOKED_AT]:
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+            run = json.loads(fs.cat_file(under(place, f"{name}/{RUN_FILE}")))
+            summary = json.loads(fs.cat_file(under(place, f"{name}/{SUMMARY_FILE}")))
+            age = datetime.now().astimezone() - datetime.fromisoformat(summary["started"])
+            if run["digest"] == digest and age.total_seconds() < within_s:
+                return under(place, name)
+    return ""
 
 
 def _recall(parent: Path, root: str, digest: str) -> None:

@@ -67,7 +67,17 @@ def infer_folder(
         return counts
     with times("gather"):
         own = Lines([output_dir / share.journal]).only(mine)
-        everything = gather(filenames, lambda: own.before(outbox.collect()), share, outbox.look_every_s)
+
+        def collect() -> Lines:
+            lines = own.before(outbox.collect())
+            if any(name not in lines for name in filenames):
+                return lines  # it is too early to look into each
+            return lines.only([name for name in filenames if fits(name, lines[name])])
+
+        def fits(name: str, line: Line) -> bool:
+            return line["status"] != "ok" or _holds(line, folder / name, rendered[name])
+
+        everything = gather(filenames, collect, share, outbox.look_every_s)
     lines = _put_in_order(output_dir, everything, filenames)
     summary = {
         "action": action.name,

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ import cv2
 import numpy as np
 import pytest
 
-from modelarts.results import ObsOutbox
+import obs_sync
+from modelarts.results import FinishedBefore, ObsOutbox, results_folder
 from src.actions import find_action
 from src.errors import IncompleteError, OutputError
 from src.infer.folders import find_unfinished, new_output_folder, run_digest
@@ -238,6 +241,43 @@ def test_a_card_that_never_delivers_is_named_and_nothing_is_lost(pictures: Path,
     network = FakeNetwork()
     assert infer_folder(network, pictures, names, folder, ACTION, {})["pictures"] == 41
     assert sum(map(len, network.log)) == 20
+
+
+def test_another_cards_old_line_of_a_changed_picture_is_not_taken(pictures: Path, tmp_path: Path) -> None:
+    names = sorted(path.name for path in pictures.iterdir())
+    folder = new_output_folder(tmp_path / "out", "digest").path
+    first, second = Share(0, 2, patience_s=60), Share(1, 2)
+    infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, share=second)
+    changed = second.of(names)[3]
+    cv2.imwrite(str(pictures / "new.jpg"), np.full((300, 200, 3), 128, np.uint8))
+    (pictures / "new.jpg").replace(pictures / changed)
+    with ThreadPoolExecutor(1) as pool:
+        whole = pool.submit(infer_folder, FakeNetwork(), pictures, names, folder, ACTION, {}, share=first)
+        with pytest.raises(FutureTimeout):
+            whole.result(3)
+        infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, share=second)
+        whole.result(60)
+    lines = {line["file"]: line for line in check_complete(folder, pictures)}
+    assert lines[changed]["bytes"] == (pictures / changed).stat().st_size
+
+
+@pytest.mark.parametrize("root", ["", "obs://bucket/job/output_img"])
+def test_a_card_that_comes_when_all_is_done_ends_well(
+    pictures: Path, tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelarts.results.LOOK_EVERY_S", 0.1)
+    obs_sync.configure(storage_mode="local", obs_local_root=str(tmp_path / "bucket"))
+    names = sorted(path.name for path in pictures.iterdir())
+    with results_folder(tmp_path / "a", root, "digest", Share()) as (folder, place, outbox):
+        infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, outbox=outbox)
+    parent, late = tmp_path / ("b" if root else "a"), Share(1, 2, patience_s=0.3)
+    with pytest.raises(FinishedBefore, match=place), results_folder(parent, root, "digest", late):
+        pass
+    with pytest.raises(IncompleteError), results_folder(parent, root, "another", late):
+        pass
+    monkeypatch.setattr("modelarts.results.STARTS_APART_S", -10.0)  # as if it had been long ago
+    with pytest.raises(IncompleteError), results_folder(parent, root, "digest", late):
+        pass
 
 
 @pytest.mark.parametrize(
