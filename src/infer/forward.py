@@ -56,11 +56,12 @@ class PoseNetwork:
         """Graphs compiled so far: one for each input shape, or a single one when the graph takes all shapes."""
         return min(len(self._shapes), 1) if self.dynamic else len(self._shapes)
 
-    def fit(self, width_px: int, height_px: int) -> Fit:
-        """How a picture of this size is laid into the network's input."""
+    def fit(self, width_px: int, height_px: int, scale: float = 1.0) -> Fit:
+        """How a picture of this size is laid into the network's input, which is `scale` times the usual `insize`."""
+        insize = round(self.insize * scale)
         if self.dynamic:
-            return tight_fit(width_px, height_px, self.insize, self._multiple)
-        return canonical_fit(width_px, height_px, self.insize, self._multiple, self.aspects)
+            return tight_fit(width_px, height_px, insize, self._multiple)
+        return canonical_fit(width_px, height_px, insize, self._multiple, self.aspects)
 
     def forward(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Maps]:
         """At most `batch_size` fitted pictures of one shape (H, W, 3), uint8 BGR, to their maps."""

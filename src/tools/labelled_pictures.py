@@ -83,6 +83,7 @@ def _infer(folder: Path, output: Path, arguments: argparse.Namespace, hyperparam
         insize=config.infer_insize,
         device_target=config.device_target,
         input_shapes=config.input_shapes,
+        aspects=config.bucket_aspects,
         decode_settings=DecodeSettings(peak_threshold=config.peak_threshold),
     )
     if output.exists():

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.infer.forward import Maps, PoseNetwork
-from src.infer.shapes import canonical_fit, fit_picture, tight_fit
-from src.net.formats import INPUT_FORMATS
+from src.infer.shapes import fit_picture
 from src.pose.grid import Fit, cell_to_input, input_to_cell
 from src.pose.skeleton import BACKGROUND_CHANNEL, LIMBS, MIRROR
 
@@ -25,7 +24,7 @@ def averaged_maps(
     They lie on the grid of the largest scale, whose fit is returned.
     """
     height, width = picture.shape[:2]
-    fits = [_fit(network, width, height, scale) for scale in scales]
+    fits = [network.fit(width, height, scale) for scale in scales]
     target = max(fits, key=lambda fit: fit.scaled_width)
     views = [(fit_picture(picture, fit), fit, False) for fit in fits]
     if flip:
@@ -45,11 +44,6 @@ def mirror_pafs(pafs: NDArray[np.float32]) -> NDArray[np.float32]:
     """PAFs (38, h, w) of a mirror image: left limbs become right ones, x components change sign; columns stay."""
     fields = pafs.reshape(len(LIMBS), 2, *pafs.shape[1:])[_MIRRORED_LIMBS]
     return (fields * np.array([-1, 1], np.float32)[:, None, None]).reshape(pafs.shape)
-
-
-def _fit(network: PoseNetwork, width: int, height: int, scale: float) -> Fit:
-    choose = tight_fit if network.dynamic else canonical_fit
-    return choose(width, height, round(network.insize * scale), INPUT_FORMATS[network.name].multiple)
 
 
 def _moved(maps: Maps, source: Fit, target: Fit, mirrored: bool) -> Maps:

@@ -20,6 +20,7 @@ import src.pose.persons
 from src.data.synthetic import draw_dataset
 from src.infer.forward import Maps
 from src.infer.shapes import tight_fit
+from src.pose.grid import Fit
 from src.pose.encode import encode_pafs
 from src.pose.grid import cell_to_input
 from src.pose.skeleton import MIRROR, JointType
@@ -181,7 +182,8 @@ def test_mirrored_fields_are_the_fields_of_mirrored_persons() -> None:
 class DotNetwork:
     """Sees one thing: how green each cell is, and calls it a right eye."""
 
-    name, insize, dynamic = "mobilenet_v2", 256, True
+    def fit(self, width_px: int, height_px: int, scale: float = 1.0) -> Fit:
+        return tight_fit(width_px, height_px, round(256 * scale), 16)
 
     def forward(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Maps]:
         maps = []
