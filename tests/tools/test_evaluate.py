@@ -20,9 +20,8 @@ import src.pose.persons
 from src.data.synthetic import draw_dataset
 from src.infer.forward import Maps
 from src.infer.shapes import tight_fit
-from src.pose.grid import Fit
 from src.pose.encode import encode_pafs
-from src.pose.grid import cell_to_input
+from src.pose.grid import Fit, cell_to_input
 from src.pose.skeleton import MIRROR, JointType
 from src.tools.evaluate import CURVE_FILE, PREDICTIONS_FILE, SCORES_FILE, main
 from src.tools.keypoint_scores import FIGURES, score_results
