@@ -149,10 +149,11 @@ def show(turns: dict[str, list[Turn]]) -> None:
         step_s = statistics.median(turn.step_s for turn in each)
         print(f"{how:<18} {loop[how]:7.2f}s {step_s:6.3f}s   {' '.join(f'{turn.loop_s:.2f}' for turn in each)}")
     for what, stall in stalls.items():
+        ratio = f"1/{stall[AT_ONCE] / stall[BACKGROUND]:.0f}" if stall[BACKGROUND] > 0 else "none in the background"
+        share = 100 * stall[BACKGROUND] / SAVE_EVERY_S
         print(
-            f"{what:<22} {stall[BACKGROUND]:.2f} s in the background, {stall[AT_ONCE]:.2f} s at once: "
-            f"1/{stall[AT_ONCE] / max(stall[BACKGROUND], 1e-3):.0f}; "
-            f"{100 * stall[BACKGROUND] / SAVE_EVERY_S:.2f} % of training with one checkpoint in {SAVE_EVERY_S:.0f} s"
+            f"{what:<21} {stall[BACKGROUND]:.2f} s in the background, {stall[AT_ONCE]:.2f} s at once: {ratio}; "
+            f"{share:.2f} % of training with one checkpoint in {SAVE_EVERY_S:.0f} s"
         )
 
 

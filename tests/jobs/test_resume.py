@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import threading
+import time
 from pathlib import Path
 
 import mindspore as ms
@@ -12,6 +16,7 @@ import numpy as np
 import pytest
 
 import obs_sync
+from modelarts import training
 from obs_sync import uploader as uploader_module
 from src.net.weights import read_checkpoint
 from src.train.manifest import manifest_name
@@ -179,3 +184,28 @@ def test_a_full_disk_and_a_store_that_never_comes_back_are_told_and_the_next_sta
     written = {path.name for path in (bucket / "out/ckpt_0").glob("openpose*")}
     assert written == {file for step in (2, 3) for file in (name(1, step), manifest_name(name(1, step)))}
     assert "nothing left to train" in caplog.text
+
+
+def test_a_signal_leaves_in_its_time_and_what_did_not_arrive_goes_with_the_next_start(
+    train: Job, bucket: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_after_an_epoch() -> None:
+        while sum(record.getMessage().startswith("epoch ") for record in list(caplog.records)) < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def never(source: str, target: str, **_: object) -> object:
+        raise obs_sync.Transient("the store does not answer", url=target, operation="upload")
+
+    monkeypatch.setattr(training, "DRAIN_WHEN_STOPPED_S", 1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(uploader_module, "copy", never)
+        threading.Thread(target=stop_after_an_epoch, daemon=True).start()
+        assert train("--max_epoch_train=500", "--ckpt_epoch_interval=0") == 143
+    saved = re.search(r"stopped by a signal after epoch (\d+), step (\d+), which is saved", caplog.text)
+    assert saved is not None
+    file_name = name(int(saved[1]), int(saved[2]))
+    assert re.search(rf"not published: .*{file_name}.*still at", caplog.text)
+    assert train("--max_epoch_train=1") == 0
+    assert f"{(int(saved[1]) - 1) * 3 + int(saved[2])} of 3 steps are done" in caplog.text
+    assert (bucket / "out" / "ckpt_0" / manifest_name(file_name)).is_file()

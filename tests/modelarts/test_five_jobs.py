@@ -100,12 +100,9 @@ def test_infer_judges_the_pictures_of_its_action(desk: Desk, trained: Path) -> N
 
 @pytest.mark.slow
 def test_continue_np4_starts_from_the_trained_weights(desk: Desk, trained: Path) -> None:
-    """On two cards, which a laptop has memory for."""
     folder = f"obs://{trained.parent.relative_to(desk.folder / 'obs').as_posix()}"
     values = [f"pretrained_model_folder_path_obs={folder}", f"pretrained_model_filename={trained.name}"]
-    log = desk.dry_run(
-        "continue_np4", *SMALL_TRAINING, *values, "batch_size=1", "max_epoch_train_NP=1", options=("--cards", "2")
-    )
-    assert log.count("pretrained") >= 2
-    assert desk.checkpoints("continue_np4", 0)
-    assert desk.checkpoints("continue_np4", 1)
+    log = desk.dry_run("continue_np4", *SMALL_TRAINING, *values, "batch_size=1", "max_epoch_train_NP=1")
+    assert "parameters loaded" in log
+    for rank in range(4):
+        assert desk.checkpoints("continue_np4", rank), f"rank {rank} saved nothing"

@@ -244,3 +244,11 @@ def test_a_run_or_a_checkpoint_may_be_named(store: Path) -> None:
     ):
         found = Publisher(own, Path("local"), 0, PUBLISH_ALL, sources_of(resume, own)).candidates()
         assert [candidate.manifest.step for candidate in found] == wanted
+
+
+def test_more_cards_than_before_start_from_rank_0s_file() -> None:
+    made = publisher()
+    save(made, CheckpointName(0, 1, 1))
+    made.drain(10)
+    (candidate,) = Shelf(URL, 3, 4).candidates(Path("local"))
+    assert candidate.fetch().read_bytes().startswith(b"openpose-train-rank0-1_1.ckpt")
