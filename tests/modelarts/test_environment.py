@@ -185,7 +185,7 @@ def test_the_training_job_takes_its_folders_from_either_place(
     variables: dict[str, str], argv: list[str], expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else checkpoints of a job whose output is "obtained from: environment variable" would stay in the container."""
-    from modelarts import job
+    from modelarts import job, training
 
     seen: list[Config] = []
 
@@ -193,7 +193,7 @@ def test_the_training_job_takes_its_folders_from_either_place(
         seen.append(config)
         raise ConfigError("far enough")
 
-    monkeypatch.setattr(job, "stage_training", stop_there)
+    monkeypatch.setattr(training, "stage_training", stop_there)
     for name in ("data_url", "train_url"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
