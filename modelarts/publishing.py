@@ -158,8 +158,8 @@ class Publisher:
     def _published(self, file_name: str) -> None:
         """In the uploading thread, once checkpoint and manifest are verified in the store."""
         self._no_longer_waiting(file_name)
-        for local in (self._local / file_name, self._local / manifest_name(file_name)):
-            local.unlink(missing_ok=True)
+        for local in (manifest_name(file_name), file_name):  # a manifest says that its checkpoint is there
+            (self._local / local).unlink(missing_ok=True)
         logger.info("published %s", self._shelf.place(file_name))
         try:
             self._compare_and_retire(file_name)
@@ -201,8 +201,9 @@ class Publisher:
         for file_name in whole:
             logger.info("publishing %s, left by an earlier start", file_name)
             self._send(file_name)
-        if whole:
-            self._uploader.drain(SETTLE_S)
+        end = time.monotonic() + SETTLE_S
+        while self._uploader.drain(1.0) and not self._uploader.failures and time.monotonic() < end:
+            pass  # they count for going on; but where the store fails, the other ranks must not wait for it
         for stray in self._local.glob("openpose-train-rank*.ckpt"):
             if stray.name not in whole:
                 stray.unlink(missing_ok=True)

@@ -99,7 +99,8 @@ class Watch:
     def failed(self, error: BaseException) -> None:
         """This rank ends with an error, and the others will name it; or it was told to stop, as all ranks agreed."""
         state = STOPPED if isinstance(error, StoppedError) else FAILED
-        self._said = replace(self._said, state=state, reason=str(error) or type(error).__name__)
+        reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
+        self._said = replace(self._said, state=state, reason=reason)
         self._beat()
 
     def _watch(self) -> None:

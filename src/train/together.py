@@ -7,7 +7,8 @@ import logging
 import mindspore as ms
 from mindspore import Tensor, communication, nn, ops
 
-from src.errors import ConfigError
+from src.errors import ConfigError, PeerError
+from src.net.weights import first_line
 from src.train.inputs import Card
 
 logger = logging.getLogger(__name__)
@@ -38,10 +39,11 @@ class Together:
 def join_cards(card: Card, device: str) -> Together:
     """Start communication when there are several cards (HCCL on Ascend, MindSpore's own on CPU), data parallel.
 
-    Raises ConfigError when the ranks that came together are not those the environment announced.
+    Raises PeerError when they do not come together in MindSpore's time, ConfigError when those that did are not those
+    the environment announced.
     """
     if card.rank_size > 1:
-        communication.init("mccl" if device == "CPU" else "hccl")
+        _meet(device)
         found = communication.get_rank(), communication.get_group_size()
         if found != (card.rank, card.rank_size):
             raise ConfigError(
@@ -55,7 +57,14 @@ def join_cards(card: Card, device: str) -> Together:
 
 def serve_as_scheduler(device: str) -> None:
     """Be the process through which the ranks find each other; ends when they have left. It drives no card."""
-    communication.init("mccl" if device == "CPU" else "hccl")
+    _meet(device)
+
+
+def _meet(device: str) -> None:
+    try:
+        communication.init("mccl" if device == "CPU" else "hccl")
+    except RuntimeError as error:
+        raise PeerError(f"the cards have not come together: {first_line(error)}") from None
 
 
 class _Sum(nn.Cell):

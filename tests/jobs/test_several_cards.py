@@ -307,12 +307,13 @@ def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
         ranks = start(run, 2, Path(f"kill{kill}"))
         started.append(ranks)
         victim, when = rng.choice([0, 1]), KILL_AT[kill % len(KILL_AT)]
-        if wait_to_kill(ranks, victim, when, rng):
-            killed.append(when)
-            ranks.processes[victim].kill()
+        early = wait_to_kill(ranks, victim, when, rng)
+        ranks.processes[victim].kill()
         codes = ranks.ended(within_s=60)
         ranks.end()
         assert None not in codes, ranks.log(1 - victim)[-2000:]
+        assert early or codes == [0, 0], ranks.log(0)[-2000:]
+        killed += [when] * early
         _check_resumed(ranks.log(0), whole, done, per_epoch, again)
         whole = max([whole, *moments_of(out, Path("work/checkpoints"))])
         done = max(done, last_step(ranks.log(0), per_epoch))

@@ -104,21 +104,32 @@ def test_a_damaged_file_of_rank_0_is_of_no_use_to_the_others(store: Path) -> Non
         candidate.fetch()
 
 
-def test_the_manifest_comes_after_the_checkpoint(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = []
-    copy = uploader_module.copy
+def test_the_manifest_comes_after_the_checkpoint_and_goes_before_it(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whenever a kill comes, a manifest has its checkpoint: in the store and on the local disk."""
+    sent, gone = [], []
+    copy, unlink = uploader_module.copy, Path.unlink
 
     def noting(source: str, target: str, **options: object) -> object:
         done = copy(source, target, **options)
         sent.append(target.rpartition("/")[2])
         return done
 
+    def noting_unlink(path: Path, **options: bool) -> None:
+        if path.name.startswith("openpose") and path.exists():
+            gone.append((path.parts[0], path.name))
+        unlink(path, **options)
+
     monkeypatch.setattr(uploader_module, "copy", noting)
+    monkeypatch.setattr(Path, "unlink", noting_unlink)
     made = publisher()
     for step in (1, 2):
         save(made, CheckpointName(0, 1, step))
     made.drain(10)
-    assert sent == [f"{CheckpointName(0, 1, step)}{end}" for step in (1, 2) for end in ("", ".manifest.json")]
+    files = [str(CheckpointName(0, 1, step)) for step in (1, 2)]
+    assert sent == [name for file in files for name in (file, manifest_name(file))]
+    assert [name for place, name in gone if place == "local"] == [n for f in files for n in (manifest_name(f), f)]
 
 
 @pytest.mark.parametrize(("keep", "left"), [(1, 2), (3, 3), (0, 6)])
@@ -185,6 +196,9 @@ def test_what_an_earlier_start_wrote_is_published_by_the_next(store: Path, monke
     half = local / str(CheckpointName(0, 1, 2))  # killed between the checkpoint and its manifest
     half.write_bytes(b"half")
     (local / f".{half.stem}.77.part.ckpt").write_bytes(b"less than half")
+    with monkeypatch.context() as patch:
+        patch.setattr(uploader_module, "copy", never)
+        publisher().close()  # does not wait for a store that fails: the other ranks would wait too
     publisher().drain(10)
     assert names(store) == both(CheckpointName(0, 1, 1))
     assert not list(local.glob("*openpose*"))
