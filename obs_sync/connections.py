@@ -134,6 +134,14 @@ class Pool:
                 return
         self.discard(connection)
 
+    def forget_idle(self) -> None:
+        """Close all idle connections: where one has turned out dead, something between has often dropped them all."""
+        with self._lock:
+            idle = [connection for waiting in self._idle.values() for connection in waiting]
+            self._idle.clear()
+        for connection in idle:
+            self.discard(connection)
+
     @staticmethod
     def discard(connection: Connection) -> None:
         """Close a connection whose state is not known."""

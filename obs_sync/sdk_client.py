@@ -189,6 +189,7 @@ class Gate:
         except ObsSyncError:
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
+            self._pool.forget_idle()
             raise _transport_error(error, who.hide_in(_reason(error)), url, operation) from None
         finally:
             if connection is not None:

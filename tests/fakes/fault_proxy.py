@@ -89,6 +89,7 @@ class FaultProxy:
         self.upstream_port, self.port = upstream_port, 0
         self.rules: list[Rule] = []
         self.log: list[str] = []
+        self._upstreams: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -102,6 +103,11 @@ class FaultProxy:
         """Let everything pass and forget what was seen."""
         self.rules.clear()
         self.log.clear()
+
+    def drop_upstreams(self) -> None:
+        """Close all connections to the store and none to the clients, as a gateway between may do with idle ones."""
+        for upstream in list(self._upstreams):
+            self._loop.call_soon_threadsafe(upstream.close)
 
     def __enter__(self) -> FaultProxy:
         self._thread.start()
@@ -136,6 +142,7 @@ class FaultProxy:
                     continue
                 if upstream is None:
                     upstream = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+                    self._upstreams.add(upstream[1])
                 await _forward(rule, line, headers, reader, upstream[1])
                 await _answer(rule, line, upstream[0], writer)
         except _Break as end:
@@ -147,6 +154,7 @@ class FaultProxy:
             pass
         finally:
             if upstream is not None:
+                self._upstreams.discard(upstream[1])
                 upstream[1].close()
             writer.close()
 

@@ -261,6 +261,20 @@ obs_sync.copy(sys.argv[1], sys.argv[2], filesystem=fs)
 """
 
 
+def test_idle_connections_that_all_died_cost_one_try(store: ObjectStore, base: str) -> None:
+    with FaultProxy(store.port) as proxy:
+        fs = obs_sync.filesystem("obs", **options(store, proxy.port, max_attempts=2))
+        content = bytes(2000)
+        fs.pipe_file(f"{base}/x", content)
+        proxy.add("slow", "^GET .*/x$", times=None, arg=5000)  # 0.4 s, so all are open at once
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(fs.cat_file, [f"{base}/x"] * 8)) == {content}
+        proxy.drop_upstreams()
+        proxy.clear()
+        assert fs.cat_file(f"{base}/x") == content
+        assert len(proxy.log) == 2
+
+
 def noted_in(folder: Path) -> int:
     """How many ranges the notes of an unfinished download in this folder name."""
     return sum(len(notes.read_text().splitlines()) for notes in folder.glob(".obs_sync-*.notes.part"))
