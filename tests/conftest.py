@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must be set before its first import
+
+
+@pytest.fixture(autouse=True)
+def no_log_handlers_left() -> Iterator[None]:
+    """A command line that a test calls sets up logging to the test's own stderr, which is closed afterwards."""
+    yield
+    logger = logging.getLogger()
+    for handler in [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]:
+        logger.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
