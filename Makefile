@@ -29,8 +29,8 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.jobs
 demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 minutes)
 	@$(RUN) -m modelarts.demo
 
-test: setup-dev  ## all tests
-	$(RUN) -m pytest --durations=15
+test: setup-dev  ## all tests, two files at a time
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
 lint: setup-dev  ## style and types
 	$(RUN) -m ruff check .
