@@ -4,7 +4,9 @@
 
 Loose pictures, the same pictures packed, one big object, and a second start that finds everything there. All take turns
 in one run on one Ceph object gateway (loopback, in memory); medians, and ratios to boto3 in this run. The job's times
-include what the others do not do: reading the annotations, indexing, choosing the annotated pictures, comparing.
+include what the others do not do: reading the annotations, indexing, choosing the annotated pictures, comparing, and
+waiting until all is on the disk (fsync). The big object is therefore fetched into memory ("one object"), and once more
+onto the disk until it is there, for all of them ("one to disk").
 """
 
 from __future__ import annotations
@@ -27,7 +29,18 @@ from modelarts.staging import stage_training
 from src.data.synthetic import PERSON_CATEGORY
 from src.model_utils.config import build_config
 from src.tools.pack_dataset import main as pack
-from tests.bench.transfer import AK, BUCKET, LARGE_TURNS, SK, THREADS, Boto3, Rclone, timed
+from tests.bench.transfer import (
+    AK,
+    BUCKET,
+    LARGE_TURNS,
+    SK,
+    THREADS,
+    Boto3,
+    Rclone,
+    memory_folder,
+    timed,
+    until_on_disk,
+)
 from tests.fakes.object_store import has_ceph, running_store
 
 PICTURES, PICTURE_BYTES = 2000, 100_000
@@ -101,17 +114,20 @@ def measure(work: Path, port: int, repeat: int) -> dict[tuple[str, str], list[fl
         ("job", lambda folder: obs_sync.copy(f"obs://{BUCKET}/large/", folder)),
         *((client.name, functools.partial(client.down, "large")) for client in others),
     ]
-    for turn in range(LARGE_TURNS * repeat):
-        for name, fetch in large[turn % len(large) :] + large[: turn % len(large)]:  # nobody is always first
-            note("one object", name, fetch, str(work / "one"))
-            shutil.rmtree(work / "one")
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=memory_folder()) as memory:
+        for turn in range(LARGE_TURNS * repeat):
+            for name, fetch in large[turn % len(large) :] + large[: turn % len(large)]:  # nobody is always first
+                note("one object", name, fetch, f"{memory}/one")
+                shutil.rmtree(f"{memory}/one")
+                note("one to disk", name, until_on_disk, fetch, str(work / "one"))
+                shutil.rmtree(work / "one")
     return times
 
 
 def show(times: dict[tuple[str, str], list[float]]) -> None:
     """Medians, rates and ratios."""
     data = PICTURES * PICTURE_BYTES / 1e6
-    amounts = {"loose": data, "packed": data, "one object": LARGE_BYTES / 1e6}
+    amounts = {"loose": data, "packed": data, "one object": LARGE_BYTES / 1e6, "one to disk": LARGE_BYTES / 1e6}
     middle = {key: statistics.median(runs) for key, runs in times.items()}
     print(f"{'task':<13} {'client':<8} {'median':>8} {'MB/s':>7} {'objects/s':>10} {'to boto3':>9}   all runs")
     for (task, client), seconds in middle.items():

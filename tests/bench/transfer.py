@@ -4,12 +4,16 @@
 
 All speak to the same Ceph object gateway (loopback, in memory, AWS V2 or V4 signatures, path style) in turns within one
 run. Ratios are to boto3 in the same turn (their median), as other load on the machine changes from turn to turn. CPU is
-what the client used, in per cent of one core; the store uses the other.
+what the client used, in per cent of one core; the store uses the other. A download with obs_sync ends when the bytes
+are on the disk (fsync), with the others when the system has them. So the big file is fetched twice: into memory, where
+that makes no difference ("large down"), and onto the disk until it is there, for all of them ("large to disk").
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
 import importlib.util
 import os
 import resource
@@ -233,17 +237,35 @@ def same_folders(first: str, second: str) -> bool:
     )
 
 
-def transfer(kind: str, clients: list[Any], source: str, work: Path, turn: int, results: Results) -> None:
-    """Each client uploads the folder and downloads what it has uploaded."""
+def until_on_disk(fetch: Callable[[str], object], folder: str) -> None:
+    """Fetch into a folder, and bring its files onto the disk."""
+    fetch(folder)
+    for path in Path(folder).iterdir():
+        with path.open("rb") as handle:
+            os.fsync(handle.fileno())
+
+
+def memory_folder() -> str | None:
+    """Where a temporary folder lies in memory; None where there is no such place with room for the big file."""
+    found = Path("/dev/shm")
+    return str(found) if found.is_dir() and shutil.disk_usage(found).free > 2 * LARGE_BYTES else None
+
+
+def transfer(kind: str, clients: list[Any], source: str, folders: dict[str, Path], turn: int, results: Results) -> None:
+    """Each client uploads the folder and downloads what it has uploaded; `folders` are the targets by task."""
     for client in clients[turn % len(clients) :] + clients[: turn % len(clients)]:  # nobody is always first
-        prefix, target = f"{kind}-{client.name}-{turn}", str(work / f"{kind}-{client.name}")
+        prefix = f"{kind}-{client.name}-{turn}"
         print(f"{kind}, turn {turn + 1}: {client.name}", flush=True)
         results.setdefault((f"{kind} up", client.name), []).append(timed(client.up, source, prefix))
-        os.sync()
-        results.setdefault((f"{kind} down", client.name), []).append(timed(client.down, prefix, target))
-        if not same_folders(source, target):
-            raise SystemExit(f"{client.name}: the {kind} files differ after the round trip")
-        shutil.rmtree(target)
+        fetch = functools.partial(client.down, prefix)
+        for task, folder in folders.items():
+            target = str(folder / prefix)
+            os.sync()  # nobody pays for what the one before left to be written
+            work = functools.partial(until_on_disk, fetch) if task.endswith("to disk") else fetch
+            results.setdefault((task, client.name), []).append(timed(work, target))
+            if not same_folders(source, target):
+                raise SystemExit(f"{client.name}: the {kind} files differ after the round trip")
+            shutil.rmtree(target)
         clients[0].fs.rm(f"{BUCKET}/{prefix}", recursive=True)
         os.sync()
 
@@ -272,7 +294,7 @@ def make_files(folder: Path, count: int, size: int) -> str:
 def show(results: Results) -> None:
     """Medians, rates, CPU and ratios to boto3."""
     units = {"small": (FILES, "files/s"), "large": (LARGE_BYTES / 1e6, "MB/s"), "list": (KEYS, "keys/s")}
-    print(f"\n{'task':<11} {'client':<9} {'median':>9} {'rate':>16} {'CPU':>6} {'to boto3':>9}   all runs")
+    print(f"\n{'task':<13} {'client':<9} {'median':>9} {'rate':>16} {'CPU':>6} {'to boto3':>9}   all runs")
     for (task, client), runs in results.items():
         seconds = statistics.median(run[0] for run in runs)
         cpu = statistics.median(run[1] / run[0] for run in runs)
@@ -281,7 +303,7 @@ def show(results: Results) -> None:
         ratio = f"{statistics.median(b[0] / run[0] for b, run in zip(base, runs)):.2f}x" if base else "-"
         times = " ".join(f"{run[0]:.2f}" for run in runs)
         rate = f"{amount / seconds:,.0f} {unit}"
-        print(f"{task:<11} {client:<9} {seconds:>8.2f}s {rate:>16} {cpu:>6.0%} {ratio:>9}   {times}")
+        print(f"{task:<13} {client:<9} {seconds:>8.2f}s {rate:>16} {cpu:>6.0%} {ratio:>9}   {times}")
 
 
 def run(store: ObjectStore, repeat: int, only: set[str]) -> Results:
@@ -292,16 +314,20 @@ def run(store: ObjectStore, repeat: int, only: set[str]) -> Results:
             print(f"{kind.name} is not measured: {kind.missing()}")
     clients[0].fs.mkdir(BUCKET)
     results: Results = {}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        work = Path(folder)
+    with contextlib.ExitStack() as stack:
+        work, memory = (
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=place)))
+            for place in (None, memory_folder())
+        )
         if "small" in only:
             source = make_files(work / "small", FILES, FILE_BYTES)
             for turn in range(repeat):
-                transfer("small", clients, source, work, turn, results)
+                transfer("small", clients, source, {"small down": work}, turn, results)
         if "large" in only:
             source = make_files(work / "large", 1, LARGE_BYTES)
             for turn in range(LARGE_TURNS * repeat):
-                transfer("large", clients, source, work, turn, results)
+                targets = {"large down": memory, "large to disk": work}
+                transfer("large", clients, source, targets, turn, results)
     if "list" in only:
         with ThreadPoolExecutor(THREADS) as pool:
             names = (f"{BUCKET}/keys/{number // 1000:02d}/{number:06d}.jpg" for number in range(KEYS))

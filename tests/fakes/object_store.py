@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 DOMAIN = "obs.localhost"
+START_TRIES = 3
 PROGRAMS = ("radosgw", "ceph-mon", "ceph-osd", "radosgw-admin", "monmaptool", "rados")
 
 
@@ -70,12 +72,14 @@ def has_ceph() -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody uses now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports of 127.0.0.1 that nobody uses now, below those that the system gives to connections on the way out."""
+    found: set[int] = set()
+    while len(found) < count:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = random.randrange(20_000, 32_000)
+            probe.bind(("127.0.0.1", port))
+            found.add(port)
+    return list(found)
 
 
 @contextlib.contextmanager
@@ -96,11 +100,15 @@ def running_store() -> Iterator[ObjectStore | None]:
 
 @contextlib.contextmanager
 def _rgw() -> Iterator[ObjectStore]:
-    store_port, monitor, gateway_port = free_ports(3)
-    folder = tempfile.mkdtemp(prefix="rgw-")
-    command = ["bash", str(HERE / "rgw.sh"), "start", folder, str(store_port), str(monitor), str(os.getpid())]
-    started = subprocess.run(command, capture_output=True, text=True)
-    if started.returncode:
+    for _ in range(START_TRIES):  # another process may take a port meanwhile
+        store_port, monitor, gateway_port = free_ports(3)
+        folder = tempfile.mkdtemp(prefix="rgw-")
+        command = ["bash", str(HERE / "rgw.sh"), "start", folder, str(store_port), str(monitor), str(os.getpid())]
+        started = subprocess.run(command, capture_output=True, text=True)
+        if started.returncode == 0:
+            break
+        subprocess.run(["bash", str(HERE / "rgw.sh"), "stop", folder], check=False)
+    else:
         raise RuntimeError(f"Ceph does not start: {started.stderr[-2000:]}")
     command = [sys.executable, "-m", "tests.fakes.gateway", "--port", str(gateway_port), "--upstream", str(store_port)]
     gateway = subprocess.Popen(command, cwd=HERE.parents[1])

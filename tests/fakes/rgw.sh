@@ -18,7 +18,7 @@ mkdir -p "$folder"/{run,mon,osd,log}
 cat >"$CEPH_CONF" <<CONF
 [global]
 fsid = $cluster
-mon host = [v2:127.0.0.1:$monitor,v1:127.0.0.1:$((monitor + 1))]
+mon host = [v2:127.0.0.1:$monitor]
 public addr = 127.0.0.1
 cluster addr = 127.0.0.1
 auth cluster required = none
@@ -55,7 +55,7 @@ rgw gc processor period = 2
 rgw override bucket index max shards = 1
 CONF
 
-monmaptool --create --clobber --fsid "$cluster" --addv a "[v2:127.0.0.1:$monitor,v1:127.0.0.1:$((monitor + 1))]" "$folder/monmap"
+monmaptool --create --clobber --fsid "$cluster" --addv a "[v2:127.0.0.1:$monitor]" "$folder/monmap"
 ceph-mon --mkfs -i a --monmap "$folder/monmap"
 ceph-mon -i a
 ceph osd new "$disk"
