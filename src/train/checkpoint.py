@@ -45,8 +45,9 @@ def take_snapshot(cell: nn.Cell, meta: Mapping[str, Any]) -> Snapshot:
 
 def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, Any]) -> Manifest:
     """Write the checkpoint file and return its manifest; OutputError when that is impossible."""
+    # tensors over the arrays' own memory: a Parameter would copy them twice
     write_checkpoint(
-        [Parameter(ms.Tensor(array), name=name) for name, array in snapshot.arrays.items()], path, snapshot.meta
+        {name: ms.Tensor.from_numpy(array) for name, array in snapshot.arrays.items()}, path, snapshot.meta
     )
     return Manifest(
         rank=rank,
@@ -65,13 +66,18 @@ def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, id
 
 
 def write_checkpoint(source: nn.Cell | Iterable[Parameter], path: Path, meta: Mapping[str, Any]) -> None:
-    """Save parameters with `meta` (JSON values): written beside, flushed to disk, then renamed into place.
+    """Save parameters with `meta`; see `write_tensors`."""
+    parameters = source.get_parameters() if isinstance(source, nn.Cell) else source
+    write_tensors({parameter.name: parameter for parameter in parameters}, path, meta)
+
+
+def write_tensors(tensors: Mapping[str, ms.Tensor], path: Path, meta: Mapping[str, Any]) -> None:
+    """Save tensors by name with `meta` (JSON values): written beside, flushed to disk, then renamed into place.
 
     Raises OutputError when the folder cannot be written or the disk is full; an older file of the name stays whole.
     """
-    parameters = list(source.get_parameters() if isinstance(source, nn.Cell) else source)
-    record = json.dumps({**meta, "parameter_count": len(parameters)})
-    entries = [{"name": parameter.name, "data": parameter} for parameter in parameters]
+    record = json.dumps({**meta, "parameter_count": len(tensors)})
+    entries = [{"name": name, "data": tensor} for name, tensor in tensors.items()]
     aside = path.with_name(f".{path.stem}.{os.getpid()}.part.ckpt")
     options = {"crc_check": True} if "crc_check" in inspect.signature(ms.save_checkpoint).parameters else {}
     try:

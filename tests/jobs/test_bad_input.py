@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.jobs.conftest import Job
-from tests.jobs.test_training_job import errors, leave_one_picture
+from tests.jobs.test_training_job import errors, leave_pictures
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_few_missing_pictures_are_counted_and_training_goes_on(
 
 
 def test_many_missing_pictures_stop(refused: Job, bucket: Path) -> None:
-    leave_one_picture(bucket)
+    leave_pictures(bucket, 1)
     assert "5 of 6" in refused()
 
 

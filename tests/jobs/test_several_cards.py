@@ -45,7 +45,7 @@ COMMAND = [
     *("--data_url=obs://bucket/data", "--storage_mode=local", "--scratch_path=work"),
     *("--batch_size=1", f"--ckpt_interval={INTERVAL}", "--ckpt_epoch_interval=0", "--keep_checkpoint_max=0"),
 ]
-UNDISTURBED = ["--optimizer_NP=Adam", f"--max_epoch_train_NP={10 + 6 * KILLS}", "--log_interval=1"]
+UNDISTURBED = ["--optimizer_NP=Adam", f"--max_epoch_train_NP={8 + 3 * KILLS}", "--log_interval=1"]
 
 
 @pytest.fixture(scope="module")
