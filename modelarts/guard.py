@@ -29,11 +29,12 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def start_guard(
-    folder: Path, rank: int, ranks: Sequence[int], started: float, meet_s: float
+    folder: Path, rank: int, ranks: Sequence[int], rank_size: int, started: float, meet_s: float
 ) -> subprocess.Popen[bytes]:
     """Guard this process from now on, by what `Peers` makes of these facts; end the guard with `kill`."""
     numbers = ",".join(map(str, ranks))
-    facts = [str(os.getpid()), str(folder.absolute()), str(rank), numbers, repr(started), str(meet_s)]
+    facts = [str(os.getpid()), str(folder.absolute()), str(rank), numbers, str(rank_size)]
+    facts += [repr(started), str(meet_s)]
     return subprocess.Popen([sys.executable, "-m", "modelarts.guard", *facts], cwd=ROOT, stdin=subprocess.DEVNULL)
 
 
@@ -57,13 +58,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("rank", type=int)
     parser.add_argument("ranks", type=lambda text: [int(rank) for rank in text.split(",")])
+    parser.add_argument("rank_size", type=int)
     parser.add_argument("started", type=float)
     parser.add_argument("meet_s", type=float)
     given = parser.parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     set_up_logging(str(given.rank))
-    guard(given.pid, Peers(given.folder, given.rank, given.ranks, given.started, given.meet_s))
+    peers = Peers(given.folder, given.rank, given.ranks, given.rank_size, given.started, given.meet_s)
+    guard(given.pid, peers)
 
 
 if __name__ == "__main__":

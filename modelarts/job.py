@@ -73,7 +73,7 @@ def _train(config: Config) -> None:
         return
     first = place.rank - place.local_rank
     ranks = range(first, first + place.rank_size // place.nodes)
-    with Watch(place.scratch / "ranks", place.rank, ranks, config.hang_timeout) as watch:
+    with Watch(place.scratch / "ranks", place.rank, ranks, place.rank_size, config.hang_timeout) as watch:
         missing = train_and_publish(config, place, watch)
     if missing:
         raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")

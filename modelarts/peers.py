@@ -16,6 +16,8 @@ from src.train.phases import JOINING, STEPPING, WAITING
 
 RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
 SILENT_S = 15.0  # a process that trains but cannot say so for so long is as good as dead
+#: What may hold up a rank that is in a step, where there are other nodes.
+ELSEWHERE = " (or it waits for a rank of another node that died or hangs: the logs of that node say so)"
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,19 @@ def read(folder: Path, rank: int) -> Said | None:
 
 
 class Peers:
-    """Judges the ranks of this node from one rank's point of view.
+    """Judges the ranks of this node, `ranks` of `rank_size` in all, from one rank's point of view.
 
     Words from before `started` count only when their process lives, or was seen alive: others may be of an earlier
     start of the job. A rank that has not been heard of is missed once this one has waited for the others `meet_s` long.
     """
 
-    def __init__(self, folder: Path, rank: int, ranks: Sequence[int], started: float, meet_s: float) -> None:
+    def __init__(
+        self, folder: Path, rank: int, ranks: Sequence[int], rank_size: int, started: float, meet_s: float
+    ) -> None:
         self._folder = folder
         self._rank = rank
         self._ranks = ranks
+        self._more_elsewhere = rank_size > len(ranks)
         self._started = started
         self._meet_s = meet_s
         self._seen: set[int] = set()
@@ -85,7 +90,7 @@ class Peers:
             problem = self._problem(words, now) if rank != self._rank else ""
             if problem:
                 return f"rank {rank} {problem}"
-        return _hanging(said, now) or self._missed(said, now)
+        return self._hanging(said, now) or self._missed(said, now)
 
     def is_ending(self) -> bool:
         """Whether the rank itself has said that it ends."""
@@ -119,15 +124,16 @@ class Peers:
             return ""
         return f"rank {missed[0]} has not come within {self._meet_s:.0f} s: it ended at its start, or was never started"
 
-
-def _hanging(said: dict[int, Said], now: float) -> str:
-    """The rank that moved longest ago, once its patience is over; first among them one that waits for data."""
-    slow = [(w.phase != WAITING, w.moved, rank) for rank, w in said.items() if w.state == RUNNING and w.patience_s]
-    overdue = [rank for _, moved, rank in slow if now - moved > said[rank].patience_s]
-    if not overdue:
-        return ""
-    culprit = min(slow)[2]
-    return f"rank {culprit} hangs: nothing for {said[culprit].patience_s:.0f} s after {said[culprit].doing}"
+    def _hanging(self, said: dict[int, Said], now: float) -> str:
+        """The rank that moved longest ago, once its patience is over; first among them one that waits for data."""
+        slow = [(w.phase != WAITING, w.moved, rank) for rank, w in said.items() if w.state == RUNNING and w.patience_s]
+        overdue = [rank for _, moved, rank in slow if now - moved > said[rank].patience_s]
+        if not overdue:
+            return ""
+        culprit = min(slow)[2]
+        words = said[culprit]
+        hint = ELSEWHERE if self._more_elsewhere and words.phase != WAITING else ""
+        return f"rank {culprit} hangs: nothing for {words.patience_s:.0f} s after {words.doing}{hint}"
 
 
 def is_running(pid: int, born: str) -> bool:

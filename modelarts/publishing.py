@@ -22,6 +22,7 @@ from modelarts.staging import ensure_local_bucket
 from src.errors import CheckpointError, ConfigError, JobError, OutputError
 from src.train.exchange import Candidate
 from src.train.manifest import MANIFEST_ENDING, CheckpointName, Manifest, divergence, manifest_name, retired
+from src.train.record import record_name
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ class Publisher:
     def start(self, settings: Mapping[str, Any]) -> None:
         """Write settings.json beside the checkpoints to come, so that a place that cannot be written is found out now.
 
-        Then publish what an earlier start in this container had written but not published.
+        Then fetch the loss record, which goes on where an earlier start left it, and publish what an earlier start in
+        this container had written but not published.
         """
         ensure_local_bucket(self._shelf.folder)
         local = self._local / "settings.json"
@@ -68,6 +70,7 @@ class Publisher:
         except OSError as error:
             raise OutputError(f"{self._local}: checkpoints cannot be written there: {error.strerror}") from None
         obs_sync.copy(str(local), self._shelf.place(local.name))
+        self._bring_back(record_name(self._shelf.rank))
         self._publish_leftovers()
 
     def candidates(self) -> Sequence[Candidate]:
@@ -191,6 +194,12 @@ class Publisher:
         copy.unlink(missing_ok=True)
         with self._lock:
             self._small.discard(path.name)
+
+    def _bring_back(self, name: str) -> None:
+        """Fetch a small file that is published already, unless this container has it, which then is the newer one."""
+        local, published = self._local / name, self._shelf.place(name)
+        if not local.exists() and obs_sync.exists(published):
+            obs_sync.copy(published, str(local))
 
     def _publish_leftovers(self) -> None:
         """A checkpoint whose manifest is on the local disk is whole: an earlier start was stopped before it arrived."""

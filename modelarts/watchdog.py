@@ -34,20 +34,22 @@ Drain = Callable[[float], Sequence[str]]
 class Watch:
     """As a context around a rank's work: tells the node's other ranks how it goes, and ends the process when one fails.
 
-    `ranks` are those of this node. `alive(phase, global_step)` is called by the work at every step. A rank that has
-    made its first step and then none for `hang_timeout_s` (or ten times its slowest step) hangs; one that has not come
-    when this rank has waited for the others so long is missed. On a single card it does nothing.
+    `ranks` are those of this node, of `rank_size` in all. `alive(phase, global_step)` is called by the work at every
+    step. A rank that has made its first step and then none for `hang_timeout_s` (or ten times its slowest step) hangs;
+    one that has not come when this rank has waited for the others so long is missed. A rank of another node that died
+    shows as a hang here. On a single card it does nothing.
     """
 
-    def __init__(self, folder: Path, rank: int, ranks: Sequence[int], hang_timeout_s: float) -> None:
+    def __init__(self, folder: Path, rank: int, ranks: Sequence[int], rank_size: int, hang_timeout_s: float) -> None:
         self._folder = folder
         self._rank = rank
         self._ranks = ranks
+        self._rank_size = rank_size
         self._hang_timeout_s = self._meet_s = hang_timeout_s
         self._drain: Drain = lambda _seconds: ()
         self._started = time.time()
         self._said = Said(os.getpid(), peers.birth_of(os.getpid()), moved=self._started)
-        self._peers = Peers(folder, rank, ranks, self._started, self._meet_s)
+        self._peers = Peers(folder, rank, ranks, rank_size, self._started, self._meet_s)
         self._slowest_s = 0.0
         self._stepped = self._started
         self._steps_made = 0
@@ -57,10 +59,11 @@ class Watch:
         self._guard: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Watch:
-        if len(self._ranks) > 1:
+        if self._rank_size > 1:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._beat()
-            self._guard = start_guard(self._folder, self._rank, self._ranks, self._started, self._meet_s)
+            facts = (self._folder, self._rank, self._ranks, self._rank_size, self._started, self._meet_s)
+            self._guard = start_guard(*facts)
             self._thread.start()
         return self
 
@@ -120,7 +123,7 @@ class Watch:
         os._exit(PeerError.exit_code)
 
     def _beat(self) -> None:
-        if len(self._ranks) < 2:
+        if self._rank_size < 2:
             return
         try:
             with self._writing:

@@ -1,9 +1,10 @@
-"""The loss record: one JSON line a step, and a small plot of it."""
+"""The loss record: one JSON line a step, a small plot of it, and the same as TensorBoard scalars."""
 
 from __future__ import annotations
 
 import json
 import logging
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,23 +13,32 @@ logger = logging.getLogger(__name__)
 
 PLOT_FILE = "loss.png"
 PLOT_POINTS = 2000
+SCALARS_FILE = "events.out.tfevents.rank0"
+SCALARS_POINTS = 10_000
+SCALARS = ("loss", "lr", "data_wait_share", "step_s")
+
+
+def record_name(rank: int) -> str:
+    """The file name of a rank's loss record."""
+    return f"loss-rank{rank}.jsonl"
 
 
 class LossRecord:
     """Appends to `<folder>/loss-rank<rank>.jsonl`; lines from `first_step` on, of an interrupted run, are cut off.
 
-    A line: {"global_step", "epoch", "step", "loss", "lr", "data_wait_s", "data_wait_share", "step_s"}.
+    A line: {"time" (seconds since 1970), "global_step", "epoch", "step", "loss", "lr", "data_wait_s",
+    "data_wait_share", "step_s"}.
     """
 
     def __init__(self, folder: Path, rank: int, first_step: int) -> None:
-        self.path = folder / f"loss-rank{rank}.jsonl"
+        self.path = folder / record_name(rank)
         folder.mkdir(parents=True, exist_ok=True)
         kept = [line for line in read_record(self.path) if line["global_step"] <= first_step]
         self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         self._file = self.path.open("a", encoding="utf-8")
 
     def add(self, **line: Any) -> None:
-        self._file.write(json.dumps(line) + "\n")
+        self._file.write(json.dumps({"time": round(time.time(), 3), **line}) + "\n")
 
     def flush(self) -> Path:
         """Put all lines into the file and return its path."""
@@ -77,4 +87,30 @@ def plot_record(path: Path) -> Path | None:
     )
     target = path.with_name(PLOT_FILE)
     figure.savefig(target, dpi=100)
+    return target
+
+
+def write_scalars(path: Path, total_steps: int) -> Path | None:
+    """Write the record beside itself as scalars for TensorBoard; None where tensorboardX is missing.
+
+    Of a run of `total_steps`, evenly chosen steps; the file of a longer record begins with that of a shorter one, so a
+    TensorBoard that looks on while it grows is not confused.
+    """
+    try:
+        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.record_writer import RecordWriter
+    except ImportError:
+        logger.warning("no scalars for TensorBoard are written: tensorboardX is not installed here")
+        return None
+    every = max(1, total_steps // SCALARS_POINTS)
+    lines = [line for line in read_record(path) if line["global_step"] % every == 0]
+    target = path.with_name(SCALARS_FILE)
+    writer = RecordWriter(str(target))
+    writer.write(Event(wall_time=lines[0].get("time", 0.0) if lines else 0.0, file_version="brain.Event:2").SerializeToString())
+    for line in lines:
+        event = Event(wall_time=line.get("time", 0.0), step=line["global_step"])
+        for name in SCALARS:
+            event.summary.value.add(tag=name, simple_value=line[name])
+        writer.write(event.SerializeToString())
+    writer.close()
     return target

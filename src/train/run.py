@@ -32,7 +32,7 @@ from src.train.inputs import Card, TrainingInputs
 from src.train.manifest import CheckpointName, Moment
 from src.train.phases import JOINING, TRAINING, WAITING
 from src.train.recipe import Recipe, choose_recipe
-from src.train.record import LossRecord, plot_record
+from src.train.record import LossRecord, plot_record, write_scalars
 from src.train.resume import resume_training
 from src.train.schedule import rate_at
 from src.train.startup import Startup, resident_bytes
@@ -254,6 +254,7 @@ def _save(run: Run, record: LossRecord, epoch: int, step_in_epoch: int, global_s
     run.exchange.publish_file(record.flush())
     if card.rank == 0:
         run.exchange.publish_made(partial(plot_record, record.path))
+        run.exchange.publish_made(partial(write_scalars, record.path, run.recipe.total_steps))
 
 
 def _batches(run: Run, loader: Any, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:

@@ -20,8 +20,10 @@ from modelarts import training
 from obs_sync import uploader as uploader_module
 from src.net.weights import read_checkpoint
 from src.train.manifest import manifest_name
+from src.train.record import SCALARS_FILE
 from tests.jobs.conftest import TWO_EPOCHS, Job
 from tests.jobs.test_training_job import errors
+from tests.train.test_record import scalars
 
 EVERY_STEP = "--ckpt_interval=1"
 
@@ -86,7 +88,7 @@ def test_more_epochs_simply_continue_and_the_loss_record_has_every_step_once(
     train: Job, bucket: Path, straight: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert train("--max_epoch_train=1", "--resume=never") == 0
-    assert train("--max_epoch_train=2") == 0
+    assert train("--max_epoch_train=2", "--scratch_path=fresh_container") == 0
     assert "3 of 6 steps are done" in caplog.text
     assert same(state(bucket / "out", 2, 3), state(straight, 2, 3))
     lines = [json.loads(line) for line in (bucket / "out/ckpt_0/loss-rank0.jsonl").read_text().splitlines()]
@@ -94,6 +96,7 @@ def test_more_epochs_simply_continue_and_the_loss_record_has_every_step_once(
     assert [(line["epoch"], line["step"]) for line in lines] == [(e, s) for e in (1, 2) for s in (1, 2, 3)]
     assert all(line["loss"] > 0 and line["step_s"] > 0 and line["lr"] > 0 for line in lines)
     assert (bucket / "out/ckpt_0/loss.png").read_bytes().startswith(b"\x89PNG")
+    assert [step for step, _ in scalars(bucket / "out/ckpt_0" / SCALARS_FILE)] == [1, 2, 3, 4, 5, 6]
     caplog.clear()
     assert train("--max_epoch_train=2") == 0
     assert "nothing left to train" in caplog.text

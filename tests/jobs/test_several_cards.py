@@ -103,14 +103,17 @@ class Ranks:
             process.wait()
 
 
-def start(arguments: list[str], ranks: int, folder: Path) -> Ranks:
-    """Start the ranks without anything that watches over them."""
+def start(arguments: list[str], ranks: int, folder: Path, nodes: int = 1) -> Ranks:
+    """Start the ranks without anything that watches over them; on several nodes none sees another's scratch folder."""
     folder.mkdir(parents=True, exist_ok=True)
     processes = {}
     for rank, variables in cluster_variables(ranks):
+        node = (rank or 0) * nodes // ranks
+        own = [f"--scratch_path=node{node}"] if nodes > 1 else []
+        variables.update({"MA_NUM_HOSTS": str(nodes), "VC_TASK_INDEX": str(node)})
         with (folder / f"rank_{rank}.log").open("wb") as log:
             processes[rank] = subprocess.Popen(
-                arguments, env={**os.environ, **variables}, stdout=log, stderr=subprocess.STDOUT
+                [*arguments, *own], env={**os.environ, **variables}, stdout=log, stderr=subprocess.STDOUT
             )
     return Ranks(processes, folder)
 
@@ -244,6 +247,16 @@ def test_a_dead_rank_ends_the_others_with_its_name(root: Path, bucket: Path, sta
     ranks.processes[1].kill()
     assert ranks.ended(within_s=60) == [4, -signal.SIGKILL]
     assert "rank 1 died" in ranks.log(0).strip().splitlines()[-1]
+
+
+def test_a_dead_rank_ends_those_of_other_nodes(root: Path, bucket: Path, started: list[Ranks]) -> None:
+    run = command(root, "obs://bucket/out", "--max_epoch_train_NP=500", "--hang_timeout=10")
+    ranks = start(run, 2, Path("logs"), nodes=2)
+    started.append(ranks)
+    ranks.wait_for(0, r"epoch [2-9]\d*/500 step")
+    ranks.processes[1].kill()
+    assert ranks.ended(within_s=60)[0] in (4, -signal.SIGKILL)
+    assert re.search("because rank 0 hangs.*a rank of another node", ranks.log(0).strip().splitlines()[-1])
 
 
 def test_a_hung_rank_ends_all_with_its_name(root: Path, bucket: Path, started: list[Ranks]) -> None:

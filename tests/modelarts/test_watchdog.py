@@ -23,7 +23,7 @@ from modelarts.logs import set_up_logging
 from modelarts.watchdog import Watch
 rank, what, held = int(sys.argv[1]), sys.argv[2], float(sys.argv[4])
 set_up_logging(str(rank))
-with Watch(Path(sys.argv[3]), rank, range(2), {MEET_S}) as watch:
+with Watch(Path(sys.argv[3]), rank, range(2), 2, {MEET_S}) as watch:
     watch.alive("staging", 0)
     print("ready", flush=True)
     if what == "fail":
@@ -52,14 +52,17 @@ def dead() -> int:
     return process.pid
 
 
-def trouble(folder: Path, living: int, *others: Said | None, own: Said | None = None, started: float = 0.0) -> str:
+def trouble(
+    folder: Path, living: int, *others: Said | None, own: Said | None = None, started: float = 0.0, rank_size: int = 0
+) -> str:
     """What rank 0, which lives, thinks of ranks 1, 2, …"""
     now = time.time()
     own = own or Said(living, "", phase=TRAINING, moved=now)
     for rank, said in enumerate((own, *others)):
         if said is not None:
             peers.write(folder, rank, replace(said, at=said.at or now))
-    return Peers(folder, 0, range(len(others) + 1), started, MEET_S).trouble()
+    ranks = range(len(others) + 1)
+    return Peers(folder, 0, ranks, rank_size or len(ranks), started, MEET_S).trouble()
 
 
 def test_all_is_well(tmp_path: Path, living: int, dead: int) -> None:
@@ -89,6 +92,14 @@ def test_the_rank_that_holds_up_the_others_is_named(tmp_path: Path, living: int)
     assert trouble(tmp_path, living, replace(ready, patience_s=0)) == ""  # compiling
     mute = replace(ready, moved=now, at=now - 16)
     assert "rank 1 has not shown life for 15 s" in trouble(tmp_path, living, mute)
+
+
+def test_what_hangs_may_wait_for_another_node(tmp_path: Path, living: int) -> None:
+    stuck = Said(living, "", phase=TRAINING, global_step=7, moved=time.time() - 11, patience_s=10)
+    assert "another node" not in trouble(tmp_path, living, stuck)
+    assert "rank 1 hangs" in trouble(tmp_path, living, stuck, rank_size=4)
+    assert "another node" in trouble(tmp_path, living, stuck, rank_size=4)
+    assert "another node" not in trouble(tmp_path, living, replace(stuck, phase=WAITING), rank_size=4)
 
 
 def test_words_of_an_earlier_start_do_not_count(tmp_path: Path, living: int, dead: int) -> None:
