@@ -46,9 +46,7 @@ def take_snapshot(cell: nn.Cell, meta: Mapping[str, Any]) -> Snapshot:
 def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, Any]) -> Manifest:
     """Write the checkpoint file and return its manifest; OutputError when that is impossible."""
     # tensors over the arrays' own memory: a Parameter would copy them twice
-    write_tensors(
-        {name: ms.Tensor.from_numpy(array) for name, array in snapshot.arrays.items()}, path, snapshot.meta
-    )
+    write_tensors({name: ms.Tensor.from_numpy(array) for name, array in snapshot.arrays.items()}, path, snapshot.meta)
     return Manifest(
         rank=rank,
         rank_size=rank_size,

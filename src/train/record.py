@@ -106,7 +106,7 @@ def write_scalars(path: Path, total_steps: int) -> Path | None:
     lines = [line for line in read_record(path) if line["global_step"] % every == 0]
     target = path.with_name(SCALARS_FILE)
     writer = RecordWriter(str(target))
-    writer.write(Event(wall_time=lines[0].get("time", 0.0) if lines else 0.0, file_version="brain.Event:2").SerializeToString())
+    writer.write(Event(file_version="brain.Event:2").SerializeToString())
     for line in lines:
         event = Event(wall_time=line.get("time", 0.0), step=line["global_step"])
         for name in SCALARS:
