@@ -2,17 +2,24 @@
 
 Pictures of 640x480 (the photographs of the shared folder where they are, else drawn ones), input 368x368, the
 reference's augmentation. All stages take turns in one run; times are processor time of one thread, medians.
+
+    python -m tests.bench.pipeline --reference models/official/cv/OpenPose
+
+lets the reference's own loader, from a checkout of mindspore-ai/models, take turns with them.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +32,21 @@ from src.data.sample import SampleMaker, SampleSettings
 from src.data.synthetic import draw_dataset
 from src.pose.encode import encode_heatmaps, encode_pafs
 
-#: The reference pipeline's time for such a sample, measured on the same kind of machine.
+#: The reference loader's time for such a sample on a machine of this kind when it was idle.
 REFERENCE_MS = 22.5
+REFERENCE = """
+import sys, time
+pictures, annotations = sys.argv[1:]
+sys.argv[1:] = []
+from src.dataset import ReadJson, txtdataset
+dataset = txtdataset(ReadJson(annotations), pictures, "no masks", 368)
+print("ready", flush=True)
+for line in sys.stdin:
+    start = time.thread_time()
+    dataset[int(line) % len(dataset)]
+    print(time.thread_time() - start, flush=True)
+"""
+REFERENCE_HERE = "reference, here"
 SIZE = (640, 480)
 
 
@@ -86,20 +106,48 @@ def stages(maker: SampleMaker, row: int, epoch: int) -> dict[str, Callable[[], A
     }
 
 
+@contextlib.contextmanager
+def reference_loader(checkout: Path, pictures: Path, annotations: Path) -> Iterator[Callable[[int], float]]:
+    """The reference's loader in a process of its own; call it with a row for the seconds that its sample takes."""
+    command = [sys.executable, "-c", REFERENCE, str(pictures), str(annotations)]
+    with subprocess.Popen(
+        command, cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if not any(line == "ready\n" for line in process.stdout):
+            sys.exit(f"{checkout}: holds no OpenPose of mindspore-ai/models that starts here")
+
+        def take(row: int) -> float:
+            print(row, file=process.stdin, flush=True)
+            return float(process.stdout.readline())  # type: ignore[union-attr]
+
+        yield take
+        process.stdin.close()
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=300)
-    rounds = parser.parse_args().samples
+    parser.add_argument("--reference", type=Path, help="folder of the reference's OpenPose, to time beside this")
+    arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        index = index_annotations(prepare(folder))
+        annotations = prepare(folder)
+        index = index_annotations(annotations)
         maker = SampleMaker(index, folder / "images", SampleSettings())
         sizes = [(folder / "images" / str(n)).stat().st_size for n in index.names]
         print(f"{len(index)} pictures of {SIZE[0]}x{SIZE[1]}, {np.mean(sizes) / 1e3:.0f} KB each, input 368x368")
         times: dict[str, list[float]] = {}
-        for number in range(rounds):
+        reference = None
+        if arguments.reference:
+            loader = reference_loader(arguments.reference.absolute(), folder / "images", annotations)
+            reference = stack.enter_context(loader)
+        for number in range(arguments.samples):
+            if reference is not None:
+                times.setdefault(REFERENCE_HERE, []).append(reference(number))
             for stage, call in stages(maker, number % len(index), number // len(index)).items():
                 start = time.thread_time()
                 call()
@@ -107,11 +155,11 @@ def main() -> None:
     middle = {stage: float(np.median(values[len(values) // 10 :])) * 1e3 for stage, values in times.items()}
     for stage, milliseconds in middle.items():
         print(f"{stage:20s} {milliseconds:7.3f} ms")
-    whole = middle["whole sample"]
-    print(
-        f"{1e3 / whole:.0f} samples/s a core: {REFERENCE_MS / whole:.1f} x the reference's {REFERENCE_MS} ms a sample,"
-    )
-    print(f"{whole / middle['plain JPEG decode']:.2f} x the time of decoding the JPEG alone")
+    whole, decode = middle["whole sample"], middle["plain JPEG decode"]
+    print(f"{1e3 / whole:.0f} samples/s a core; {whole / decode:.2f} x the time of decoding the JPEG alone")
+    if REFERENCE_HERE in middle:
+        print(f"{middle[REFERENCE_HERE] / whole:.1f} x the reference in this run")
+    print(f"{REFERENCE_MS / whole:.1f} x the {REFERENCE_MS} ms that the reference needs on an idle machine")
 
 
 if __name__ == "__main__":
