@@ -75,12 +75,14 @@ def test_the_readme_names_the_two_commands(root: Path) -> None:
 def test_the_training_recipes_run(root: Path, laptop: Path) -> None:
     recipes = [shlex.split(command) for command in commands(root) if "train_start.py" in command]
     assert [recipe[0] for recipe in recipes] == ["python", "python", "msrun", "msrun"]
-    for number, recipe in enumerate(recipes):
+    several = recipes[2:]
+    assert all({"--worker_num=2", "--local_worker_num=2"} <= set(recipe) for recipe in several)
+    four = [[argument.replace("worker_num=2", "worker_num=4") for argument in recipe] for recipe in several]
+    for number, (cards, recipe) in enumerate(zip((1, 1, 2, 2, 4, 4), (*recipes, *four))):
         at = recipe.index("train_start.py")
         train_url = f"--train_url=obs://bucket/output/recipe{number}"
         whole = [*recipe[:at], str(root / "train_start.py"), *recipe[at + 1 :], *SMALL_TRAINING, train_url]
         shown = run(whole, laptop, root)
-        cards = 1 if recipe[0] == "python" else 2
         for rank in range(cards):
             folder = laptop / f"obs_root/bucket/output/recipe{number}/ckpt_{rank}"
             (checkpoint,) = folder.glob("*.ckpt")
