@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-from src.actions.combination import AllOf, AtLeast, Leaf, Node, Not
+from src.actions.combination import AllOf, AtLeast, Leaf, Node, Not, Unless
 from src.actions.criteria import Criterion
 
 Threshold = Union[float, tuple[float, float]]  # one bound in the criterion's own direction, or an open range
@@ -72,6 +72,8 @@ def _node_declaration(node: Node) -> Any:
         return node.label
     if isinstance(node, Not):
         return {"not": _node_declaration(node.part)}
+    if isinstance(node, Unless):
+        return {"unless": _node_declaration(node.part)}
     parts = [_node_declaration(part) for part in node.parts]
     if isinstance(node, AtLeast):
         return {"at_least": int(node.count) if node.count == int(node.count) else node.count, "of": parts}

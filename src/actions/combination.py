@@ -1,4 +1,4 @@
-"""How the verdicts of criteria combine: all, any, not, at_least, nested, with what could not be judged left open.
+"""How the verdicts of criteria combine, nested: all, any, not, unless, at_least; what cannot be judged is left open.
 
 Every node answers with a pair (certain, possible): whether it holds whatever the criteria that could not be judged
 would have said, and whether it could hold. They differ exactly when the verdict is undecided. The pair is of bools for
@@ -43,6 +43,18 @@ class Not:
 
 
 @dataclass(frozen=True)
+class Unless:
+    """Holds unless its part is seen to hold: what cannot be judged is no objection."""
+
+    part: Node
+
+    def answer(self, verdicts: Verdicts) -> Answer:
+        """(certain, possible) for the given verdicts."""
+        certain, _ = self.part.answer(verdicts)
+        return certain ^ True, certain ^ True
+
+
+@dataclass(frozen=True)
 class AllOf:
     """Holds when each of its parts does."""
 
@@ -84,7 +96,7 @@ class AtLeast:
         return total >= self.count - 1e-9  # sums of decimal weights such as 0.1 + 0.2
 
 
-Node = Union[Leaf, Not, AllOf, AnyOf, AtLeast]
+Node = Union[Leaf, Not, Unless, AllOf, AnyOf, AtLeast]
 
 
 def decide(node: Node, verdicts: Mapping[str, int]) -> bool | None:
@@ -97,7 +109,7 @@ def labels_of(node: Node) -> Iterator[str]:
     """The labels of all criteria that a combination asks, repeated ones included."""
     if isinstance(node, Leaf):
         yield node.label
-    elif isinstance(node, Not):
+    elif isinstance(node, (Not, Unless)):
         yield from labels_of(node.part)
     else:
         for part in node.parts:

@@ -11,59 +11,30 @@ degrees, so a mirrored copy measures the same.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 
-from src.actions.geometry import angle_to_horizontal, angle_to_vertical, inner_angle
-from src.actions.pose import Point, Pose, midpoint
+from src.actions.geometry import angle_to_horizontal, angle_to_vertical
+from src.actions.pose import Pose
+from src.actions.readings import (
+    ELBOWS,
+    FEET,
+    HANDS,
+    KNEES,
+    SHOULDERS,
+    WAISTS,
+    Kind,
+    Reading,
+    distance,
+    height,
+    inner,
+    level,
+    waist_line,
+    width,
+)
 from src.pose.skeleton import JointType
 
 J = JointType
-
-#: Two joints nearer than this many torsos give no direction: an angle between them would be noise.
-SHORTEST_LINE_IN_TORSOS = 0.15
-
-HANDS = (J.RightHand, J.LeftHand)
-ELBOWS = (J.RightElbow, J.LeftElbow)
-SHOULDERS = (J.RightShoulder, J.LeftShoulder)
-WAISTS = (J.RightWaist, J.LeftWaist)
-KNEES = (J.RightKnee, J.LeftKnee)
-FEET = (J.RightFoot, J.LeftFoot)
-
-
-class Kind(Enum):
-    """What a criterion measures."""
-
-    HEIGHT = "height"  # how far the first joint is above the second
-    DISTANCE = "distance"  # how far two joints are apart
-    TO_HORIZONTAL = "angle to the horizontal"  # 0 to 90 degrees
-    TO_VERTICAL = "angle to the vertical"  # 0 to 90 degrees
-    INNER_ANGLE = "inner angle"  # at the second of three joints, 0 to 180 degrees
-
-    @property
-    def is_length(self) -> bool:
-        """Whether it is measured in torsos; otherwise in degrees."""
-        return self in (Kind.HEIGHT, Kind.DISTANCE)
-
-    @property
-    def unit(self) -> str:
-        """The unit of thresholds and measured values."""
-        return "torso" if self.is_length else "deg"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One look at the joints of one pair or side.
-
-    `value`: pixels for heights and distances, degrees for angles; None when a joint is missing or the direction is
-    undefined. `joints`: the joints looked at, in the order of the sentence that explains them.
-    """
-
-    value: float | None
-    joints: tuple[JointType, ...]
-
 
 Measure = Callable[[Pose], list[Reading]]
 
@@ -93,67 +64,72 @@ class Criterion:
 
 def hand_over_shoulder(pose: Pose) -> list[Reading]:
     """A hand is higher than the shoulder of its side."""
-    return [_height(pose, hand, shoulder) for hand, shoulder in zip(HANDS, SHOULDERS)]
+    return [height(pose, hand, shoulder) for hand, shoulder in zip(HANDS, SHOULDERS)]
 
 
 def hand_over_neck(pose: Pose) -> list[Reading]:
     """A hand is higher than the neck."""
-    return [_height(pose, hand, J.Neck) for hand in HANDS]
+    return [height(pose, hand, J.Neck) for hand in HANDS]
 
 
 def foot_over_knee(pose: Pose) -> list[Reading]:
     """A foot is higher than a knee, of either leg."""
-    return [_height(pose, foot, knee) for foot in FEET for knee in KNEES]
+    return [height(pose, foot, knee) for foot in FEET for knee in KNEES]
+
+
+def foot_over_other_knee(pose: Pose) -> list[Reading]:
+    """A foot is higher than the knee of the other leg."""
+    return [height(pose, foot, knee) for foot, knee in zip(FEET, reversed(KNEES))]
 
 
 def foot_over_hand(pose: Pose) -> list[Reading]:
     """A foot is higher than a hand, of either side."""
-    return [_height(pose, foot, hand) for foot in FEET for hand in HANDS]
+    return [height(pose, foot, hand) for foot in FEET for hand in HANDS]
 
 
 def waist_over_hand(pose: Pose) -> list[Reading]:
     """The waist is higher than a hand, of either side."""
-    return [_height(pose, waist, hand) for waist in WAISTS for hand in HANDS]
+    return [height(pose, waist, hand) for waist in WAISTS for hand in HANDS]
 
 
 def waist_over_elbow(pose: Pose) -> list[Reading]:
     """The waist is higher than an elbow, of either side."""
-    return [_height(pose, waist, elbow) for waist in WAISTS for elbow in ELBOWS]
+    return [height(pose, waist, elbow) for waist in WAISTS for elbow in ELBOWS]
 
 
 def elbow_over_shoulder(pose: Pose) -> list[Reading]:
     """An elbow is higher than the shoulder of its side."""
-    return [_height(pose, elbow, shoulder) for elbow, shoulder in zip(ELBOWS, SHOULDERS)]
+    return [height(pose, elbow, shoulder) for elbow, shoulder in zip(ELBOWS, SHOULDERS)]
 
 
 def hand_over_waist(pose: Pose) -> list[Reading]:
     """A hand is higher than the waist, of either side."""
-    return [_height(pose, hand, waist) for hand in HANDS for waist in WAISTS]
+    return [height(pose, hand, waist) for hand in HANDS for waist in WAISTS]
 
 
 def hand_over_foot(pose: Pose) -> list[Reading]:
     """A hand is higher than a foot, of either side."""
-    return [_height(pose, hand, foot) for hand in HANDS for foot in FEET]
+    return [height(pose, hand, foot) for hand in HANDS for foot in FEET]
 
 
 def knee_over_waist(pose: Pose) -> list[Reading]:
     """A knee is higher than the waist, of either side; a thigh is about 0.85 torsos, so -0.5 is well raised."""
-    return [_height(pose, knee, waist) for knee in KNEES for waist in WAISTS]
+    return [height(pose, knee, waist) for knee in KNEES for waist in WAISTS]
 
 
 def waist_over_foot(pose: Pose) -> list[Reading]:
     """The waist is higher than a foot, of either side; about 1.7 torsos over a stretched leg."""
-    return [_height(pose, waist, foot) for waist in WAISTS for foot in FEET]
+    return [height(pose, waist, foot) for waist in WAISTS for foot in FEET]
 
 
 def foot_over_waist(pose: Pose) -> list[Reading]:
     """A foot is higher than the waist, of either side; within half a torso it is about as high."""
-    return [_height(pose, foot, waist) for foot in FEET for waist in WAISTS]
+    return [height(pose, foot, waist) for foot in FEET for waist in WAISTS]
 
 
 def leg_raised(pose: Pose) -> list[Reading]:
     """One leg is raised: a foot, or a knee, is higher than the other."""
-    return [_height(pose, *pair) for pair in (FEET, FEET[::-1], KNEES, KNEES[::-1])]
+    return [height(pose, *pair) for pair in (FEET, FEET[::-1], KNEES, KNEES[::-1])]
 
 
 # --- angles of a line to a fixed axis --------------------------------------------------------------------------------
@@ -161,42 +137,56 @@ def leg_raised(pose: Pose) -> list[Reading]:
 
 def body_acute_angle_betweeen_vertical_line(pose: Pose) -> list[Reading]:
     """The body's axis, from the neck to the middle of the waist, leans far from the vertical."""
-    return [_waist_line(pose, angle_to_vertical)]
+    return [waist_line(pose, J.Neck, angle_to_vertical)]
 
 
 def neck_waist_line_horizontal(pose: Pose) -> list[Reading]:
     """The line from the neck to the middle of the waist is nearly horizontal."""
-    return [_waist_line(pose, angle_to_horizontal)]
+    return [waist_line(pose, J.Neck, angle_to_horizontal)]
 
 
 def neck_nose_line_horizontal(pose: Pose) -> list[Reading]:
     """The line from the neck to the nose is nearly horizontal."""
-    return [_level(pose, J.Neck, J.Nose)]
+    return [level(pose, J.Neck, J.Nose)]
 
 
 def hand_foot_line_horizontal(pose: Pose) -> list[Reading]:
     """The line from a hand to a foot, of either side, is nearly horizontal."""
-    return [_level(pose, hand, foot) for hand in HANDS for foot in FEET]
+    return [level(pose, hand, foot) for hand in HANDS for foot in FEET]
 
 
 def elbow_knee_line_horizontal(pose: Pose) -> list[Reading]:
     """The line from an elbow to a knee, of either side, is nearly horizontal."""
-    return [_level(pose, elbow, knee) for elbow in ELBOWS for knee in KNEES]
+    return [level(pose, elbow, knee) for elbow in ELBOWS for knee in KNEES]
 
 
 def neck_foot_line_horizontal(pose: Pose) -> list[Reading]:
     """The line from the neck to a foot is nearly horizontal."""
-    return [_level(pose, J.Neck, foot) for foot in FEET]
+    return [level(pose, J.Neck, foot) for foot in FEET]
 
 
 def hand_knee_line_horizontal(pose: Pose) -> list[Reading]:
     """The line from a hand to a knee, of either side, is nearly horizontal."""
-    return [_level(pose, hand, knee) for hand in HANDS for knee in KNEES]
+    return [level(pose, hand, knee) for hand in HANDS for knee in KNEES]
 
 
 def knee_foot_line_horizontal(pose: Pose) -> list[Reading]:
     """The line from a knee to the foot of the same leg is nearly horizontal."""
-    return [_level(pose, knee, foot) for knee, foot in zip(KNEES, FEET)]
+    return [level(pose, knee, foot) for knee, foot in zip(KNEES, FEET)]
+
+
+def lower_foot_line_horizontal(pose: Pose) -> list[Reading]:
+    """The line from the lower foot to the middle of the waist is nearly horizontal: the leg does not hang or stand.
+
+    Unless both feet were found it is not known which is the lower one; feet of one height both count.
+    """
+    places = [pose.at(foot) for foot in FEET]
+    lowest = max((place[1] for place in places if place is not None), default=0.0)
+    if None in places:
+        return [Reading(None, (*FEET, *WAISTS))]
+    return [
+        waist_line(pose, foot, angle_to_horizontal) for foot, place in zip(FEET, places) if place and place[1] >= lowest
+    ]
 
 
 # --- inner angles ----------------------------------------------------------------------------------------------------
@@ -204,17 +194,17 @@ def knee_foot_line_horizontal(pose: Pose) -> list[Reading]:
 
 def hand_elbow_shoulder_inner_angle(pose: Pose) -> list[Reading]:
     """An arm is bent: the angle at the elbow between hand and shoulder is small."""
-    return [_inner(pose, *joints) for joints in zip(HANDS, ELBOWS, SHOULDERS)]
+    return [inner(pose, *joints) for joints in zip(HANDS, ELBOWS, SHOULDERS)]
 
 
 def waist_knee_foot_inner_angle(pose: Pose) -> list[Reading]:
     """A leg is bent: the angle at the knee between waist and foot is small."""
-    return [_inner(pose, *joints) for joints in zip(WAISTS, KNEES, FEET)]
+    return [inner(pose, *joints) for joints in zip(WAISTS, KNEES, FEET)]
 
 
 def neck_waist_knee_inner_angle(pose: Pose) -> list[Reading]:
     """The body is folded: the angle at the waist between neck and knee of one side is small."""
-    return [_inner(pose, J.Neck, waist, knee) for waist, knee in zip(WAISTS, KNEES)]
+    return [inner(pose, J.Neck, waist, knee) for waist, knee in zip(WAISTS, KNEES)]
 
 
 # --- distances -------------------------------------------------------------------------------------------------------
@@ -222,12 +212,26 @@ def neck_waist_knee_inner_angle(pose: Pose) -> list[Reading]:
 
 def knees(pose: Pose) -> list[Reading]:
     """The knees are far apart."""
-    return [_distance(pose, *KNEES)]
+    return [distance(pose, *KNEES)]
 
 
 def distance_between_feet(pose: Pose) -> list[Reading]:
     """The feet are far apart."""
-    return [_distance(pose, *FEET)]
+    return [distance(pose, *FEET)]
+
+
+def hands_at_foot(pose: Pose) -> list[Reading]:
+    """Both hands are at one foot: the further of the hands is near it; a hand that was not found is left out."""
+    return [_furthest_hand(pose, foot) for foot in FEET]
+
+
+# --- widths ----------------------------------------------------------------------------------------------------------
+
+
+def body_width(pose: Pose) -> list[Reading]:
+    """The body is wide: its leftmost and its rightmost joint, of those that were found, are far apart sideways."""
+    found = sorted((place[0], joint) for joint in J if (place := pose.at(joint)) is not None)
+    return [width(pose, found[0][1], found[-1][1]) if len(found) > 1 else Reading(None, tuple(J))]
 
 
 #: The word in a declaration -> the criterion. The first twenty are the handbook's (`judge_by_<word>`).
@@ -260,43 +264,15 @@ CRITERIA: Mapping[str, Criterion] = {
         Criterion(waist_over_foot, Kind.HEIGHT, ">", 1.0),
         Criterion(foot_over_waist, Kind.HEIGHT, ">", -0.5),
         Criterion(leg_raised, Kind.HEIGHT, ">", 0.5),
+        Criterion(foot_over_other_knee, Kind.HEIGHT, ">", 0.0),
+        Criterion(lower_foot_line_horizontal, Kind.TO_HORIZONTAL, "<", 45.0),
+        Criterion(hands_at_foot, Kind.DISTANCE, "<", 0.5),
+        Criterion(body_width, Kind.WIDTH, ">", 1.5),
     )
 }
 
 
-def _height(pose: Pose, upper: JointType, lower: JointType) -> Reading:
-    """y_lower - y_upper in pixels: how far the first joint is above the second."""
-    first, second = pose.at(upper), pose.at(lower)
-    return Reading(None if first is None or second is None else second[1] - first[1], (upper, lower))
-
-
-def _distance(pose: Pose, one: JointType, other: JointType) -> Reading:
-    first, second = pose.at(one), pose.at(other)
-    return Reading(None if first is None or second is None else math.dist(first, second), (one, other))
-
-
-def _level(pose: Pose, one: JointType, other: JointType) -> Reading:
-    return Reading(_line(pose, pose.at(one), pose.at(other), angle_to_horizontal), (one, other))
-
-
-def _waist_line(pose: Pose, angle: Callable[[Point, Point], float | None]) -> Reading:
-    """The angle of the line from the neck to the middle of the waist, or to the only side that was found."""
-    found = tuple(waist for waist in WAISTS if pose.at(waist) is not None)
-    middle = midpoint(pose.at(J.RightWaist), pose.at(J.LeftWaist))
-    return Reading(_line(pose, pose.at(J.Neck), middle, angle), (J.Neck, *(found or WAISTS)))
-
-
-def _line(
-    pose: Pose, first: Point | None, second: Point | None, angle: Callable[[Point, Point], float | None]
-) -> float | None:
-    if first is None or second is None:
-        return None
-    if pose.torso_px is not None and math.dist(first, second) < SHORTEST_LINE_IN_TORSOS * pose.torso_px:
-        return None
-    return angle(first, second)
-
-
-def _inner(pose: Pose, one: JointType, vertex: JointType, other: JointType) -> Reading:
-    first, middle, second = pose.at(one), pose.at(vertex), pose.at(other)
-    known = first is not None and middle is not None and second is not None
-    return Reading(inner_angle(first, middle, second) if known else None, (one, vertex, other))  # type: ignore[arg-type]
+def _furthest_hand(pose: Pose, foot: JointType) -> Reading:
+    readings = [distance(pose, hand, foot) for hand in HANDS]
+    known = [reading for reading in readings if reading.value is not None]
+    return max(known, key=lambda reading: reading.value or 0.0, default=Reading(None, (*HANDS, foot)))

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from src.actions.action import ANY_SIDE, SIDES, Action, DeclaredCriterion, Threshold
-from src.actions.combination import AllOf, AnyOf, AtLeast, Leaf, Node, Not, labels_of
-from src.actions.criteria import CRITERIA, Criterion, Kind
+from src.actions.combination import UNJUDGED, AllOf, AnyOf, AtLeast, Leaf, Node, Not, Unless, decide, labels_of
+from src.actions.criteria import CRITERIA, Criterion
+from src.actions.readings import Kind
 from src.errors import ConfigError
 from src.strict_yaml import read_section
 
@@ -22,7 +23,10 @@ DEFAULT_MIN_CONFIDENCE = 0.1
 
 ACTION_KEYS = ("display", "description", "min_confidence", "criteria", "occurs_when")
 CRITERION_KEYS = ("criterion", "threshold", "sides", "min_confidence", "weight")
-COMBINERS = {"all": "all", "and": "all", "any": "any", "or": "any", "not": "not", "at_least": "at_least"}
+COMBINERS = {
+    **{"all": "all", "and": "all", "any": "any", "or": "any"},
+    **{"not": "not", "unless": "unless", "at_least": "at_least"},
+}
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # what the console accepts as a hyperparameter's value without quotes
 METHOD_PREFIX = "judge_by_"
@@ -30,6 +34,7 @@ METHOD_PREFIX = "judge_by_"
 THRESHOLD_LIMITS: Mapping[Kind, tuple[float, float]] = {
     Kind.HEIGHT: (-10.0, 10.0),
     Kind.DISTANCE: (0.0, 10.0),
+    Kind.WIDTH: (0.0, 10.0),
     Kind.TO_HORIZONTAL: (0.0, 90.0),
     Kind.TO_VERTICAL: (0.0, 90.0),
     Kind.INNER_ANGLE: (0.0, 180.0),
@@ -88,6 +93,10 @@ def _parse_action(name: str, raw: Any, criteria: Mapping[str, Criterion]) -> Act
     unused = [label for label in declared if label not in set(labels_of(occurs_when))]
     if unused:
         raise ConfigError(f"{where}, criterion {unused[0]}: occurs_when never asks for it; name it there or remove it")
+    if decide(occurs_when, dict.fromkeys(declared, UNJUDGED)) is not None:
+        raise ConfigError(
+            f"{where}: occurs_when is settled when nothing of a person is seen; ask for what must be seen"
+        )
     return Action(
         name=name,
         display=_parse_display(raw.get("display"), where),
@@ -189,7 +198,7 @@ def _parse_node(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str)
             raise ConfigError(f"{where} asks for {raw!r}, which is not under criteria; {_nearest(raw, declared)}")
         return Leaf(raw)
     if not isinstance(raw, Mapping) or not raw:
-        raise ConfigError(f"{where}: {raw!r} is neither a criterion's label nor one of all, any, not, at_least")
+        raise ConfigError(f"{where}: {raw!r} is neither a criterion's label nor one of all, any, not, unless, at_least")
     if "at_least" in raw:
         return _parse_at_least(raw, declared, where)
     if len(raw) > 1:
@@ -199,6 +208,8 @@ def _parse_node(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str)
         raise ConfigError(f"{where}: {word!r} does not combine criteria; {_nearest(word, COMBINERS)}")
     if COMBINERS[word] == "not":
         return Not(_parse_node(body, declared, f"{where}.not"))
+    if COMBINERS[word] == "unless":
+        return Unless(_parse_node(body, declared, f"{where}.unless"))
     parts = _parse_parts(body, declared, f"{where}.{word}")
     return AllOf(parts) if COMBINERS[word] == "all" else AnyOf(parts)
 
@@ -206,9 +217,15 @@ def _parse_node(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str)
 def _parse_at_least(raw: Mapping[str, Any], declared: Mapping[str, DeclaredCriterion], where: str) -> AtLeast:
     _check_keys(raw, ("at_least", "of"), where)
     parts = _parse_parts(raw.get("of"), declared, f"{where}.at_least")
-    weights = tuple(declared[part.label].weight if isinstance(part, Leaf) else 1.0 for part in parts)
+    weights = tuple(_weight(part, declared) for part in parts)
     count = _to_number(raw["at_least"], f"{where}.at_least", (1e-6, sum(weights)), "the sum of the weights")
     return AtLeast(count, parts, weights)
+
+
+def _weight(part: Node, declared: Mapping[str, DeclaredCriterion]) -> float:
+    """A criterion's weight, also where it must not hold; 1 for what combines several."""
+    leaf = part.part if isinstance(part, (Not, Unless)) else part
+    return declared[leaf.label].weight if isinstance(leaf, Leaf) else 1.0
 
 
 def _parse_parts(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str) -> tuple[Node, ...]:

@@ -6,9 +6,10 @@ import re
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion, Threshold
 from src.actions.combination import UNJUDGED
-from src.actions.criteria import WAISTS, Criterion, Kind
+from src.actions.criteria import Criterion
 from src.actions.measuring import Measurement
 from src.actions.pose import Pose
+from src.actions.readings import WAISTS, Kind
 from src.pose.skeleton import JointType
 
 
@@ -53,6 +54,8 @@ def _measured(criterion: Criterion, found: Measurement) -> str:
         return f"{words[0]} {_length(found)} {'above' if above else 'below'} {words[1]}"
     if criterion.kind is Kind.DISTANCE:
         return f"{words[0]} and {words[1]} {_length(found)} apart"
+    if criterion.kind is Kind.WIDTH:
+        return f"{words[0]} and {words[1]} {_length(found)} apart sideways"
     degrees = f"{found.value:.0f}°"
     if criterion.kind is Kind.INNER_ANGLE:
         return f"angle at {words[1]} between {words[0]} and {words[2]} {degrees}"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, Threshold
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
-from src.actions.criteria import Criterion, Reading
+from src.actions.criteria import Criterion
 from src.actions.pose import Pose
+from src.actions.readings import Reading
 from src.pose.skeleton import JointType
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, Action, DeclaredCriterion
-from src.actions.combination import FAILS, HOLDS, UNJUDGED, AtLeast, Leaf, Node, Not
+from src.actions.combination import FAILS, HOLDS, UNJUDGED, AtLeast, Leaf, Node, Not, Unless
 from src.actions.declaration import THRESHOLD_LIMITS
 from src.actions.labelled import Picture
 from src.actions.measuring import measure
@@ -166,7 +166,7 @@ def at_least_nodes(node: Node) -> Iterator[AtLeast]:
     """All at_least nodes of a combination, outer ones first."""
     if isinstance(node, AtLeast):
         yield node
-    if isinstance(node, Not):
+    if isinstance(node, (Not, Unless)):
         yield from at_least_nodes(node.part)
     elif not isinstance(node, Leaf):
         for part in node.parts:
@@ -177,8 +177,8 @@ def with_counts(node: Node, counts: Iterator[float]) -> Node:
     """The combination with the counts of its at_least nodes replaced, in the order of `at_least_nodes`."""
     if isinstance(node, Leaf):
         return node
-    if isinstance(node, Not):
-        return Not(with_counts(node.part, counts))
+    if isinstance(node, (Not, Unless)):
+        return replace(node, part=with_counts(node.part, counts))
     if isinstance(node, AtLeast):
         count = next(counts)
         return replace(node, count=count, parts=tuple(with_counts(part, counts) for part in node.parts))

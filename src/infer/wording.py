@@ -72,6 +72,10 @@ _FORMS: tuple[tuple[str, Callable[..., str]], ...] = (
     (rf"{_JOINT} {_LENGTH} (above|below) {_JOINT}", _height),
     (rf"{_JOINT} and {_JOINT} {_LENGTH} apart", lambda a, b, c: f"{_JOINTS[a]}与{_JOINTS[b]}相距 {_length(c)}"),
     (
+        rf"{_JOINT} and {_JOINT} {_LENGTH} apart sideways",
+        lambda a, b, c: f"{_JOINTS[a]}与{_JOINTS[b]}水平相距 {_length(c)}",
+    ),
+    (
         rf"angle at {_JOINT} between {_JOINT} and {_JOINT} {SLOT}°",
         lambda at, a, b: f"{_JOINTS[at]}处、{_JOINTS[a]}与{_JOINTS[b]}之间的夹角为 {SLOT}°",
     ),

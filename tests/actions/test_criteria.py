@@ -78,6 +78,17 @@ def knee_beside_hand(degrees: float) -> Changes:
     return {J.RightHand: (-45, -90), **level(J.LeftHand, J.LeftKnee, degrees)}
 
 
+def lower_foot(degrees: float) -> Changes:
+    """One foot below the middle of the waist, `degrees` off the horizontal; the other foot drawn up."""
+    return {J.RightFoot: around(WAIST, 170, 180 - degrees), J.LeftFoot: (20, 150)}
+
+
+def hands_beside_foot(further_px: float) -> Changes:
+    """One hand on a foot, the other this far from it."""
+    x, y = UPRIGHT[J.LeftFoot]
+    return {J.LeftHand: (x, y - 5), J.RightHand: (x, y - further_px)}
+
+
 #: criterion -> (threshold, a figure in which it holds, a figure in which it does not), both close to the threshold.
 CASES: Mapping[str, tuple[float, Changes, Changes]] = {
     "hand_over_shoulder": (0.2, raised_hand(22), raised_hand(18)),
@@ -106,6 +117,10 @@ CASES: Mapping[str, tuple[float, Changes, Changes]] = {
     "waist_over_foot": (1.8, {J.LeftFoot: (20, 282)}, {J.LeftFoot: (20, 278)}),
     "foot_over_waist": (0.1, foot_at(88), foot_at(92)),
     "leg_raised": (0.5, {J.LeftFoot: (20, 218)}, {J.LeftFoot: (20, 222)}),
+    "foot_over_other_knee": (0.1, {J.LeftFoot: (20, 173)}, {J.LeftFoot: (20, 177)}),
+    "lower_foot_line_horizontal": (60, lower_foot(58), lower_foot(62)),
+    "hands_at_foot": (0.5, hands_beside_foot(48), hands_beside_foot(52)),
+    "body_width": (1.5, {J.LeftElbow: (107, 0)}, {J.LeftElbow: (103, 0)}),
 }
 
 
@@ -222,6 +237,27 @@ def test_angle_between_nearly_coincident_joints_is_not_judged() -> None:
     near = figure({J.RightHand: (-20, 183), J.LeftHand: (45, 30)}, without=[J.LeftKnee])
     found = measure(as_pose(near), CRITERIA["hand_knee_line_horizontal"], 20, ANY_SIDE)
     assert J.RightHand not in found.joints
+
+
+def test_the_lower_foot_is_not_known_from_one_foot() -> None:
+    for missing in (J.RightFoot, J.LeftFoot):
+        assert verdict("lower_foot_line_horizontal", figure(lower_foot(58), without=[missing]), 60) == UNJUDGED
+
+
+def test_feet_of_one_height_both_count_as_the_lower_one() -> None:
+    aside: Changes = {J.RightFoot: (-20, 270), J.LeftFoot: (200, 270)}
+    for keypoints in (figure(aside), mirrored(figure(aside))):
+        assert verdict("lower_foot_line_horizontal", keypoints, 45) == HOLDS
+
+
+def test_hands_at_foot_goes_by_the_further_hand_that_was_found() -> None:
+    one_there = {J.LeftHand: UPRIGHT[J.LeftFoot]}
+    assert verdict("hands_at_foot", figure(one_there), 0.5) == FAILS
+    assert verdict("hands_at_foot", figure(one_there, without=[J.RightHand]), 0.5) == HOLDS
+
+
+def test_body_width_needs_two_joints() -> None:
+    assert verdict("body_width", figure(without=[joint for joint in J if joint != J.Neck]), 0.0) == UNJUDGED
 
 
 def test_range_holds_strictly_inside() -> None:

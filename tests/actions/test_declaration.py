@@ -19,8 +19,10 @@ from src.actions import (
     judge_person,
     load_actions,
 )
-from src.actions.criteria import Criterion, Kind, Reading
+from src.actions.combination import AtLeast
+from src.actions.criteria import Criterion
 from src.actions.pose import Pose
+from src.actions.readings import Kind, Reading
 from src.errors import ConfigError
 from src.pose.skeleton import JointType
 from tests.actions.figure import figure
@@ -77,6 +79,16 @@ def test_numbers_that_yaml_leaves_as_text_are_numbers(text: str) -> None:
     assert action.criteria[0].threshold == pytest.approx(0.1)
 
 
+def test_a_criterion_counts_its_weight_also_where_it_must_not_hold() -> None:
+    declared = one(
+        {"knees": {"weight": 3}, "hand_over_neck": {"weight": 2}, "elbow_over_shoulder": None},
+        {"at_least": 5.5, "of": [{"not": "knees"}, {"unless": "hand_over_neck"}, {"any": ["elbow_over_shoulder"]}]},
+    )
+    node = load_actions(declared)["jump"].occurs_when
+    assert isinstance(node, AtLeast)
+    assert node.weights == (3, 2, 1)
+
+
 def test_declaration_of_round_trips() -> None:
     declared = load_actions(
         {
@@ -88,7 +100,13 @@ def test_declaration_of_round_trips() -> None:
                     "wide": {"criterion": "knees", "threshold": [0.5, 2], "weight": 2.5},
                     "hand_over_neck": {"sides": "each", "min_confidence": 0.3},
                 },
-                "occurs_when": {"or": [{"not": "knees"}, {"at_least": 2, "of": ["wide", {"and": ["hand_over_neck"]}]}]},
+                "occurs_when": {
+                    "or": [
+                        {"not": "knees"},
+                        {"at_least": 2, "of": ["wide", {"unless": "knees"}]},
+                        {"and": ["hand_over_neck"]},
+                    ]
+                },
             }
         }
     )
@@ -166,6 +184,13 @@ WRONG: dict[str, tuple[Any, tuple[str, ...]]] = {
         one(["knees", "hand_over_neck"], {"all": ["knees"]}),
         ("criterion hand_over_neck", "never asks"),
     ),
+    "nothing need be seen": (
+        one(["knees", "hand_over_neck"], {"all": [{"unless": "knees"}, {"unless": "hand_over_neck"}]}),
+        ("action jump", "settled when nothing of a person is seen"),
+    ),
+    "nothing could be seen": (one(["knees"], {"not": {"unless": "knees"}}), ("settled when nothing of a person is seen",)),
+    "unless of a list": (one(["knees"], {"unless": ["knees"]}), ("occurs_when.unless", "neither")),
+    "unless misspelt": (one(["knees"], {"unles": "knees"}), ("did you mean 'unless'",)),
     "at_least too many": (one(["knees"], {"at_least": 2}), ("at_least", "outside")),
     "at_least zero": (one(["knees"], {"at_least": 0}), ("at_least", "outside")),
     "at_least is text": (one(["knees"], {"at_least": "some"}), ("at_least", "not a number")),

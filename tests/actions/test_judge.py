@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from src.actions import default_actions, judge_person, load_actions
-from src.actions.combination import AllOf, AnyOf, AtLeast, Leaf, Node, Not, decide
+from src.actions.combination import AllOf, AnyOf, AtLeast, Leaf, Node, Not, Unless, decide
 from src.errors import DataError
 from src.pose.skeleton import JointType
 from tests.actions.figure import figure, mirrored, scaled
@@ -28,6 +28,7 @@ NODES: list[Node] = [
     AnyOf((AllOf((A, Not(B))), C)),
     Not(AnyOf((A, AtLeast(1, (B, Not(C)), (1, 1))))),
 ]
+OBJECTIONS: list[Node] = [Unless(A), AtLeast(2, (A, Unless(B), C), (1, 1, 1)), AllOf((A, Unless(AnyOf((B, C)))))]
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -43,11 +44,21 @@ def test_undecided_exactly_when_the_unknown_could_leave_it_open(node: Node) -> N
 def test_arrays_of_persons_get_the_same_answers() -> None:
     worlds = np.array(list(itertools.product((1, 0, -1), repeat=3)))
     columns = dict(zip("abc", worlds.T))
-    for node in NODES:
+    for node in NODES + OBJECTIONS:
         certain, possible = node.answer(columns)
         for number, world in enumerate(worlds):
             single = node.answer(dict(zip("abc", world.tolist())))
             assert (bool(certain[number]), bool(possible[number])) == tuple(map(bool, single))
+
+
+def test_unless_passes_what_cannot_be_judged() -> None:
+    assert [decide(Unless(A), {"a": verdict}) for verdict in (1, 0, -1)] == [False, True, True]
+    assert [decide(Not(A), {"a": verdict}) for verdict in (1, 0, -1)] == [False, True, None]
+    assert [decide(Not(Unless(A)), {"a": verdict}) for verdict in (1, 0, -1)] == [True, False, False]
+    objection = Unless(AllOf((A, B)))
+    assert [decide(objection, {"a": 1, "b": verdict}) for verdict in (1, 0, -1)] == [False, True, True]
+    node = AllOf((A, Unless(B)))
+    assert [decide(node, {"a": verdict, "b": -1}) for verdict in (1, 0, -1)] == [True, False, None]
 
 
 def test_weights_that_are_decimal_fractions_add_up() -> None:
@@ -101,6 +112,19 @@ TEXTS = [
         "left foot 31 px (0.31 torso) above right waist; needs between 0.5 torso below and 0.5 torso above",
     ),
     ({"knees": 0.7}, {}, (), "right knee and left knee 40 px (0.40 torso) apart; needs > 0.7 torso"),
+    (
+        {"body_width": 1.5},
+        {J.LeftHand: (150, 0)},
+        (),
+        "right elbow and left hand 195 px (1.95 torso) apart sideways; needs > 1.5 torso",
+    ),
+    (
+        {"lower_foot_line_horizontal": 45},
+        {J.RightFoot: (-100, 280)},
+        (),
+        "line from right foot to middle of the waist 61° off the horizontal; needs < 45°",
+    ),
+    ({"hands_at_foot": 0.5}, {}, (), "left hand and right foot 171 px (1.71 torso) apart; needs < 0.5 torso"),
     ({"neck_nose_line_horizontal": 30}, {}, (), "line from neck to nose 90° off the horizontal; needs < 30°"),
     (
         {"body_acute_angle_betweeen_vertical_line": 45},

@@ -44,7 +44,10 @@ ACTION: dict[str, Any] = {
         "occurs_when": {
             "any": [
                 {"all": ["hand_over_shoulder", "wide"]},
-                {"at_least": 2, "of": ["hand_over_neck", "elbow_over_shoulder", {"not": "neck_nose_line_horizontal"}]},
+                {
+                    "at_least": 2,
+                    "of": ["hand_over_neck", {"unless": "elbow_over_shoulder"}, {"not": "neck_nose_line_horizontal"}],
+                },
             ]
         },
     }
