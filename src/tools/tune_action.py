@@ -1,15 +1,12 @@
-"""Finds better thresholds for an action: `python -m src.tools.tune_action --target_action_type=climb_up --positive DIR
---negative DIR`.
+"""Finds better thresholds for an action: sweeps thresholds and required counts over labelled results.
 
-Sweeps the thresholds and the required counts over labelled results, without running the network again; says by
-cross-validation what to expect on pictures not seen; prints and plots the precision/recall curve; and writes the
-declaration with the chosen thresholds, ready to replace the one under `actions:`.
+The network is not run again. Says by cross-validation what to expect on pictures not seen; prints and plots the
+precision/recall curve; and writes the declaration with the chosen thresholds, to replace the one under `actions:`.
 """
 
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +16,8 @@ import yaml
 from src.actions import Action, declaration_of
 from src.actions.scoring import Confusion, report
 from src.actions.sweep import Setting, Table, best_curve, cross_validate, measure_all, tune
-from src.errors import DataError, JobError, OutputError
-from src.tools.labelled_pictures import add_arguments, chosen_action, collect
+from src.errors import DataError
+from src.tools.labelled_pictures import action_parser, chosen_action, collect, run_tool, written_into
 
 DECLARATION, PLOT = "actions.yaml", "precision_recall.png"
 MOST_CURVE_LINES = 20
@@ -28,40 +25,27 @@ MOST_CURVE_LINES = 20
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m src.tools.tune_action", description=__doc__)
-    add_arguments(parser)
+    parser = action_parser("tune_action", __doc__)
     parser.add_argument("--output", type=Path, default=Path("tuning"), help=f"folder for {DECLARATION} and {PLOT}")
     parser.add_argument("--folds", type=int, default=5, help="parts for cross-validation (default 5)")
     parser.add_argument("--beta", type=float, default=1.0, help="how many times as much recall weighs as precision")
-    arguments, hyperparameters = parser.parse_known_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    try:
-        print(tune_action(arguments, hyperparameters))
-    except JobError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return run_tool(tune_action, parser, argv)
 
 
-def tune_action(arguments: argparse.Namespace, hyperparameters: Sequence[str]) -> str:
+def tune_action(arguments: argparse.Namespace) -> str:
     """Tune, write declaration and plot, and return the lines to print."""
     action = chosen_action(arguments)
-    pictures, _ = collect(arguments, hyperparameters, arguments.output)
+    pictures, _ = collect(arguments)
     table = measure_all(action, pictures)
     _check_enough(table, arguments.folds, arguments.beta)
     best, tried = tune(table, arguments.beta)
     expected = cross_validate(table, arguments.folds, arguments.beta)
     curve = best_curve(table, tried)
     tuned = table.declare(best)
-    try:
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump({"actions": {tuned.name: declaration_of(tuned)}}, allow_unicode=True, sort_keys=False)
+    text = yaml.safe_dump({"actions": {tuned.name: declaration_of(tuned)}}, allow_unicode=True, sort_keys=False)
+    with written_into(arguments.output):
         (arguments.output / DECLARATION).write_text(text, encoding="utf-8")
         plot_curve(curve, table.confusion(table.declared_setting()), table.confusion(best), arguments.output / PLOT)
-    except OSError as error:
-        raise OutputError(
-            f"{arguments.output}: cannot be written ({error}); give another folder with --output"
-        ) from None
     return "\n".join(
         (
             f"declared: {_line(table.confusion(table.declared_setting()))}",

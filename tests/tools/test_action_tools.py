@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from src.actions import load_actions
+from src.errors import OutputError
 from src.pose.skeleton import JointType
 from src.tools import evaluate_action, tune_action
 from tests.actions.figure import figure
@@ -145,6 +147,27 @@ def test_places_that_are_nothing(labelled: dict[str, Path], capsys: pytest.Captu
 def test_unknown_action(labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert evaluate_action.main([*arguments(labelled), "--target_action_type=upp"]) == 2
     assert "did you mean 'up'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool", [evaluate_action, tune_action])
+def test_help_and_misspelt_arguments(tool: Any, labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        tool.main(["--help"])
+    helped = " ".join(capsys.readouterr().out.split())
+    assert "climb_over_fence (翻越护栏 climbing over a fence)" in helped
+    assert "--checkpoint_filename" in helped
+    assert tool.main(arguments(labelled, "--ouptut=elsewhere")) == 2
+    assert "did you mean --output?" in capsys.readouterr().err
+    assert not labelled["out"].exists()
+
+
+@pytest.mark.parametrize("tool", [evaluate_action, tune_action])
+def test_a_folder_that_cannot_be_written(
+    tool: Any, labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    labelled["out"].write_text("a file is in the way", encoding="utf-8")
+    assert tool.main(arguments(labelled, *(["--folds=2"] if tool is tune_action else []))) == OutputError.exit_code
+    assert "give another folder with --output" in capsys.readouterr().err
 
 
 def test_tune_writes_a_better_declaration(labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
