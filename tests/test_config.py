@@ -129,6 +129,15 @@ def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"--{name}" in shown
 
 
+def test_help_names_the_declared_actions(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("actions: {squat_down: {display: 下蹲, criteria: [knees], occurs_when: all}}", encoding="utf-8")
+    for argv, expected in ((), "climb_over_fence (翻越护栏"), ((f"--actions_file={mine}",), "squat_down (下蹲)"):
+        with pytest.raises(SystemExit):
+            parse(*argv, "--help")
+        assert expected in " ".join(capsys.readouterr().out.split())
+
+
 def test_stored_settings_build_the_same_configuration() -> None:
     config = parse("--lr=0.25", "--lr_steps=7", "--network=mobilenet_v2")
     assert build_config(config.settings()) == config

@@ -64,8 +64,8 @@ def _measured(criterion: Criterion, found: Measurement) -> str:
 
 
 def _places(joints: tuple[JointType, ...]) -> list[str]:
-    """The words of the joints; both waists together are its middle."""
-    if joints[-2:] == WAISTS:
+    """The words of the joints; both waists behind another joint are the middle between them."""
+    if len(joints) > len(WAISTS) and joints[-2:] == WAISTS:
         return [*map(joint_words, joints[:-2]), "middle of the waist"]
     return [joint_words(joint) for joint in joints]
 

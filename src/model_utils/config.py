@@ -12,11 +12,11 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from src.actions import Action, load_actions
+from src.actions import Action, hint_text, load_actions
 from src.errors import ConfigError
 from src.net.formats import INPUT_FORMATS
 from src.strict_yaml import read_documents
@@ -203,7 +203,7 @@ def parse_config(argv: Sequence[str], prog: str, examples: str = "") -> Config:
     Raises ConfigError (one line, names the key) before anything is done; `--help` prints all settings and exits.
     """
     settings, actions_section = read_settings()
-    given = _read_arguments(argv, settings, prog, examples)
+    given = _read_arguments(argv, _with_declared_actions(settings, actions_section, argv), prog, examples)
     if given.get("config_path"):
         given = {**_read_overlay(Path(given["config_path"]), settings), **given}
     return build_config(given, settings, actions_section)
@@ -307,6 +307,18 @@ def _unquoted(text: str) -> str:
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1].strip()
     return text
+
+
+def _with_declared_actions(
+    settings: Mapping[str, Setting], actions_section: Mapping[str, Any], argv: Sequence[str]
+) -> Mapping[str, Setting]:
+    """The settings for `--help`: what target_action_type may be is the declared actions, or those of actions_file."""
+    if not {"-h", "--help"} & set(argv):
+        return settings
+    files = [argument.partition("=")[2] for argument in argv if argument.startswith("--actions_file=")]
+    declared = hint_text(load_actions((files and files[-1]) or actions_section))
+    setting = settings["target_action_type"]
+    return {**settings, "target_action_type": replace(setting, help=f"{setting.help}; one of {declared}")}
 
 
 def _read_arguments(argv: Sequence[str], settings: Mapping[str, Setting], prog: str, examples: str) -> dict[str, str]:

@@ -188,7 +188,10 @@ WRONG: dict[str, tuple[Any, tuple[str, ...]]] = {
         one(["knees", "hand_over_neck"], {"all": [{"unless": "knees"}, {"unless": "hand_over_neck"}]}),
         ("action jump", "settled when nothing of a person is seen"),
     ),
-    "nothing could be seen": (one(["knees"], {"not": {"unless": "knees"}}), ("settled when nothing of a person is seen",)),
+    "nothing could be seen": (
+        one(["knees"], {"not": {"unless": "knees"}}),
+        ("settled when nothing of a person is seen",),
+    ),
     "unless of a list": (one(["knees"], {"unless": ["knees"]}), ("occurs_when.unless", "neither")),
     "unless misspelt": (one(["knees"], {"unles": "knees"}), ("did you mean 'unless'",)),
     "at_least too many": (one(["knees"], {"at_least": 2}), ("at_least", "outside")),

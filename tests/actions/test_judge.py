@@ -119,6 +119,12 @@ TEXTS = [
         "right elbow and left hand 195 px (1.95 torso) apart sideways; needs > 1.5 torso",
     ),
     (
+        {"body_width": 0.2},
+        {J.RightKnee: (0, 185), J.LeftKnee: (0, 185)},
+        tuple(j for j in J if j not in (J.RightWaist, J.LeftWaist, J.RightKnee, J.LeftKnee)),
+        "right waist and left waist 40 px (0.39 torso) apart sideways; needs > 0.2 torso",
+    ),
+    (
         {"lower_foot_line_horizontal": 45},
         {J.RightFoot: (-100, 280)},
         (),

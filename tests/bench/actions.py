@@ -5,7 +5,8 @@ seed); `held`, which was drawn after they were and is only reported; `seen`, hel
 whose numbers on it were looked at; `hard`, never tuned on, seen steeply from above with twice the noise. Positives are
 the action's kinds, negatives the nine everyday classes, as many of each class. `--save DIR` writes a set as
 results.jsonl for evaluate_action and tune_action. Precision depends on how many negatives there are for a positive; the
-false alarm rate does not.
+false alarm rate does not. The same persons are judged again with a leg, both legs or the arms taken away, as behind a
+car or a desk: what is not seen must not raise alarms.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from numpy.typing import NDArray
 
 from src.actions import Action, default_actions, judge_person, load_actions
 from src.actions.scoring import Confusion, count, report
+from src.pose.skeleton import JointType
 from tests.bench.skeletons.camera import Errors, View
 from tests.bench.skeletons.climbing import CLIMBING
 from tests.bench.skeletons.draw import CLASSES, draw_class
 from tests.bench.skeletons.everyday import EVERYDAY
 
+J = JointType
 Set = Mapping[str, NDArray[np.float64]]
 
 SEEDS: Mapping[str, tuple[int, ...]] = {
@@ -38,6 +41,16 @@ SEEDS: Mapping[str, tuple[int, ...]] = {
 REPORTED = ("held", "seen", "hard")
 HARD_VIEW, HARD_ERRORS = View(pitch=(20.0, 35.0), distance=(2.0, 6.0)), Errors(noise=1.0)
 PER_CLASS = 400
+
+LEG, OTHER_LEG = (J.RightKnee, J.RightFoot), (J.LeftKnee, J.LeftFoot)
+ARMS = (J.RightElbow, J.RightHand, J.LeftElbow, J.LeftHand)
+HIDDEN: Mapping[str, tuple[JointType, ...]] = {
+    "a leg": LEG,
+    "both feet": (J.RightFoot, J.LeftFoot),
+    "both legs": (*LEG, *OTHER_LEG),
+    "all below the shoulders but the arms": (*LEG, *OTHER_LEG, J.RightWaist, J.LeftWaist),
+    "both arms": ARMS,
+}
 
 
 def draw_set(name: str, per_class: int = PER_CLASS, classes: Sequence[str] = tuple(CLASSES)) -> Set:
@@ -61,6 +74,13 @@ def confusion_of(verdicts: Mapping[str, Sequence[bool | None]], action: str) -> 
         if name in CLIMBING[action] or name in EVERYDAY
         for verdict in of_class
     )
+
+
+def without(drawn: Set, joints: Sequence[JointType]) -> Set:
+    """The same persons, these joints not found."""
+    seen = np.ones((len(J), 1))
+    seen[list(joints)] = 0
+    return {name: persons * seen for name, persons in drawn.items()}
 
 
 def save_results(drawn: Set, folder: Path, action: str) -> None:
@@ -108,6 +128,11 @@ def _report(name: str, drawn: Set, action: Action) -> None:
         yes, undecided = (100 * of_class.count(verdict) / len(of_class) for verdict in (True, None))
         role = "positive" if one in CLIMBING[action.name] else "negative" if one in EVERYDAY else "not counted"
         print(f"{one:26s}{yes:8.1f} %{undecided:10.1f} %   {role}")
+    print("not seen                                found of positives  false alarms")
+    for words, joints in HIDDEN.items():
+        confusion = confusion_of(judge_set(without(drawn, joints), action), action.name)
+        shares = (100 * share.value for share in (confusion.recall, confusion.false_alarm_rate))
+        print("{:40s}{:8.1f} %{:13.1f} %".format(words, *shares))
 
 
 if __name__ == "__main__":
