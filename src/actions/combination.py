@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
-from typing import Any, Union
+from typing import Any, NamedTuple, Union
 
 HOLDS, FAILS, UNJUDGED = 1, 0, -1
 
@@ -105,12 +105,43 @@ def decide(node: Node, verdicts: Mapping[str, int]) -> bool | None:
     return True if certain else (None if possible else False)
 
 
+class Tally(NamedTuple):
+    """How the parts of the outermost combination stand: weights of those that hold, that are open, of all; needed."""
+
+    held: float
+    open: float
+    total: float
+    needed: float
+
+
+def tally(node: Node, verdicts: Verdicts) -> Tally:
+    """The standing of one person; a combination without parts is its own only one."""
+    parts = node.parts if isinstance(node, (AllOf, AnyOf, AtLeast)) else (node,)
+    weights = node.weights if isinstance(node, AtLeast) else (1.0,) * len(parts)
+    answers = [part.answer(verdicts) for part in parts]
+    held = sum(weight for weight, (certain, _) in zip(weights, answers) if certain)
+    possible = sum(weight for weight, (_, possible) in zip(weights, answers) if possible)
+    needed = node.count if isinstance(node, AtLeast) else 1.0 if isinstance(node, AnyOf) else sum(weights)
+    return Tally(held, possible - held, sum(weights), needed)
+
+
 def labels_of(node: Node) -> Iterator[str]:
     """The labels of all criteria that a combination asks, repeated ones included."""
+    return (label for label, _ in _asked(node))
+
+
+def objections(node: Node) -> set[str]:
+    """The labels of the criteria that speak against the action wherever it asks them."""
+    asked = set(_asked(node))
+    return {label for label, against in asked if against and (label, False) not in asked}
+
+
+def _asked(node: Node, against: bool = False) -> Iterator[tuple[str, bool]]:
+    """Each label, and whether the combination rather fails when its criterion holds."""
     if isinstance(node, Leaf):
-        yield node.label
+        yield node.label, against
     elif isinstance(node, (Not, Unless)):
-        yield from labels_of(node.part)
+        yield from _asked(node.part, not against)
     else:
         for part in node.parts:
-            yield from labels_of(part)
+            yield from _asked(part, against)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion, Threshold
-from src.actions.combination import UNJUDGED
+from src.actions.combination import UNJUDGED, Tally
 from src.actions.criteria import Criterion
 from src.actions.measuring import Measurement
 from src.actions.pose import Pose
@@ -21,6 +21,12 @@ def explain(declared: DeclaredCriterion, found: Measurement, pose: Pose) -> str:
     if found.verdict == UNJUDGED:
         return f"cannot be judged: {_why_not(declared, found, pose)}"
     return f"{_measured(declared.criterion, found)}; needs {_needs(declared)}"
+
+
+def explain_verdict(standing: Tally) -> str:
+    """How a person's verdict came about, such as "6 of 11 signs hold, 3 cannot be judged; 8 needed"."""
+    unsure = f", {standing.open:g} cannot be judged" if standing.open else ""
+    return f"{standing.held:g} of {standing.total:g} signs hold{unsure}; {standing.needed:g} needed"
 
 
 def verdict_words(occurred: bool | None) -> str:

@@ -122,6 +122,7 @@ def _person(person: Mapping[str, Any], width: int, height: int, listed: _Listed)
         "score": float(person["score"]),
         "occurred": person.get("occurred"),
         "joints": len(found),
+        "why": listed.sentences.note(str(person.get("text") or "")),
         "box": _box(found, width, height),
         "criteria": [
             _criterion(listed.labels.setdefault(str(label), len(listed.labels)), criterion, listed.sentences)
@@ -142,7 +143,7 @@ def _box(found: NDArray[np.float64], width: int, height: int) -> list[float] | N
 
 
 def _criterion(label: int, criterion: Mapping[str, Any], sentences: Sentences) -> list[Any]:
-    """[number of the label, verdict, measured, condition, explanation], the last three as noted sentences."""
+    """[number of the label, verdict, measured, condition, explanation, 1 for an objection]; three noted sentences."""
     unit = _UNITS.get(str(criterion.get("unit", "")), "")
     text = str(criterion.get("text") or "")
     return [
@@ -151,6 +152,7 @@ def _criterion(label: int, criterion: Mapping[str, Any], sentences: Sentences) -
         sentences.note(_number(criterion.get("measured"), unit)),
         sentences.note(_condition(criterion.get("threshold"), unit, text)),
         sentences.note(text.partition(_NEEDS)[0]),
+        int(bool(criterion.get("objection"))),
     ]
 
 

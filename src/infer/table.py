@@ -10,7 +10,7 @@ from typing import Any
 
 _OCCURRED = {True: "occurred", False: "did not occur", None: "undecided"}
 _VERDICT = {1: "yes", 0: "no", -1: "cannot be judged"}
-_FIRST_COLUMNS = ("file", "status", "width", "height", "person", "occurred", "score", "joints")
+_FIRST_COLUMNS = ("file", "status", "width", "height", "person", "occurred", "why", "score", "joints")
 
 #: A cell that begins like this is a formula to Excel and its kin, also behind blanks.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "＝", "＋", "－", "＠")
@@ -45,7 +45,7 @@ def _row(line: Mapping[str, Any], number: int, person: Mapping[str, Any] | None,
         row += [""] * (len(_FIRST_COLUMNS) - len(row) + 3 * len(labels))
     else:
         found = sum(confidence > 0 for _, _, confidence in person["keypoints"])
-        row += [number, _OCCURRED.get(person.get("occurred"), ""), person["score"], found]
+        row += [number, _OCCURRED.get(person.get("occurred"), ""), person.get("text", ""), person["score"], found]
         for label in labels:
             row += _criterion((person.get("criteria") or {}).get(label))
     return [*row, line.get("seconds", 0.0), line.get("error", "")]

@@ -85,6 +85,10 @@ _FORMS: tuple[tuple[str, Callable[..., str]], ...] = (
             f"{_JOINTS[a]}到{_JOINTS[b]}的连线与{'竖直' if axis == 'vertical' else '水平'}方向成 {SLOT}°"
         ),
     ),
+    (
+        rf"{SLOT} of {SLOT} signs hold(?:(, {SLOT}) cannot be judged)?; {SLOT} needed",
+        lambda unsure: f"{SLOT} / {SLOT} 项成立{f'，{SLOT} 项无法判定' if unsure else ''}；需要 {SLOT} 项",
+    ),
     (r"cannot be judged: (.+)", _reasons),
     (rf"{_JOINT} not found", lambda joint: f"未找到{_JOINTS[joint]}"),
     (rf"{_JOINT} too uncertain \({SLOT}, needs {SLOT}\)", lambda a: f"{_JOINTS[a]}置信度不足（{SLOT}，要求 {SLOT}）"),

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from src.actions.combination import UNJUDGED
 from src.actions.explain import verdict_words
-from src.actions.judge import Judgement
+from src.actions.judge import CriterionResult, Judgement
 from src.actions.labelled import JudgedPicture, Picture
 from src.actions.pose import Pose, as_pose
 from src.pose.skeleton import CONFIRMING_LIMBS, LIMBS
@@ -70,11 +71,16 @@ def _article(judged: JudgedPicture) -> str:
 
 
 def _reasons(number: int, judgement: Judgement) -> str:
-    lines = "".join(
-        f'<li class="h{result.verdict}">{html.escape(label)}: {html.escape(result.text)}</li>'
-        for label, result in judgement.criteria.items()
-    )
-    return f"<b>person {number}: {verdict_words(judgement.occurred)}</b><ul>{lines}</ul>"
+    lines = "".join(map(_reason, judgement.criteria, judgement.criteria.values()))
+    verdict = f"<b>person {number}: {verdict_words(judgement.occurred)}</b> ({html.escape(judgement.text)})"
+    return f"{verdict}<ul>{lines}</ul>"
+
+
+def _reason(label: str, result: CriterionResult) -> str:
+    """A line for a criterion, an objection in the colour of the sign that it is when it does not hold."""
+    sign = 1 - result.verdict if result.objection and result.verdict != UNJUDGED else result.verdict
+    name = f"not {label}" if result.objection else label
+    return f'<li class="h{sign}">{html.escape(name)}: {html.escape(result.text)}</li>'
 
 
 def _read(path: Path) -> NDArray[np.uint8] | None:

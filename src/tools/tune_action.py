@@ -93,10 +93,11 @@ def _line(one: Confusion) -> str:
 def _curve_lines(table: Table, curve: Sequence[tuple[Setting, Confusion]]) -> str:
     """The curve as a table: at most MOST_CURVE_LINES settings, evenly chosen."""
     step = max(1, -(-len(curve) // MOST_CURVE_LINES))
-    names = [column.declared.label for column in table.columns if column.fixed is None]
-    lines = ["precision/recall curve (best settings tried):", "recall  precision  F1      thresholds; counts"]
+    swept = [column.declared for column in table.columns if column.fixed is None]
+    lines = ["precision/recall curve (best settings tried):", "recall  precision  F1      changed thresholds; counts"]
     for (thresholds, counts), one in curve[::step]:
-        shown = ", ".join(f"{name} {value:g}" for name, value in zip(names, thresholds))
+        changed = [f"{old.label} {value:g}" for old, value in zip(swept, thresholds) if value != old.threshold]
+        shown = ", ".join(changed) or "none"
         wanted = "; at least " + ", ".join(f"{value:g}" for value in counts) if counts else ""
         lines.append(f"{one.recall.value:.3f}   {one.precision.value:.3f}      {one.f1.value:.3f}   {shown}{wanted}")
     return "\n".join(lines)

@@ -185,8 +185,37 @@ def test_results_are_plain_json_with_everything_in_them() -> None:
         "unit": "torso",
         "joints": [{"joint": "LeftHand", "confidence": 0.1235}, {"joint": "LeftShoulder", "confidence": 0.9}],
         "text": "left hand 31 px (0.31 torso) above left shoulder; needs > 0",
+        "objection": False,
     }
+    assert line["text"] == "2 of 2 signs hold; 2 needed"
     assert line["criteria"]["knees"]["threshold"] == [0.1, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("occurs_when", "text"),
+    [
+        ({"at_least": 2, "of": ["hand_over_neck", {"not": "knees"}, "foot_over_knee"]}, "1 of 3 signs hold, 1 cannot"),
+        ({"at_least": 2, "of": ["hand_over_neck", {"unless": "foot_over_knee"}, "knees"]}, "1 of 3 signs hold; 2"),
+        ({"any": ["hand_over_neck", "knees", "foot_over_knee"]}, "0 of 3 signs hold, 1 cannot be judged; 1 needed"),
+        ({"all": [{"any": ["hand_over_neck", {"not": "knees"}]}, "foot_over_knee"]}, "1 of 2 signs hold, 1 cannot"),
+        ({"not": {"all": ["knees", "hand_over_neck", "foot_over_knee"]}}, "1 of 1 signs hold; 1 needed"),
+    ],
+)
+def test_a_verdict_says_how_many_signs_hold(occurs_when: Any, text: str) -> None:
+    action = action_of(["hand_over_neck", "knees", "foot_over_knee"], occurs_when)
+    judgement = judge_person(figure(without=[J.RightFoot, J.LeftFoot]), action)
+    assert judgement.text.startswith(text)
+
+
+def test_objections_are_told_from_signs() -> None:
+    criteria = ["hand_over_neck", "knees", "foot_over_knee", "leg_raised"]
+    occurs_when = {
+        "all": [{"not": {"any": ["knees", {"not": "leg_raised"}]}}, {"unless": "foot_over_knee"}, "hand_over_neck"]
+    }
+    result = judge_person(figure(), action_of(criteria, occurs_when)).criteria
+    assert [label for label in criteria if result[label].objection] == ["knees", "foot_over_knee"]
+    both = judge_person(figure(), action_of(["knees"], {"any": ["knees", {"not": "knees"}]})).criteria
+    assert both["knees"].objection is False
 
 
 def test_undecided_results_are_json_too() -> None:

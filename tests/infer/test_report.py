@@ -393,6 +393,30 @@ def test_cards_are_of_one_height_before_and_after_their_pictures_come(browser: A
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("locale", "why", "label", "needs"),
+    [
+        ("en-US", "5 of 9 signs hold, 2 cannot be judged; 6 needed", "not bent over", "must not be > 31°"),
+        ("zh-CN", "5 / 9 项成立，2 项无法判定；需要 6 项", "无 bent over", "不应 > 31°"),
+    ],
+)
+def test_a_person_shows_how_the_verdict_came_about(
+    browser: Any, tmp_path: Path, locale: str, why: str, label: str, needs: str
+) -> None:
+    objection = {**criterion(0, 12.0, "line … 12° off the vertical; needs > 31°", 31.0), "unit": "deg"}
+    one = person(None, 0.5, hand=criterion(1, 0.4), bent_over={**objection, "objection": True})
+    one["text"] = "5 of 9 signs hold, 2 cannot be judged; 6 needed"
+    opened = Report(browser, tmp_path, [line("a.jpg", one)], locale)
+    opened.page.click(".card")
+    assert opened.page.text_content(".person .why") == why
+    rows = [row.inner_text() for row in opened.page.locator(".criterion").all()]
+    assert rows[0].startswith("✓\nhand")
+    assert rows[1].startswith(f"✓\n{label}")
+    assert needs in rows[1]
+    opened.page.close()
+    assert opened.errors == []
+
+
 def test_long_conditions_leave_room_for_the_criterions_name(browser: Any, tmp_path: Path) -> None:
     text = "right knee 35.7 px (0.67 torso) below right waist; needs < 0.55 torso below on each side that was found"
     report = Report(browser, tmp_path, [line("a.jpg", person(False, 0.6, both_knees_high=criterion(0, -0.7, text)))])

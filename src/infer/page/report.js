@@ -15,9 +15,9 @@ const WORDS = {
     search: "Search", about: "About this run", table: "results.csv", original: "show the original", open: "open the file",
     shown: (shown, all) => `${shown} of ${all} pictures`, persons: (n) => (n === 1 ? "1 person" : `${n} persons`),
     nobody: "no person found", person: (n) => `Person ${n}`, score: "confidence", joints: (n) => `${n} of 18 joints`,
-    seconds: "s", needs: "needs", noCriteria: "no criteria", missing: "the picture is not beside this page",
+    seconds: "s", needs: "needs", mustNot: "must not be", noCriteria: "no criteria", missing: "the picture is not beside this page",
     toolbar: "Filter and order", picture: "Picture", previous: "Previous", next: "Next", close: "Close",
-    language: "Language", show: "show", facts: {},
+    language: "Language", show: "show", without: (name) => `not ${name}`, facts: {},
   },
   zh: {
     all: "全部", occurred: "发生", not: "未发生", undecided: "无法判定", unreadable: "无法读取",
@@ -25,8 +25,9 @@ const WORDS = {
     search: "搜索", about: "本次运行的信息", table: "results.csv", original: "显示原图", open: "打开文件",
     shown: (shown, all) => `显示 ${shown} / ${all} 张图片`, persons: (n) => `${n} 人`,
     nobody: "未检测到人", person: (n) => `第 ${n} 人`, score: "置信度", joints: (n) => `18 个关节中找到 ${n} 个`,
-    seconds: "秒", needs: "要求", noCriteria: "无判定准则", missing: "图片不在本页面所在的文件夹中",
+    seconds: "秒", needs: "要求", mustNot: "不应", noCriteria: "无判定准则", missing: "图片不在本页面所在的文件夹中",
     toolbar: "筛选与排序", picture: "图片", previous: "上一张", next: "下一张", close: "关闭", language: "语言", show: "展开",
+    without: (name) => `无 ${name}`,
     facts: {
       network: "网络", checkpoint: "模型文件", settings: "参数", pictures: "图片数", ok: "已读取", unreadable: "无法读取",
       persons: "人数", occurred: "发生（人）", not_occurred: "未发生（人）", undecided: "无法判定（人）",
@@ -188,6 +189,7 @@ function personPanel(person, number) {
   const panel = element("section", "person",
     element("h3", "", `${words().person(number)} `, element("em", "", words()[state])),
     element("small", "", `${words().score} ${person.score.toFixed(2)} · ${words().joints(person.joints)}`));
+  if (sentence(person.why)) panel.append(element("p", "why", sentence(person.why)));
   panel.dataset.state = state;
   panel.tabIndex = 0;
   for (const event of ["mouseenter", "focus"]) panel.addEventListener(event, () => markPerson(person.box));
@@ -196,14 +198,17 @@ function personPanel(person, number) {
   return panel;
 }
 
-function criterionRow([label, verdict, reading, threshold, explanation]) {
+/** An objection is shown as the sign that it is when it does not hold. */
+function criterionRow([label, verdict, reading, threshold, explanation, objection]) {
   const measured = sentence(reading), text = sentence(explanation);
   const needs = sentence(conditions.get(label) || threshold);
-  const mark = { 1: "✓", 0: "✗" }[verdict] || "?";
+  const sign = objection && verdict !== -1 ? 1 - verdict : verdict;
+  const mark = { 1: "✓", 0: "✗" }[sign] || "?";
   const value = element("span", "value", measured === "" ? "– " : `${measured} `);
-  value.append(element("small", "", `${words().needs} ${needs}`));
-  const row = element("div", `criterion v${verdict}`, element("span", "verdict", mark),
-    element("span", "label", data.labels[label].replaceAll("_", " ")), value);
+  value.append(element("small", "", `${objection ? words().mustNot : words().needs} ${needs}`));
+  const name = data.labels[label].replaceAll("_", " ");
+  const row = element("div", `criterion v${sign}`, element("span", "verdict", mark),
+    element("span", "label", objection ? words().without(name) : name), value);
   if (text) row.append(element("p", "", text));
   return row;
 }
