@@ -53,7 +53,7 @@ class Publisher:
         self._uploader = obs_sync.Uploader(max_waiting=NO_LIMIT, give_up_s=MONTH_S)  # this class keeps its own limit
         self._waiting: list[str] = []
         self._lost: list[str] = []
-        self._small: set[str] = set()
+        self._small: dict[str, bool] = {}  # on their way; True: there is a newer state
         self._lock = threading.Lock()
 
     def start(self, settings: Mapping[str, Any]) -> None:
@@ -86,13 +86,19 @@ class Publisher:
         self._writing = self._writer.submit(self._write, write, file_name)
 
     def publish_file(self, path: Path) -> None:
-        """Publish a small file as it is now; skipped while an earlier state of it is still on its way."""
+        """Publish a small file as it is now; while an earlier state of it is on its way, when that has arrived."""
         with self._lock:
-            if path.name in self._small or not path.is_file():
+            if path.name in self._small:
+                self._small[path.name] = True
                 return
-            self._small.add(path.name)
+            self._small[path.name] = False
         copy = path.with_name(f".{path.name}.sending")
-        shutil.copyfile(path, copy)
+        try:
+            shutil.copyfile(path, copy)
+        except OSError:
+            with self._lock:
+                del self._small[path.name]
+            raise
         self._uploader.submit((str(copy), self._shelf.place(path.name)), on_done=lambda: self._small_done(path, copy))
 
     def publish_made(self, make: Callable[[], Path | None]) -> None:
@@ -121,7 +127,7 @@ class Publisher:
             if path is not None:
                 self.publish_file(path)
         except Exception as error:  # a picture is not worth the training
-            logger.warning("not made: %s", error)
+            logger.warning("%s: a small file is not made or not published: %s", self._local, error)
 
     def _write(self, write: Callable[[Path], Manifest], file_name: str) -> None:
         path = self._local / file_name
@@ -193,7 +199,9 @@ class Publisher:
     def _small_done(self, path: Path, copy: Path) -> None:
         copy.unlink(missing_ok=True)
         with self._lock:
-            self._small.discard(path.name)
+            has_changed = self._small.pop(path.name)
+        if has_changed:
+            self._make(lambda: path)
 
     def _bring_back(self, name: str) -> None:
         """Fetch a small file that is published already, unless this container has it, which then is the newer one."""

@@ -57,6 +57,8 @@ def train_and_publish(config: Config, place: Place, watch: Watch) -> Sequence[st
         if card.rank == 0 and not missing and config.export_format != NO_EXPORT:
             watch.alive("exporting", 0)
             _export(config, trained, shelf, publisher, local)
+        if card.rank == 0 and trained.went_on and not missing:
+            logger.info("training is done: %s", shelf.place(str(CheckpointName(card.rank, *trained.moment))))
         return missing
     except BaseException as error:
         watch.failed(error)

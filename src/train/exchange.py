@@ -31,11 +31,11 @@ class Exchange(Protocol):
     def save(self, write: Callable[[Path], Manifest], file_name: str) -> None:
         """Have `write` write a checkpoint file into a local folder, and publish it; both in the background."""
 
-    def publish_file(self, path: Path) -> None:
-        """Put a small file (the loss record) beside the checkpoints, in the background."""
-
     def publish_made(self, make: Callable[[], Path | None]) -> None:
-        """Have a small file (a plot) made and put beside the checkpoints, both in the background."""
+        """Have a small file (the loss record, a plot) made and put beside the checkpoints, both in the background.
+
+        What goes wrong is only told.
+        """
 
     def drain(self, deadline_s: float) -> Sequence[str]:
         """Wait for what is on its way; returns one line for each file that was not published."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from src.errors import OutputError
 
 logger = logging.getLogger(__name__)
 
@@ -27,23 +30,42 @@ class LossRecord:
     """Appends to `<folder>/loss-rank<rank>.jsonl`; lines from `first_step` on, of an interrupted run, are cut off.
 
     A line: {"time" (seconds since 1970), "global_step", "epoch", "step", "loss", "lr", "data_wait_s",
-    "data_wait_share", "step_s"}.
+    "data_wait_share", "step_s"}. Raises OutputError when the folder cannot be written; later, lines for which there is
+    no room wait in memory.
     """
 
     def __init__(self, folder: Path, rank: int, first_step: int) -> None:
         self.path = folder / record_name(rank)
-        folder.mkdir(parents=True, exist_ok=True)
-        kept = [line for line in read_record(self.path) if line["global_step"] <= first_step]
-        self.path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        self._file = self.path.open("a", encoding="utf-8")
+        self._waiting: list[dict[str, Any]] = []
+        kept = _as_lines(line for line in read_record(self.path) if line["global_step"] <= first_step)
+        self._whole_bytes = len(kept)
+        aside = self.path.with_suffix(".part")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            aside.write_bytes(kept)
+            aside.replace(self.path)
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from None
 
     def add(self, **line: Any) -> None:
-        self._file.write(json.dumps({"time": round(time.time(), 3), **line}) + "\n")
+        """Take the values of a step; `flush` writes them."""
+        self._waiting.append({"time": round(time.time(), 3), **line})
 
-    def flush(self) -> Path:
-        """Put all lines into the file and return its path."""
-        self._file.flush()
-        return self.path
+    def flush(self) -> None:
+        """Put all lines into the file; those that cannot be written now are tried again the next time."""
+        try:
+            self._append()
+        except OSError as error:
+            logger.warning("%s: not written now: %s", self.path, error.strerror)
+
+    def _append(self) -> None:
+        content = _as_lines(self._waiting)
+        with self.path.open("r+b") as file:
+            file.truncate(self._whole_bytes)  # what a full disk has cut off
+            file.seek(self._whole_bytes)
+            file.write(content)
+        self._whole_bytes += len(content)
+        self._waiting.clear()
 
     def __enter__(self) -> LossRecord:
         return self
@@ -51,7 +73,11 @@ class LossRecord:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self.flush()
+
+
+def _as_lines(lines: Iterable[Mapping[str, Any]]) -> bytes:
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 def read_record(path: Path) -> list[dict[str, Any]]:

@@ -233,7 +233,7 @@ def _report_startup(run: Run, record: LossRecord, batch: list[ms.Tensor], waited
     run.startup.add("compile, first step", step_s, resident_bytes(), "of memory in use at most")
     if run.card.rank == 0:
         logger.info("%s", run.startup.table())
-    run.exchange.publish_file(run.startup.write(record.path.parent))
+    run.exchange.publish_made(partial(run.startup.write, record.path.parent))
 
 
 def _save(run: Run, record: LossRecord, epoch: int, step_in_epoch: int, global_step: int) -> None:
@@ -251,7 +251,8 @@ def _save(run: Run, record: LossRecord, epoch: int, step_in_epoch: int, global_s
     snapshot = take_snapshot(run.step, meta)
     write = partial(write_snapshot, snapshot, rank=card.rank, rank_size=card.rank_size, identity=run.identity)
     run.exchange.save(write, str(CheckpointName(card.rank, epoch, step_in_epoch)))
-    run.exchange.publish_file(record.flush())
+    record.flush()
+    run.exchange.publish_made(lambda: record.path)
     if card.rank == 0:
         run.exchange.publish_made(partial(plot_record, record.path))
         run.exchange.publish_made(partial(write_scalars, record.path, run.recipe.total_steps))

@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -242,7 +243,28 @@ def test_a_plot_that_cannot_be_drawn_is_told_and_costs_nothing(store: Path, capl
     made.publish_made(lambda: plot)
     assert made.drain(10) == []
     assert (store / "ckpt_0" / "loss.png").read_bytes() == b"png"
-    assert "not made: no fonts" in caplog.text
+    assert "a small file is not made or not published: no fonts" in caplog.text
+
+
+def test_the_last_state_of_a_small_file_arrives_though_it_changes_on_its_way(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, record, go_on = publisher(), Path("local") / "loss-rank0.jsonl", threading.Event()
+    sent = uploader_module.copy
+
+    def slow(source: str, target: str, **options: Any) -> Any:
+        go_on.wait(30)
+        return sent(source, target, **options)
+
+    monkeypatch.setattr(uploader_module, "copy", slow)
+    for state in (b"1", b"12", b"123"):
+        record.write_bytes(state)
+        made.publish_made(lambda: record)
+        assert made.drain(0.2) != []
+    go_on.set()
+    assert made.drain(10) == []
+    assert (store / "ckpt_0" / record.name).read_bytes() == b"123"
+    assert not list(Path("local").glob(".*.sending"))
 
 
 def test_a_run_or_a_checkpoint_may_be_named(store: Path) -> None:
