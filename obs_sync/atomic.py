@@ -63,20 +63,32 @@ def sync_folder(folder: str) -> None:
             os.close(handle)
 
 
-@functools.lru_cache(maxsize=1)
-def _sync_file_range() -> Any:
-    """Linux's call to begin writing, or None elsewhere."""
+@functools.cache
+def _linux(name: str, *kinds: Any) -> Any:
+    """One of Linux's own calls on files, or None elsewhere."""
     try:
-        function = ctypes.CDLL(None).sync_file_range
+        function = getattr(ctypes.CDLL(None, use_errno=True), name)
     except (OSError, AttributeError, TypeError):
         return None
-    function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    function.argtypes = kinds
     return function
+
+
+def reserve(handle: BinaryIO, offset: int, size: int) -> None:
+    """Give bytes of a file to come one place on the disk, where the file system can; OSError on a full disk.
+
+    Not `os.posix_fallocate`, which writes to every block where the file system cannot.
+    """
+    call = _linux("fallocate", ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+    if call is not None and call(handle.fileno(), 0, offset, size):
+        code = ctypes.get_errno()
+        if code in (errno.ENOSPC, errno.EDQUOT):
+            raise OSError(code, os.strerror(code), handle.name)
 
 
 def begin_writeback(handle: BinaryIO, offset: int, size: int) -> None:
     """Let the disk begin with these bytes, so that the fsync at the end has little left to wait for."""
-    call = _sync_file_range()
+    call = _linux("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
     if call is not None:
         call(handle.fileno(), offset, size, _SYNC_FILE_RANGE_WRITE)
 

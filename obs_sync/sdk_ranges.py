@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
-from obs_sync.atomic import CHUNK, begin_writeback, local_errors, part_path, sync_folder
+from obs_sync.atomic import CHUNK, begin_writeback, local_errors, part_path, reserve, sync_folder
 from obs_sync.errors import Integrity, Transient
 from obs_sync.identity import PLAIN_ETAG, composite, matches_etag, part_size_guess
 from obs_sync.marks import NAME as MARK_NAME
@@ -188,6 +188,8 @@ class _RangeSink:
         """Take the body of a success."""
         if response.status != 206 and self._start:
             raise damaged("the store sent the whole object instead of a range", self._url)
+        with local_errors(str(self._partial.handle.name), "write"):
+            reserve(self._partial.handle, self._start, self.size)
         digest, position = self._partial.new_hash(), 0
         buffer = memoryview(bytearray(CHUNK))
         while count := response.readinto(buffer):

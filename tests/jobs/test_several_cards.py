@@ -1,6 +1,6 @@
 """Several cards on one machine: killed, hung and stopped at any moment, a run ends as if nothing had happened.
 
-KILLS sets how often the run with random kills is interrupted (2 by default, 20 for a thorough night).
+KILLS sets how often the run with random kills is interrupted (5 by default, 20 for a thorough night).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.jobs.test_resume import name
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("KILLS", "2"))
+KILLS = int(os.environ.get("KILLS", "5"))
 #: When a rank is killed, in turns.
 KILL_AT = ("save", "upload", "compute", "staging", "meeting")
 INTERVAL = 3  # steps between checkpoints

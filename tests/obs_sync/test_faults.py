@@ -17,6 +17,7 @@ import pytest
 
 import obs_sync
 from obs_sync import AccessDenied, Integrity, NotFound, ObsFileSystem, ObsSyncError, Transient
+from obs_sync.atomic import reserve
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.object_store import ObjectStore, free_ports
 from tests.obs_sync.conftest import BUCKET
@@ -334,6 +335,14 @@ def test_absent_after_success_in_a_folder(proxy: FaultProxy, broken: ObsFileSyst
     proxy.add("swallow", r"^PUT .*/6\.bin$", times=None)
     with pytest.raises(obs_sync.Incomplete, match="no such object"):
         obs_sync.copy(str(tmp_path / "in"), f"{base}/ever", filesystem=broken)
+
+
+def test_reserving_keeps_what_is_there(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w+b") as handle:
+        handle.write(b"abc")
+        handle.flush()
+        reserve(handle, 1, 9000)
+        assert (tmp_path / "file").read_bytes()[:3] == b"abc"
 
 
 def test_disk_full_in_ranges(broken: ObsFileSystem, obs_mode: ObsFileSystem, base: str, tmp_path: Path) -> None:
