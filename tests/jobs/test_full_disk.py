@@ -26,6 +26,9 @@ mount -t tmpfs -o size=32m tmpfs small
     rm small/filler
 ) &
 {{command}} --save_model_path=small --max_epoch_train={SAVES * EVERY // 3} --ckpt_interval={EVERY} >>log 2>&1
+code=$?
+kill $! 2>/dev/null
+exit $code
 """
 
 
