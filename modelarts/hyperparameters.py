@@ -10,7 +10,8 @@ from typing import Any
 from src.actions import Action, load_actions
 from src.actions.action import hint_text
 from src.errors import ConfigError
-from src.model_utils.config import Setting, convert, read_settings, setting_types
+from src.model_utils.config import read_settings, setting_types
+from src.model_utils.setting import Setting, convert
 
 ACTION_KEY, ACTIONS_FILE_KEY = "target_action_type", "actions_file"
 _PLATFORM_TYPES = {bool: "Boolean", int: "Integer", float: "Float", str: "String"}

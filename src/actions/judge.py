@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from src.actions.action import Action, DeclaredCriterion, Threshold
-from src.actions.combination import decide, objections, tally
+from src.actions.combination import UNJUDGED, decide, objections, tally
 from src.actions.explain import explain, explain_verdict
 from src.actions.measuring import measure
 from src.actions.pose import Pose, as_pose
@@ -33,6 +33,11 @@ class CriterionResult:
     joints: tuple[tuple[JointType, float], ...]
     text: str
     objection: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 for the action, 0 against it, -1 cannot be judged: the verdict, turned round for an objection."""
+        return 1 - self.verdict if self.objection and self.verdict != UNJUDGED else self.verdict
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for results.jsonl."""

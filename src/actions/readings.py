@@ -90,8 +90,9 @@ def waist_line(pose: Pose, joint: JointType, angle: Callable[[Point, Point], flo
 def inner(pose: Pose, one: JointType, vertex: JointType, other: JointType) -> Reading:
     """The angle at `vertex` between its lines to the two others."""
     first, middle, second = pose.at(one), pose.at(vertex), pose.at(other)
-    known = first is not None and middle is not None and second is not None
-    return Reading(inner_angle(first, middle, second) if known else None, (one, vertex, other))  # type: ignore[arg-type]
+    if first is None or middle is None or second is None:
+        return Reading(None, (one, vertex, other))
+    return Reading(inner_angle(first, middle, second), (one, vertex, other))
 
 
 def _line(

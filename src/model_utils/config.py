@@ -7,10 +7,8 @@ The YAML file says value, unit, meaning, choices and range; the field says the t
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any, get_type_hints
 
 from src.actions import Action, hint_text, load_actions
 from src.errors import ConfigError
+from src.model_utils.setting import Setting, convert, did_you_mean
 from src.net.formats import INPUT_FORMATS
 from src.strict_yaml import read_documents
 
@@ -150,27 +149,6 @@ class Config:
         return {name: _plain(getattr(self, name)) for name in setting_types()}
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What `default_config.yaml` says of one key."""
-
-    value: Any
-    help: str
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    min: float | None = None
-    max: float | None = None
-
-    def describe(self) -> str:
-        """Meaning, unit, choices and default in one line, for `--help` and the console's hint."""
-        parts = [self.help]
-        if not all(choice in self.help for choice in self.choices):
-            parts.append("one of " + ", ".join(self.choices))
-        if self.unit and self.unit not in self.help:
-            parts.append(f"in {self.unit}")
-        return "; ".join(parts) + f" [default: {self.value if self.value != '' else 'empty'}]"
-
-
 def setting_types() -> dict[str, Any]:
     """Type of each setting by name, in the order of the fields; declared actions are no setting."""
     hints = get_type_hints(Config)
@@ -219,7 +197,7 @@ def build_config(
         settings, actions_section = read_settings()
     for name in given:
         if name not in settings:
-            raise ConfigError(f"unknown hyperparameter '{name}'{_did_you_mean(name, settings)}")
+            raise ConfigError(f"unknown hyperparameter '{name}'{did_you_mean(name, settings)}")
     values = {
         name: convert(name, given.get(name, settings[name].value), kind, settings[name])
         for name, kind in setting_types().items()
@@ -228,7 +206,7 @@ def build_config(
     if values["target_action_type"] not in actions:
         action, declared = values["target_action_type"], ", ".join(actions)
         raise ConfigError(
-            f"target_action_type: unknown action '{action}'{_did_you_mean(action, actions)}; declared: {declared}"
+            f"target_action_type: unknown action '{action}'{did_you_mean(action, actions)}; declared: {declared}"
         )
     config = Config(**values, actions=actions)
     _check_together(config)
@@ -247,66 +225,6 @@ def _check_together(config: Config) -> None:
         raise ConfigError("bucket_aspects: give at least one number, such as 1.3333")
     if config.vgg_path and config.network != "vgg19":
         raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
-
-
-def convert(name: str, raw: Any, kind: Any, setting: Setting) -> Any:
-    """One value (text from the command line, or typed from YAML) as the field's type, within choices and range."""
-    value = _as_type(name, raw, kind)
-    if setting.choices and str(value) not in setting.choices:
-        hint = _did_you_mean(str(value), setting.choices)
-        raise ConfigError(f"{name}: '{value}' is not one of {', '.join(setting.choices)}{hint}")
-    numbers = value if isinstance(value, tuple) else (value,) if isinstance(value, (int, float)) else ()
-    for number in numbers:
-        if setting.min is not None and number < setting.min:
-            raise ConfigError(f"{name}: {number} is too small, at least {setting.min} is needed")
-        if setting.max is not None and number > setting.max:
-            raise ConfigError(f"{name}: {number} is too large, at most {setting.max} is possible")
-    return value
-
-
-def _as_type(name: str, raw: Any, kind: Any) -> Any:
-    if kind is str:
-        return "" if raw is None else _unquoted(str(raw))
-    if kind is bool:
-        words = {
-            "true": True,
-            "1": True,
-            "yes": True,
-            "on": True,
-            "false": False,
-            "0": False,
-            "no": False,
-            "off": False,
-        }
-        word = _unquoted(str(raw)).lower()
-        if word not in words:
-            raise ConfigError(f"{name}: '{raw}' is neither True nor False")
-        return words[word]
-    if kind is int or kind is float:
-        return _as_number(name, raw, kind)
-    items = raw if isinstance(raw, (list, tuple)) else [part for part in _unquoted(str(raw)).split(",") if part.strip()]
-    return tuple(_as_number(name, item, kind.__args__[0]) for item in items)
-
-
-def _as_number(name: str, raw: Any, kind: Any) -> Any:
-    noun = "a whole number" if kind is int else "a number"
-    if isinstance(raw, bool):
-        raise ConfigError(f"{name}: '{raw}' is not {noun}")
-    text = _unquoted(str(raw))
-    try:
-        number = int(text) if kind is int and text.lstrip("+-").isdigit() else float(text)
-    except ValueError:
-        raise ConfigError(f"{name}: '{raw}' is not {noun}") from None
-    if not math.isfinite(number) or (kind is int and number != int(number)):
-        raise ConfigError(f"{name}: '{raw}' is not {noun}")
-    return kind(number)
-
-
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
-        return text[1:-1].strip()
-    return text
 
 
 def _with_declared_actions(
@@ -355,23 +273,17 @@ def _tolerate(argument: str, settings: Mapping[str, Setting]) -> None:
         logger.warning("ignored '%s' on the command line: hyperparameters are written --key=value", argument)
         return
     name = argument[2:].split("=", 1)[0]
-    suggestion = _did_you_mean(name, settings)
+    suggestion = did_you_mean(name, settings)
     if suggestion and name not in PLATFORM_ARGUMENTS:
         raise ConfigError(f"unknown hyperparameter '{name}'{suggestion}")
     logger.warning("ignored --%s: no setting of this job (the platform may have added it)", name)
-
-
-def _did_you_mean(word: str, known: Any) -> str:
-    by_lower = {str(name).lower().replace("-", "_"): str(name) for name in known}
-    close = difflib.get_close_matches(word.lower().replace("-", "_"), list(by_lower), n=1, cutoff=0.75)
-    return f", did you mean '{by_lower[close[0]]}'?" if close else ""
 
 
 def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]:
     values = _read_yaml(path)
     for name in values:
         if name not in settings:
-            raise ConfigError(f"{path}: unknown setting '{name}'{_did_you_mean(str(name), settings)}")
+            raise ConfigError(f"{path}: unknown setting '{name}'{did_you_mean(str(name), settings)}")
     return values
 
 

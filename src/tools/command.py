@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from src.errors import ConfigError, JobError, OutputError
-from src.model_utils.config import convert, read_settings, setting_types
+from src.model_utils.config import read_settings, setting_types
+from src.model_utils.setting import convert
 
 #: Anything a tool did not foresee in a file it was given.
 FAILED = 1

@@ -31,6 +31,7 @@ INFERENCE_SETTINGS = (
     "infer_insize",
     "peak_threshold",
     "input_shapes",
+    "bucket_aspects",
     "device_target",
 )
 
@@ -125,6 +126,7 @@ def _infer(folder: Path, output: Path, arguments: argparse.Namespace) -> Path:
         insize=arguments.infer_insize,
         device_target=arguments.device_target,
         input_shapes=arguments.input_shapes,
+        aspects=arguments.bucket_aspects,
         decode_settings=DecodeSettings(peak_threshold=arguments.peak_threshold),
     )
     with written_into(output):

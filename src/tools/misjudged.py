@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from src.actions.combination import UNJUDGED
 from src.actions.explain import verdict_words
 from src.actions.judge import CriterionResult, Judgement
 from src.actions.labelled import JudgedPicture, Picture
@@ -77,10 +76,9 @@ def _reasons(number: int, judgement: Judgement) -> str:
 
 
 def _reason(label: str, result: CriterionResult) -> str:
-    """A line for a criterion, an objection in the colour of the sign that it is when it does not hold."""
-    sign = 1 - result.verdict if result.objection and result.verdict != UNJUDGED else result.verdict
+    """A line for a criterion, in the colour of what it says for the action."""
     name = f"not {label}" if result.objection else label
-    return f'<li class="h{sign}">{html.escape(name)}: {html.escape(result.text)}</li>'
+    return f'<li class="h{result.sign}">{html.escape(name)}: {html.escape(result.text)}</li>'
 
 
 def _read(path: Path) -> NDArray[np.uint8] | None:

@@ -113,17 +113,18 @@ def reference_loader(checkout: Path, pictures: Path, annotations: Path) -> Itera
     with subprocess.Popen(
         command, cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        if not any(line == "ready\n" for line in process.stdout):
+        asked, answers = process.stdin, process.stdout
+        assert asked is not None
+        assert answers is not None
+        if not any(line == "ready\n" for line in answers):
             sys.exit(f"{checkout}: holds no OpenPose of mindspore-ai/models that starts here")
 
         def take(row: int) -> float:
-            print(row, file=process.stdin, flush=True)
-            return float(process.stdout.readline())  # type: ignore[union-attr]
+            print(row, file=asked, flush=True)
+            return float(answers.readline())
 
         yield take
-        process.stdin.close()
+        asked.close()
 
 
 def main() -> None:

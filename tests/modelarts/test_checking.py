@@ -93,10 +93,17 @@ def test_too_large_a_code_folder_on_disk(make_job: MakeJob, tmp_path: Path) -> N
 
 def test_a_checkout_as_code_holds_no_tools_and_no_results(make_job: MakeJob, tmp_path: Path) -> None:
     job = load_job(str(make_job(code={"folder": "checkout", "files": ["."]})))
-    for name in (".git/config", ".venv/bin/python", "obs_root/b/x.ckpt", "work/dryrun/x", ".DS_Store", "src/work/a.py"):
+    for name in (
+        ".git/config",
+        ".venv/bin/python",
+        "obs_root/b/x.ckpt",
+        "work/dryrun/x",
+        ".DS_Store",
+        "src/obs_root/a",
+    ):
         (tmp_path / "checkout" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "checkout" / name).write_bytes(b"x")
-    assert list(code_files(job)) == ["boot.py", "src/work/a.py"]
+    assert list(code_files(job)) == ["boot.py", "src/obs_root/a"]
 
 
 def test_litter_is_no_code(make_job: MakeJob, tmp_path: Path) -> None:
