@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from src.actions import load_actions
-from src.errors import OutputError
+from src.errors import CheckpointError, OutputError
 from src.pose.skeleton import JointType
 from src.tools import evaluate_action, tune_action
 from tests.actions.figure import figure
@@ -218,3 +218,23 @@ def test_folders_of_pictures_go_through_the_network(tmp_path: Path, capsys: pyte
     assert "climb_up on 2 pictures" in capsys.readouterr().out
     assert (tmp_path / "out" / "positive_0" / "results.jsonl").is_file()
     assert evaluate_action.main(given) == 2, "results of an earlier run are not overwritten"
+
+
+@pytest.mark.mindspore
+def test_settings_of_the_inference_job_reach_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from src.infer import forward
+
+    seen: dict[str, Any] = {}
+
+    def load_model(*arguments: Any, **options: Any) -> Any:
+        seen.update(options, names=arguments)
+        raise CheckpointError("enough is seen")
+
+    monkeypatch.setattr(forward, "load_model", load_model)
+    given = ["--target_action_type=climb_up", f"--positive={tmp_path}", f"--negative={tmp_path}"]
+    given += [f"--output={tmp_path / 'out'}", "--checkpoint_filename=model.ckpt", "--stages=2", "--infer_insize=128"]
+    assert (
+        evaluate_action.main([*given, "--input_shapes=buckets", "--bucket_aspects=1.5,2"]) == CheckpointError.exit_code
+    )
+    assert seen["names"][2] == 2
+    assert (seen["insize"], seen["input_shapes"], seen["aspects"]) == (128, "buckets", (1.5, 2.0))
