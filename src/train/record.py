@@ -27,7 +27,7 @@ def record_name(rank: int) -> str:
 
 
 class LossRecord:
-    """Appends to `<folder>/loss-rank<rank>.jsonl`; lines from `first_step` on, of an interrupted run, are cut off.
+    """Appends to `<folder>/loss-rank<rank>.jsonl`; lines after `first_step`, of an interrupted run, are cut off.
 
     A line: {"time" (seconds since 1970), "global_step", "epoch", "step", "loss", "lr", "data_wait_s",
     "data_wait_share", "step_s"}. Raises OutputError when the folder cannot be written; later, lines for which there is
