@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import src.infer
-from modelarts.job import inference_job, val
+from modelarts.runtime.entry import inference_job, val
 
 __all__ = ["val"]
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from modelarts.job import training_job
+from modelarts.runtime.entry import training_job
 
 if __name__ == "__main__":
     sys.exit(training_job(sys.argv[1:]))

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
-from modelarts import commands
-from modelarts.dryrun import FRESH, SAME, WORK_FOLDER
-from modelarts.node import exit_code_of
+from modelarts.cli import commands
+from modelarts.dryrun.dryrun import FRESH, SAME, WORK_FOLDER
+from modelarts.runtime.node_lock import exit_code_of
 from obs_sync import ObsSyncError
 from obs_sync.settings import MODES
 from src.errors import JobError

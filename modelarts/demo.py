@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 import obs_sync
-from src.data.recall import keypoint_recall
-from src.data.synthetic import draw_dataset
-from src.infer.results import RESULTS_FILE
+from src.data.drawn.dataset import draw_dataset
+from src.data.drawn.recall import keypoint_recall
+from src.infer.output.results import RESULTS_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 OBS_ROOT = Path("obs_root")

@@ -25,11 +25,11 @@ from obs_sync.errors import (
     Transient,
 )
 from obs_sync.filesystem import ObsFileSystem, filesystem, register
-from obs_sync.progress import Progress
-from obs_sync.result import Incomplete, TransferResult
 from obs_sync.settings import Settings, configure
-from obs_sync.transfer import copy, download, exists, list_files, upload
-from obs_sync.uploader import Uploader
+from obs_sync.transfer.copy import copy, download, exists, list_files, upload
+from obs_sync.transfer.progress import Progress
+from obs_sync.transfer.result import Incomplete, TransferResult
+from obs_sync.transfer.uploader import Uploader
 from obs_sync.urls import is_url, join, split
 
 __all__ = [

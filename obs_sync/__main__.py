@@ -18,8 +18,8 @@ from typing import Any
 import obs_sync
 from obs_sync.doctor import examine
 from obs_sync.errors import AccessDenied, NotFound, ObsSyncError, Refused
-from obs_sync.result import Incomplete
 from obs_sync.settings import MODES
+from obs_sync.transfer.result import Incomplete
 
 FAILED, WRONG_CALL, INCOMPLETE, NOT_FOUND, DENIED = 1, 2, 3, 4, 5
 _BLOCK = 1 << 20

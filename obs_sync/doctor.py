@@ -13,7 +13,7 @@ from typing import Callable
 from obs_sync import credentials, urls
 from obs_sync.errors import ObsSyncError
 from obs_sync.filesystem import ObsFileSystem
-from obs_sync.local_store import LocalStore
+from obs_sync.stores.local import LocalStore
 
 MAX_SKEW_S = 300.0
 
@@ -89,7 +89,7 @@ def _bucket(fs: ObsFileSystem, bucket: str) -> str:
 
 
 def _clock(fs: ObsFileSystem, bucket: str) -> str:
-    from obs_sync.sdk_store import SdkStore
+    from obs_sync.stores.sdk.store import SdkStore
 
     assert isinstance(fs.store, SdkStore)
     date = fs.store.gate.request("HEAD", bucket, operation="look at bucket").headers.get("date")

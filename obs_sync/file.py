@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fsspec.spec import AbstractBufferedFile
 
 from obs_sync.errors import Exists, NotAFile, NotFound
-from obs_sync.store import Upload
+from obs_sync.stores.base import Upload
 
 if TYPE_CHECKING:
     from obs_sync.filesystem import ObsFileSystem

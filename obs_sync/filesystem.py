@@ -16,8 +16,8 @@ from obs_sync.credentials import Credentials, Provider
 from obs_sync.errors import Exists, NotAFile, NotFound, Refused
 from obs_sync.file import ObsFile
 from obs_sync.settings import default_credentials, resolve
-from obs_sync.store import ObjectInfo, Store
-from obs_sync.stores import open_store
+from obs_sync.stores.base import ObjectInfo, Store
+from obs_sync.stores.open import open_store
 
 Entry = dict[str, Any]
 _SECRET = ("credentials", "access_key_id", "secret_access_key", "security_token")

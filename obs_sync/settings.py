@@ -118,7 +118,7 @@ def choose_mode(settings: Settings, has_credentials: bool) -> tuple[str, str]:
     if settings.storage_mode != "auto":
         return settings.storage_mode, "as told"
     if importlib.util.find_spec("moxing") is not None:
-        from obs_sync.moxing_store import real_moxing
+        from obs_sync.stores.moxing import real_moxing
 
         if real_moxing() is not None:
             return "moxing", "the platform's moxing is installed"

@@ -52,7 +52,7 @@ def small_checkpoint(on_cpu: None, tmp_path_factory: pytest.TempPathFactory) -> 
     import mindspore as ms
 
     from src.net.build import build_network
-    from src.train.checkpoint import network_meta, write_checkpoint
+    from src.train.checkpoints.checkpoint import network_meta, write_checkpoint
 
     path = tmp_path_factory.mktemp("checkpoint") / "small.ckpt"
     ms.set_seed(5)

@@ -13,9 +13,9 @@ from pathlib import Path
 import mindspore as ms
 import pytest
 
-from src.data.synthetic import draw_dataset
+from src.data.drawn.dataset import draw_dataset
 from src.net.build import build_network, choose_device
-from src.train.checkpoint import network_meta, write_checkpoint
+from src.train.checkpoints.checkpoint import network_meta, write_checkpoint
 
 SMALL_NETWORK = ["--network=mobilenet_v2", "--stages=1", "--device_target=CPU", "--storage_mode=local"]
 SMALL_TRAINING = [

@@ -9,9 +9,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from src.infer.drawing.render import draw_person_pose
     from src.infer.forward import load_model
     from src.infer.picture import detect, infer_one_pic
-    from src.infer.render import draw_person_pose
 
 __all__ = ["detect", "draw_person_pose", "infer_one_pic", "load_model"]
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from src.actions import Action, find_action, judge_person
 from src.data.images import Picture, PictureError, ReducedPicture, decode_reduced, picture_size, read_bytes
 from src.errors import OutputError
+from src.infer.drawing.render import draw_person_pose, head_position
 from src.infer.listing import inside
-from src.infer.naming import rendered_name
-from src.infer.render import draw_person_pose, head_position
-from src.infer.results import Person, PictureResult, copy_file, write_bytes
+from src.infer.output.names import rendered_name
+from src.infer.output.results import Person, PictureResult, copy_file, write_bytes
 from src.infer.shapes import fit_picture
 from src.pose import DecodeSettings, decode_poses
 from src.pose.grid import Fit

@@ -12,13 +12,9 @@ from typing import Any
 
 from src.actions import Action
 from src.errors import DataError, IncompleteError
-from src.infer.journal import Journal, Line, Lines, as_bytes, journals_in, read_journals
-from src.infer.naming import rendered_names
-from src.infer.outbox import LocalOutbox, Outbox
-from src.infer.picture import Fitted, Maps, Network, finish_picture, read_and_fit
-from src.infer.pipeline import Refused, Room, room_for, run_pipeline
-from src.infer.report import REPORT_FILE, TABLE_FILE, write_report
-from src.infer.results import (
+from src.infer.output.journal import Journal, Line, Lines, as_bytes, journals_in, read_journals
+from src.infer.output.names import rendered_names
+from src.infer.output.results import (
     RESULTS_FILE,
     SUMMARY_FILE,
     PictureResult,
@@ -26,7 +22,11 @@ from src.infer.results import (
     write_json,
     write_pieces,
 )
-from src.infer.share import Share, gather
+from src.infer.output.shard import Share, gather
+from src.infer.output.sink import LocalOutbox, Outbox
+from src.infer.picture import Fitted, Maps, Network, finish_picture, read_and_fit
+from src.infer.pipeline import Refused, Room, room_for, run_pipeline
+from src.infer.report.page import REPORT_FILE, TABLE_FILE, write_report
 from src.progress import Progress, StageTimes
 
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from typing import Any
 from src.errors import DataError, OutputError
 from src.pose.skeleton import COCO_KEYPOINT_NAMES
 from src.progress import Progress
-from src.tools.command import make_parser, not_negative, run_command
-from src.tools.joint_names import OCCLUDED
+from src.tools.common.command import make_parser, not_negative, run_command
+from src.tools.labelme.joint_names import OCCLUDED
 
 #: The format's version that is written; labelme 5 and 6 read it.
 LABELME_VERSION = "5.5.0"

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.data.synthetic import ANNOTATION_FILE, DEFAULT_SIZES, draw_dataset
-from src.tools.command import make_parser, positive, refuse_existing, run_command, whole
+from src.data.drawn.dataset import ANNOTATION_FILE, DEFAULT_SIZES, draw_dataset
+from src.tools.common.command import make_parser, positive, refuse_existing, run_command, whole
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -17,12 +17,12 @@ from src.errors import ConfigError, DataError, IncompleteError, OutputError
 from src.pose import DecodeSettings, decode_poses
 from src.pose.grid import Fit
 from src.progress import Progress
-from src.tools.command import add_settings, make_parser, positive, refuse_existing, run_command
-from src.tools.keypoint_scores import Result, Scores, result_lines, score_results
-from src.tools.offset_test import INJECTED_PX, run_offset_test
-from src.tools.score_tables import format_scores, plot_precision
-from src.tools.stored_maps import load_maps, maps_path, save_maps
-from src.tools.truth import person_category, read_truth
+from src.tools.common.command import add_settings, make_parser, positive, refuse_existing, run_command
+from src.tools.evaluation.ground_truth import person_category, read_truth
+from src.tools.evaluation.maps_file import load_maps, maps_path, save_maps
+from src.tools.evaluation.scores import Result, Scores, result_lines, score_results
+from src.tools.evaluation.self_test import INJECTED_PX, run_offset_test
+from src.tools.evaluation.tables import format_scores, plot_precision
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def predict(
 def network_maps(arguments: argparse.Namespace) -> MapSource:
     """Maps that the checkpoint's network makes of the pictures, at all scales asked for."""
     from src.infer.forward import load_model
-    from src.tools.multiscale import averaged_maps
+    from src.tools.evaluation.multiscale import averaged_maps
 
     network = load_model(
         arguments.checkpoint,

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from src.actions.labelled import JudgedPicture, judge_picture
-from src.actions.scoring import Confusion, Share, count, report
-from src.tools.labelled_pictures import action_parser, chosen_action, collect, run_tool, written_into
-from src.tools.misjudged import misjudged_page
+from src.actions.evaluation.labelled import JudgedPicture, judge_picture
+from src.actions.evaluation.scoring import Confusion, Share, count, report
+from src.tools.actions.labelled_results import action_parser, chosen_action, collect, run_tool, written_into
+from src.tools.actions.misjudged import misjudged_page
 
 PAGE, NUMBERS = "misjudged.html", "evaluation.json"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from src.errors import ConfigError, OutputError
 from src.net.formats import INPUT_FORMATS
-from src.tools.command import add_settings, make_parser, positive, refuse_existing, run_command
+from src.tools.common.command import add_settings, make_parser, positive, refuse_existing, run_command
 
 logger = logging.getLogger(__name__)
 

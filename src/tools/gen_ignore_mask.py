@@ -28,7 +28,7 @@ from src.data.masks import ignored_regions, regions_of_file
 from src.data.pose_index import PoseIndex
 from src.errors import DataError, OutputError
 from src.progress import Progress
-from src.tools.command import add_settings, make_parser, positive, run_command
+from src.tools.common.command import add_settings, make_parser, positive, run_command
 
 IGNORED, VALID = 0, 255
 #: Says in the mask folder what the masks were drawn from.

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from src.errors import CheckpointError
 from src.net.formats import INPUT_FORMATS
-from src.tools.command import make_parser, not_negative, positive, refuse_existing, run_command
-from src.tools.published_names import arrange
-from src.tools.weight_files import read_arrays
+from src.tools.common.command import make_parser, not_negative, positive, refuse_existing, run_command
+from src.tools.weights.files import read_arrays
+from src.tools.weights.name_mapping import arrange
 
 #: Maps are published in half precision: this much is rounding.
 _TOLERANCE = 5e-3
@@ -33,7 +33,7 @@ def import_weights(
     import mindspore as ms
 
     from src.net.build import build_network
-    from src.train.checkpoint import network_meta, write_checkpoint
+    from src.train.checkpoints.checkpoint import network_meta, write_checkpoint
 
     arrays = read_arrays(source)
     network = build_network(network_name, stages)
@@ -42,7 +42,7 @@ def import_weights(
     for parameter in network.get_parameters():
         parameter.set_data(ms.Tensor(arranged[parameter.name]))
     if golden is not None:
-        from src.tools.golden import compare_with_golden
+        from src.tools.weights.reference_outputs import compare_with_golden
 
         for difference in compare_with_golden(network, golden):
             print(f"{difference.picture}: heatmaps within {difference.heatmaps:.2g}, pafs within {difference.pafs:.2g}")

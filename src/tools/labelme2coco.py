@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from src.data.synthetic import PERSON_CATEGORY
+from src.data.drawn.dataset import PERSON_CATEGORY
 from src.errors import DataError, IncompleteError, OutputError
 from src.pose.skeleton import COCO_ORDER, JointType
 from src.progress import Progress
-from src.tools.command import make_parser, refuse_existing, run_command
-from src.tools.joint_names import read_joint_names
-from src.tools.labelled_persons import GROUPINGS, Box, Person, Point, box_of, derive_shoulders, gather_persons
-from src.tools.labelme_files import LabelmeFile, Problem, UnusableFileError, find_picture, read_labelme, upright_size
+from src.tools.common.command import make_parser, refuse_existing, run_command
+from src.tools.labelme.files import LabelmeFile, Problem, UnusableFileError, find_picture, read_labelme, upright_size
+from src.tools.labelme.joint_names import read_joint_names
+from src.tools.labelme.persons import GROUPINGS, Box, Person, Point, box_of, derive_shoulders, gather_persons
 
 #: A box around joints alone is widened by this share of its longer side: joints lie inside the body.
 _MARGIN = 0.1

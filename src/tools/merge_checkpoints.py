@@ -16,9 +16,7 @@ from numpy.typing import NDArray
 
 from src.errors import CheckpointError, ConfigError, JobError, OutputError
 from src.progress import Progress
-from src.tools.checkpoint_sets import CheckpointSet, complete_sets, list_checkpoints, set_by_template
-from src.tools.command import make_parser, not_negative, positive, run_command
-from src.tools.merging import (
+from src.tools.checkpoints.merging import (
     Merged,
     check_optimizer_slices,
     merge_replicas,
@@ -26,8 +24,10 @@ from src.tools.merging import (
     read_strategy,
     sliced_names,
 )
-from src.tools.storage import add_storage_arguments, is_local, open_folder, storage_errors
-from src.train.manifest import MANIFEST_ENDING, Manifest, file_sha256
+from src.tools.checkpoints.sets import CheckpointSet, complete_sets, list_checkpoints, set_by_template
+from src.tools.common.command import make_parser, not_negative, positive, run_command
+from src.tools.common.storage import add_storage_arguments, is_local, open_folder, storage_errors
+from src.train.checkpoints.manifest import MANIFEST_ENDING, Manifest, file_sha256
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def _write(filesystem: Any, target: str, merged: Merged, meta: Mapping[str, Any]
     import mindspore as ms
 
     from src.net.weights import read_checkpoint
-    from src.train.checkpoint import write_checkpoint
+    from src.train.checkpoints.checkpoint import write_checkpoint
 
     local = Path(target) if is_local(filesystem) else scratch / target.rsplit("/", 1)[-1]
     parameters = [ms.Parameter(ms.Tensor(array), name=name) for name, array in merged.arrays.items()]

@@ -16,8 +16,8 @@ from src.data.coco import Selection, index_annotations
 from src.data.packed import SHARD_INDEX, is_packed, read_shard_index
 from src.errors import DataError, OutputError
 from src.progress import Progress
-from src.tools.command import add_settings, make_parser, positive, run_command
-from src.tools.packing import (
+from src.tools.common.command import add_settings, make_parser, positive, run_command
+from src.tools.common.packing import (
     SHARD_FILE,
     Places,
     Shard,
@@ -28,7 +28,7 @@ from src.tools.packing import (
     sha256,
     write_shard,
 )
-from src.tools.truth import read_truth
+from src.tools.evaluation.ground_truth import read_truth
 
 logger = logging.getLogger(__name__)
 

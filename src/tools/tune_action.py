@@ -14,10 +14,10 @@ from pathlib import Path
 import yaml
 
 from src.actions import Action, declaration_of
-from src.actions.scoring import Confusion, report
-from src.actions.sweep import Setting, Table, best_curve, cross_validate, measure_all, tune
+from src.actions.evaluation.scoring import Confusion, report
+from src.actions.evaluation.tuning import Setting, Table, best_curve, cross_validate, measure_all, tune
 from src.errors import DataError
-from src.tools.labelled_pictures import action_parser, chosen_action, collect, run_tool, written_into
+from src.tools.actions.labelled_results import action_parser, chosen_action, collect, run_tool, written_into
 
 DECLARATION, PLOT = "actions.yaml", "precision_recall.png"
 MOST_CURVE_LINES = 20

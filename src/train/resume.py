@@ -10,12 +10,12 @@ from typing import Any
 import mindspore as ms
 
 from src.errors import CheckpointError, ConfigError
-from src.train.checkpoint import restore
-from src.train.exchange import Candidate, Exchange
-from src.train.identity import differences
+from src.train.checkpoints.checkpoint import restore
+from src.train.checkpoints.identity import differences
+from src.train.checkpoints.storage import Candidate, Exchange
+from src.train.distributed import Together
 from src.train.recipe import Recipe
 from src.train.step import TrainStep
-from src.train.together import Together
 
 logger = logging.getLogger(__name__)
 

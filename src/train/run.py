@@ -24,22 +24,22 @@ from src.model_utils.config import Config
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.loss import PoseLoss
 from src.net.weights import load_weights, network_weights, read_checkpoint, vgg_backbone_weights
-from src.train.checkpoint import network_meta, take_snapshot, write_snapshot
-from src.train.compiled import use_compile_cache
-from src.train.exchange import Exchange
-from src.train.identity import run_identity
+from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_snapshot
+from src.train.checkpoints.identity import run_identity
+from src.train.checkpoints.manifest import CheckpointName, Moment
+from src.train.checkpoints.storage import Exchange
+from src.train.compile_cache import use_compile_cache
+from src.train.distributed import Together, join_cards
 from src.train.inputs import Card, TrainingInputs
-from src.train.manifest import CheckpointName, Moment
+from src.train.monitoring.loss_record import LossRecord, plot_record, write_scalars
+from src.train.monitoring.startup import Startup, resident_bytes
+from src.train.monitoring.step_log import StepWatch, wait_remedy
 from src.train.phases import JOINING, TRAINING, WAITING
 from src.train.recipe import Recipe, choose_recipe
-from src.train.record import LossRecord, plot_record, write_scalars
 from src.train.resume import resume_training
 from src.train.schedule import rate_at
-from src.train.startup import Startup, resident_bytes
+from src.train.signals import StopRequest
 from src.train.step import TrainStep, build_step
-from src.train.stopping import StopRequest
-from src.train.together import Together, join_cards
-from src.train.watch import StepWatch, wait_remedy
 
 logger = logging.getLogger(__name__)
 

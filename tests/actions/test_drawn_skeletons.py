@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from src.actions import default_actions
-from src.actions.labelled import judge_picture, read_results
+from src.actions.evaluation.labelled import judge_picture, read_results
+from src.actions.evaluation.scoring import count
 from src.actions.pose import as_pose
-from src.actions.scoring import count
 from src.pose.skeleton import JOINT_COUNT, JointType
 from tests.bench.actions import (
     ARMS,

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from modelarts.hyperparameters import hyperparameters
+from modelarts.jobs.hyperparameters import hyperparameters
 from src.action_type_judger import ActionTypeJudger
 from src.actions import declaration
 from src.errors import ConfigError

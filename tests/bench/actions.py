@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.actions import Action, default_actions, judge_person, load_actions
-from src.actions.scoring import Confusion, count, report
+from src.actions.evaluation.scoring import Confusion, count, report
 from src.pose.skeleton import JointType
 from tests.bench.skeletons.camera import Errors, View
 from tests.bench.skeletons.climbing import CLIMBING

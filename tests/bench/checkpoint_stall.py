@@ -32,13 +32,13 @@ import mindspore as ms
 import numpy as np
 
 import obs_sync
-from modelarts.publishing import PUBLISH_ALL, Publisher
-from modelarts.resuming import Shelf
+from modelarts.runtime.checkpoint_store import Shelf
+from modelarts.runtime.publishing import PUBLISH_ALL, Publisher
 from src.model_utils.config import build_config
 from src.net.build import build_network, choose_device
 from src.net.loss import PoseLoss
-from src.train.checkpoint import network_meta, take_snapshot, write_snapshot
-from src.train.manifest import CheckpointName
+from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_snapshot
+from src.train.checkpoints.manifest import CheckpointName
 from src.train.recipe import choose_recipe
 from src.train.step import TrainStep, build_step
 from tests.bench.transfer import AK, SK

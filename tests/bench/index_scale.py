@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.data.synthetic import PERSON_CATEGORY
+from src.data.drawn.dataset import PERSON_CATEGORY
 
 _MEASURE = """
 import resource, sys, time

@@ -19,7 +19,7 @@ import numpy as np
 
 from src.actions import find_action
 from src.data.images import read_picture
-from src.infer.outbox import LocalOutbox
+from src.infer.output.sink import LocalOutbox
 from src.infer.run import infer_folder
 from tests.bench.inference import SHARED, make_network
 

@@ -28,8 +28,8 @@ import numpy as np
 
 from src.data import augment, images
 from src.data.coco import index_annotations
+from src.data.drawn.dataset import draw_dataset
 from src.data.sample import SampleMaker, SampleSettings
-from src.data.synthetic import draw_dataset
 from src.pose.encode import encode_heatmaps, encode_pafs
 
 #: The reference loader's time for such a sample on a machine of this kind when it was idle.

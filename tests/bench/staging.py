@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.staging import stage_training
-from src.data.synthetic import PERSON_CATEGORY
+from modelarts.runtime.staging import stage_training
+from src.data.drawn.dataset import PERSON_CATEGORY
 from src.model_utils.config import build_config
 from src.tools.pack_dataset import main as pack
 from tests.bench.transfer import (

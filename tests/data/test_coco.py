@@ -12,11 +12,11 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from src.data.coco import Selection, index_annotations, open_index, to_joints, unpack_counts
+from src.data.drawn.dataset import PERSON_CATEGORY, draw_dataset
 from src.data.jsonstream import walk_object
 from src.data.masks import ignored_cells, ignored_regions, unpack_crowds, valid_cells
 from src.data.pose_index import keep_present, load_index
 from src.data.ragged import Ragged, group_rows
-from src.data.synthetic import PERSON_CATEGORY, draw_dataset
 from src.errors import DataError
 from src.pose.skeleton import JointType as J
 

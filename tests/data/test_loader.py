@@ -10,8 +10,8 @@ import pytest
 
 from src.data.augment import AugmentRanges
 from src.data.coco import index_annotations
+from src.data.drawn.dataset import draw_dataset
 from src.data.sample import SampleMaker, SampleSettings
-from src.data.synthetic import draw_dataset
 from src.errors import DataError
 
 pytest.importorskip("mindspore")

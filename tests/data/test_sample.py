@@ -10,10 +10,10 @@ from PIL import Image
 
 from src.data.augment import PADDING, AugmentRanges
 from src.data.coco import index_annotations
+from src.data.drawn.dataset import draw_dataset
 from src.data.pose_index import PoseIndex
 from src.data.ragged import Ragged
 from src.data.sample import SampleMaker, SampleSettings
-from src.data.synthetic import draw_dataset
 from src.errors import DataError
 from src.pose.grid import cell_to_input
 from src.pose.skeleton import MIRROR

@@ -9,21 +9,21 @@ import logging
 import sys
 from pathlib import Path
 
-import modelarts.results
+import modelarts.runtime.results_upload
 import obs_sync
-from modelarts.results import results_folder
+from modelarts.runtime.results_upload import results_folder
 from src.actions import find_action
-from src.infer.folders import run_digest
 from src.infer.listing import picture_names
+from src.infer.output.output_folder import run_digest
+from src.infer.output.shard import Share
 from src.infer.run import infer_folder
-from src.infer.share import Share
 from tests.infer.fakes import FakeNetwork
 
 
 def main(pictures: str, parent: str, bucket: str, rank: str, rank_size: str, delay_s: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    modelarts.results.DELIVER_EVERY_S = 0.2
-    modelarts.results.LOOK_EVERY_S = 0.2
+    modelarts.runtime.results_upload.DELIVER_EVERY_S = 0.2
+    modelarts.runtime.results_upload.LOOK_EVERY_S = 0.2
     root = ""
     if bucket:
         obs_sync.configure(storage_mode="local", obs_local_root=bucket)

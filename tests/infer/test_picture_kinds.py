@@ -21,12 +21,12 @@ from PIL import Image
 
 from src.actions import find_action
 from src.data.images import read_picture
-from src.infer.journal import read_journals
-from src.infer.naming import rendered_name, rendered_names
-from src.infer.outbox import LocalOutbox
+from src.infer.output.journal import read_journals
+from src.infer.output.names import rendered_name, rendered_names
+from src.infer.output.shard import Share
+from src.infer.output.sink import LocalOutbox
 from src.infer.picture import SHOWN_SIDE_MAX, infer_one_pic
 from src.infer.run import infer_folder
-from src.infer.share import Share
 from tests.infer.fakes import FakeNetwork
 
 ACTION = find_action("climb_up")

@@ -20,13 +20,13 @@ import numpy as np
 import pytest
 
 import obs_sync
-from modelarts.results import FinishedBefore, ObsOutbox, results_folder
+from modelarts.runtime.results_upload import FinishedBefore, ObsOutbox, results_folder
 from src.actions import find_action
 from src.errors import IncompleteError, OutputError
-from src.infer.folders import find_unfinished, new_output_folder, run_digest
-from src.infer.journal import Journal, read_journals
+from src.infer.output.journal import Journal, read_journals
+from src.infer.output.output_folder import find_unfinished, new_output_folder, run_digest
+from src.infer.output.shard import Share
 from src.infer.run import infer_folder
-from src.infer.share import Share
 from tests.infer.fakes import FakeNetwork
 
 COUNT = 40
@@ -265,7 +265,7 @@ def test_another_cards_old_line_of_a_changed_picture_is_not_taken(pictures: Path
 def test_a_card_that_comes_when_all_is_done_ends_well(
     pictures: Path, tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelarts.results.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("modelarts.runtime.results_upload.LOOK_EVERY_S", 0.1)
     obs_sync.configure(storage_mode="local", obs_local_root=str(tmp_path / "bucket"))
     names = sorted(path.name for path in pictures.iterdir())
     with results_folder(tmp_path / "a", root, "digest", Share()) as (folder, place, outbox):
@@ -275,7 +275,7 @@ def test_a_card_that_comes_when_all_is_done_ends_well(
         pass
     with pytest.raises(IncompleteError), results_folder(parent, root, "another", late):
         pass
-    monkeypatch.setattr("modelarts.results.STARTS_APART_S", -10.0)  # as if it had been long ago
+    monkeypatch.setattr("modelarts.runtime.results_upload.STARTS_APART_S", -10.0)  # as if it had been long ago
     with pytest.raises(IncompleteError), results_folder(parent, root, "digest", late):
         pass
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from modelarts.job import inference_job
+from modelarts.runtime.entry import inference_job
 from src.pose.skeleton import COCO_ORDER
 from tests.infer.conftest import copy_photographs
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from modelarts.job import inference_job, training_job
-from src.data.synthetic import draw_dataset
+from modelarts.runtime.entry import inference_job, training_job
+from src.data.drawn.dataset import draw_dataset
 
 SMALL = [
     *("--network=mobilenet_v2", "--stages=1", "--insize=64", "--batch_size=2", "--device_target=CPU"),

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import obs_sync
-from modelarts.job import training_job
-from src.train.manifest import complete_moments
+from modelarts.runtime.entry import training_job
+from src.train.checkpoints.manifest import complete_moments
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.object_store import running_store
 from tests.jobs.conftest import DATA, SMALL

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 import obs_sync
-from modelarts import training
-from obs_sync import uploader as uploader_module
+from modelarts.runtime import training
+from obs_sync.transfer import uploader as uploader_module
 from src.net.weights import read_checkpoint
-from src.train.manifest import manifest_name
-from src.train.record import SCALARS_FILE
+from src.train.checkpoints.manifest import manifest_name
+from src.train.monitoring.loss_record import SCALARS_FILE
 from tests.jobs.conftest import TWO_EPOCHS, Job
 from tests.jobs.test_training_job import errors
-from tests.train.test_record import scalars
+from tests.train.monitoring.test_loss_record import scalars
 
 EVERY_STEP = "--ckpt_interval=1"
 

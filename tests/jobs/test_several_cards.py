@@ -24,12 +24,12 @@ import numpy as np
 import pytest
 
 import obs_sync
-from modelarts.launching import cluster_variables, launch_ranks
-from src.data.synthetic import draw_dataset
+from modelarts.dryrun.launcher import cluster_variables, launch_ranks
+from src.data.drawn.dataset import draw_dataset
 from src.errors import CheckpointError
 from src.net.weights import read_checkpoint
-from src.train.checkpoint import BATCH_STATISTICS
-from src.train.manifest import Manifest, Moment, complete_moments, manifest_name
+from src.train.checkpoints.checkpoint import BATCH_STATISTICS
+from src.train.checkpoints.manifest import Manifest, Moment, complete_moments, manifest_name
 from tests.jobs.conftest import DATA, SMALL
 from tests.jobs.test_resume import name
 

@@ -17,8 +17,8 @@ from src.net.weights import (
     read_checkpoint,
     vgg_backbone_weights,
 )
-from src.train.checkpoint import write_checkpoint
-from src.train.manifest import CheckpointName
+from src.train.checkpoints.checkpoint import write_checkpoint
+from src.train.checkpoints.manifest import CheckpointName
 
 
 def parameter(name: str, shape: tuple[int, ...] = (2,)) -> ms.Parameter:

@@ -15,7 +15,7 @@ import pytest
 
 import obs_sync
 from src.net.build import build_network
-from src.train.manifest import CheckpointName
+from src.train.checkpoints.manifest import CheckpointName
 
 TOOLS = (
     "merge_checkpoints labelme2coco coco2labelme gen_ignore_mask evaluate export import_weights pack_dataset "
@@ -88,7 +88,7 @@ def test_commands_run_in_their_order(page: str, desk: Path, monkeypatch: pytest.
 
 def publish_weights(folder: Path) -> None:
     """The small network's weights as they are published, but random, and its golden outputs for a small picture."""
-    from src.tools.published_names import small_network_key
+    from src.tools.weights.name_mapping import small_network_key
 
     network = build_network("mobilenet_v2", 1).set_train(False)
     rgb = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)

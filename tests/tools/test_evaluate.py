@@ -17,17 +17,17 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 import src.pose.persons
-from src.data.synthetic import draw_dataset
+from src.data.drawn.dataset import draw_dataset
 from src.infer.forward import Maps
 from src.infer.shapes import tight_fit
 from src.pose.encode import encode_pafs
 from src.pose.grid import Fit, cell_to_input
 from src.pose.skeleton import MIRROR, JointType
 from src.tools.evaluate import CURVE_FILE, PREDICTIONS_FILE, SCORES_FILE, main
-from src.tools.keypoint_scores import FIGURES, score_results
-from src.tools.multiscale import averaged_maps, mirror_pafs
-from src.tools.stored_maps import maps_path
-from src.tools.truth import read_truth
+from src.tools.evaluation.ground_truth import read_truth
+from src.tools.evaluation.maps_file import maps_path
+from src.tools.evaluation.multiscale import averaged_maps, mirror_pafs
+from src.tools.evaluation.scores import FIGURES, score_results
 
 
 @pytest.fixture(scope="module")

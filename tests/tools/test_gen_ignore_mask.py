@@ -13,8 +13,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from src.data.coco import Selection, index_annotations
+from src.data.drawn.dataset import draw_dataset
 from src.data.sample import SampleMaker, SampleSettings
-from src.data.synthetic import draw_dataset
 from src.tools.gen_ignore_mask import STAMP_FILE, main
 
 

@@ -16,8 +16,8 @@ from safetensors.numpy import save_file
 from src.errors import CheckpointError
 from src.net.weights import read_checkpoint
 from src.tools.import_weights import main
-from src.tools.published_names import arrange, body_model_layers
-from src.tools.weight_files import read_arrays
+from src.tools.weights.files import read_arrays
+from src.tools.weights.name_mapping import arrange, body_model_layers
 
 Arrays = dict[str, NDArray[Any]]
 TORCH_FILES = Path(__file__).with_name("torch_files")

@@ -17,11 +17,11 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from src.data.coco import index_annotations
+from src.data.drawn.dataset import draw_dataset
 from src.data.sample import SampleMaker, SampleSettings
-from src.data.synthetic import draw_dataset
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, JointType
 from src.tools import coco2labelme
-from src.tools.joint_names import read_joint_names, read_label
+from src.tools.labelme.joint_names import read_joint_names, read_label
 from src.tools.labelme2coco import main
 
 SIZE = (200, 150)  # width, height

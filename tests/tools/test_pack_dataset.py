@@ -19,14 +19,14 @@ import pytest
 
 import src.tools.pack_dataset
 from src.data.coco import index_annotations
+from src.data.drawn.dataset import PERSON_CATEGORY, draw_dataset
 from src.data.images import PictureError
 from src.data.packed import PICTURES, SHARD_INDEX, PackedFiles, open_files
 from src.data.pose_index import keep_present
 from src.data.sample import SampleMaker, SampleSettings
-from src.data.synthetic import PERSON_CATEGORY, draw_dataset
 from src.tools import gen_ignore_mask
+from src.tools.common.packing import Shard
 from src.tools.pack_dataset import main
-from src.tools.packing import Shard
 
 
 @pytest.fixture(scope="module")

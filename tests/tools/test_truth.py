@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from src.data.coco import index_annotations
-from src.data.synthetic import draw_dataset
+from src.data.drawn.dataset import draw_dataset
 from src.errors import DataError
-from src.tools.keypoint_scores import score_results
-from src.tools.offset_test import run_offset_test
-from src.tools.truth import read_truth
+from src.tools.evaluation.ground_truth import read_truth
+from src.tools.evaluation.scores import score_results
+from src.tools.evaluation.self_test import run_offset_test
 
 Content = dict[str, Any]
 

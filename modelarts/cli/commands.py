@@ -1,0 +1,284 @@
+"""What each command of `python -m modelarts` does; each returns what is to be shown and the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Callable
+
+import obs_sync
+from modelarts.cli import options as given
+from modelarts.cli.log_tail import follow_cloud, follow_file
+from modelarts.cli.tables import aligned, cloud_lines, cloud_row, console_rows, hyperparameter_lines, job_rows
+from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError
+from modelarts.cloud.profile import has_profile
+from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
+from modelarts.dryrun.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run, make_buckets
+from modelarts.jobs.checks import check_definition, check_in_use, check_storage, code_notes, outputs_in_use
+from modelarts.jobs.code_folder import code_files, upload_code
+from modelarts.jobs.definition import Job, is_declared, job_keys, load_job
+from src.errors import ConfigError
+
+MISTAKES = 2
+Echo = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command found: plain values for scripts, text for people, the exit code, and notes beside the result."""
+
+    data: Any
+    text: str
+    exit_code: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+
+def jobs(options: argparse.Namespace, _: Echo) -> Answer:
+    """The declared jobs."""
+    found = [load_job(key, given.changes_of(options)) for key in job_keys()]
+    rows = [[job.key, job.name, f"{job.cards} cards" if job.cards > 1 else "1 card", job.description] for job in found]
+    return Answer([job.to_dict() for job in found], aligned(rows))
+
+
+def show(options: argparse.Namespace, _: Echo) -> Answer:
+    """One definition, or the table for the console."""
+    job = given.job_of(options)
+    if options.console:
+        rows = console_rows(job)
+        return Answer([{"field": name.strip(), "value": value} for name, value in rows], aligned(rows))
+    text = "\n".join([aligned(job_rows(job)), "hyperparameters", *hyperparameter_lines(job)])
+    return Answer(job.to_dict(), text)
+
+
+def check(options: argparse.Namespace, _: Echo) -> Answer:
+    """All mistakes of one job, or of all."""
+    problems: list[str] = []
+    notes: list[str] = []
+    words = options.job or job_keys()
+    for word in words:
+        job = load_job(word, given.changes_of(options))
+        found, remarks = _all_mistakes(job, options)
+        prefix = f"{job.key}: " if len(words) > 1 else ""
+        problems += [prefix + one for one in found]
+        notes += [prefix + one for one in remarks]
+    text = "\n".join(problems) if problems else f"no mistakes in {', '.join(words)}"
+    data = {"mistakes": problems, "notes": notes}
+    return Answer(data, text, MISTAKES if problems else 0, tuple(notes))
+
+
+def dry_run(options: argparse.Namespace, echo: Echo) -> Answer:
+    """Run a job here, as the platform would."""
+    job = given.job_of(options)
+    storage = given.storage_of(options)
+    filesystem = given.filesystem_of(options)
+    _refuse(check_definition(job, for_cloud=False))
+    _refuse(check_storage(job, filesystem, for_cloud=False) + check_in_use(job, given.outputs_here(options)))
+    stop = threading.Event()
+    run = DryRun(
+        job,
+        Options(
+            storage=storage,
+            work=options.work,
+            sync_period_s=options.sync_every,
+            restarts=options.restarts,
+            restart_in=options.restart_in,
+            timeout_s=options.timeout,
+            install_requirements=not options.no_requirements,
+            keep=options.keep,
+            echo=echo,
+        ),
+        stop,
+    )
+    before = _on_signal(stop)
+    try:
+        code = run.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return Answer(asdict(run.state), _dry_run_text(run.state), code, given.notes_on_stand_in(options))
+
+
+def submit(options: argparse.Namespace, _: Echo) -> Answer:
+    """Create the job on the platform, or show the request's body."""
+    job = given.job_of(options)
+    body = job_body(job)
+    if options.print:
+        _refuse(check_definition(job))
+        return Answer(body, _pretty(body))
+    cloud = given.cloud_of(options)
+    problems, notes = _all_mistakes(job, options, cloud)
+    _refuse(problems)
+    return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
+
+
+def rebuild(options: argparse.Namespace, _: Echo) -> Answer:
+    """The same job again with a new name and some values changed; declared here, or only there."""
+    if is_declared(options.job):
+        job = replace(given.job_of(options), name=options.name or rebuilt_name(given.job_of(options).name))
+        _refuse(check_definition(job))
+        body = job_body(job)
+        if options.print:
+            return Answer(body, _pretty(body))
+        cloud = given.cloud_of(options)
+        problems, notes = _all_mistakes(job, options, cloud)
+        _refuse(problems)
+        return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
+    cloud = given.cloud_of(options, f"{options.job}: is no declared job ({', '.join(job_keys())})")
+    body = rebuilt_body(
+        cloud.request_body(cloud.show(cloud.id_of(options.job))), given.values_of(options), options.name
+    )
+    if options.print:
+        return Answer(body, _pretty(body))
+    _refuse(outputs_in_use(outputs_of(body), given.outputs_of_running(options, cloud)))
+    return _created(cloud.create(body), body["metadata"]["name"])
+
+
+def list_jobs(options: argparse.Namespace, _: Echo) -> Answer:
+    """The newest jobs of the platform, and the dry-runs here."""
+    states = [] if options.cloud_only else dry_runs(options.work)
+    found: list[Any] = []
+    notes: tuple[str, ...] = ()
+    if options.cloud_only or has_profile(os.environ, options.profile):
+        found = given.cloud_of(options).jobs(options.limit)
+    else:
+        notes = ("only dry-runs: no access to the platform is set up (see docs/console.md)",)
+    found.reverse()  # the platform answers the newest first
+    rows = [[state.id, state.phase, state.name, "dry-run"] for state in states] + [cloud_row(one) for one in found]
+    return Answer({"dry_runs": [asdict(s) for s in states], "jobs": found}, aligned(rows) or "no jobs", notes=notes)
+
+
+def status(options: argparse.Namespace, _: Echo) -> Answer:
+    """Where a job stands."""
+    state = find_dry_run(options.id, options.work)
+    if state is not None:
+        return Answer(asdict(state), _dry_run_text(state))
+    cloud = given.cloud_of_id(options)
+    details = cloud.show(cloud.id_of(options.id))
+    return Answer(details, "\n".join(cloud_lines(details)))
+
+
+def logs(options: argparse.Namespace, echo: Echo) -> Answer:
+    """A job's log so far; with --follow until the job ends. A script gets it as one text, people as it comes."""
+    parts: list[str] = []
+    out = parts.append if options.json else echo
+    state = find_dry_run(options.id, options.work)
+    if state is not None:
+        job_id, phase = state.id, follow_file(state, options.work, options.follow, out)
+    else:
+        cloud = given.cloud_of_id(options)
+        job_id = cloud.id_of(options.id)
+        phase = follow_cloud(cloud, job_id, options.task, options.follow, out)
+    return Answer({"id": job_id, "phase": phase, "log": "".join(parts)}, "", notes=(f"{job_id} is {phase}",))
+
+
+def stop(options: argparse.Namespace, _: Echo) -> Answer:
+    """End a job before its time."""
+    state = find_dry_run(options.id, options.work)
+    if state is not None:
+        ask_to_stop(state, options.work)
+        return _stopping(state.id)
+    cloud = given.cloud_of_id(options)
+    job_id = cloud.id_of(options.id, RUNNING_PHASES)
+    cloud.stop(job_id)
+    return _stopping(job_id)
+
+
+def _stopping(job_id: str) -> Answer:
+    text = f"{job_id}: asked to stop; its processes have 15 s to obey, see: python -m modelarts status {job_id}"
+    return Answer({"id": job_id, "stopping": True}, text)
+
+
+def upload(options: argparse.Namespace, _: Echo) -> Answer:
+    """Copy the code of jobs to their code dirs."""
+    results, lines = [], []
+    for word in options.job or job_keys():
+        job = load_job(word, given.changes_of(options))
+        _refuse([one for one in check_definition(job) if one.startswith(("code", "boot_file"))])
+        filesystem = given.filesystem_of(options)
+        if not options.only_list:
+            make_buckets(filesystem, [job.code_dir])
+            results.append(upload_code(job, filesystem))
+        else:
+            results.append(_would_upload(job, filesystem))
+            sizes = code_files(job)
+            lines += [f"{sizes[name]:>12,}  {name}" for name in sorted(results[-1].copied)]
+        lines.append(results[-1].summary())
+    return Answer([result.to_dict() for result in results], "\n".join(lines), notes=given.notes_on_stand_in(options))
+
+
+def _would_upload(job: Job, filesystem: obs_sync.ObsFileSystem) -> obs_sync.TransferResult:
+    """What `upload_code` would copy; all of it where a folder stands for OBS that has no bucket yet."""
+    if given.has_bucket(filesystem, job):
+        return upload_code(job, filesystem, dry_run=True)
+    names = sorted(code_files(job))
+    return obs_sync.TransferResult(str(job.code_folder), job.code_dir, dry_run=True, listed=len(names), copied=names)
+
+
+def _all_mistakes(job: Job, options: argparse.Namespace, cloud: Cloud | None = None) -> tuple[list[str], list[str]]:
+    """Mistakes, and notes on what could not be looked at."""
+    problems, notes = check_definition(job), []
+    if not problems:
+        filesystem = given.filesystem_of(options)
+        if given.has_bucket(filesystem, job):
+            problems += check_storage(job, filesystem)
+            notes += code_notes(job, filesystem)
+        else:
+            bucket, folder = job.code_dir.split("/")[2], options.obs_local_root
+            notes.append(f"data and code were not looked for: {folder}, which stands for OBS, has no bucket {bucket}")
+    if cloud is None and has_profile(os.environ, options.profile):
+        cloud = given.cloud_of(options)
+    if cloud is None:
+        notes.append("the platform was not asked which outputs are in use: no access is set up")
+    return problems + check_in_use(job, given.outputs_of_running(options, cloud)), [
+        *notes,
+        *given.notes_on_stand_in(options),
+    ]
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _created(answer: Mapping[str, Any], name: str) -> Answer:
+    job_id = (answer.get("metadata") or {}).get("id")
+    if not job_id:
+        raise CloudError(f"{name}: the platform answered without an id; look at: python -m modelarts list")
+    return Answer(dict(answer), f"{job_id}  {name}\nfollow it with: python -m modelarts logs {job_id} --follow")
+
+
+def _dry_run_text(state: State) -> str:
+    code = "" if state.exit_code is None else f", exit code {state.exit_code}"
+    lines = [f"{state.id}  {state.phase}{code}  {state.name}", f"log: {state.log_file}"]
+    lines.append(f"log in OBS: {_where(state.log_path, state)}")
+    lines += [f"output: {_where(url, state)}" for url in state.outputs]
+    return "\n".join([*lines, *([state.message] if state.message else [])])
+
+
+def _where(url: str, state: State) -> str:
+    """An address, and the folder behind it where a folder stands for OBS."""
+    if not state.local_root or not obs_sync.is_url(url):
+        return url
+    return f"{url} ({Path(state.local_root, *obs_sync.split(url))})"
+
+
+def _on_signal(stop: threading.Event) -> dict[int, Any]:
+    """Have SIGTERM and Ctrl-C stop the job as the platform would; returns the handlers they had."""
+
+    def ask(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+
+
+def _pretty(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, indent=2)

@@ -1,0 +1,68 @@
+"""Showing a job's log as it grows."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from pathlib import Path
+from typing import Callable
+
+from modelarts.cloud.client import ENDED_PHASES, WAITING_PHASES, Cloud, NotThere
+from modelarts.dryrun.dryrun import State, find_dry_run
+from src.errors import JobError
+
+FILE_PERIOD_S, CLOUD_PERIOD_S = 0.5, 5.0
+Echo = Callable[[str], None]
+
+
+def follow_file(state: State, work: Path, follow: bool, echo: Echo) -> str:
+    """Show the log of a dry-run so far; with `follow` until it ends. Returns the phase it is in then."""
+    position = 0
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a letter
+    while True:
+        current = find_dry_run(state.id, work)
+        if current is None:
+            raise JobError(f"dry-run {state.id}: its state is gone from {work}")
+        path = Path(current.log_file)
+        if path.exists():
+            with path.open("rb") as log:
+                log.seek(position)
+                new = log.read()
+            position += len(new)
+            echo(decoder.decode(new))
+        if not follow or not current.is_running:
+            return current.phase
+        time.sleep(FILE_PERIOD_S)
+
+
+def follow_cloud(cloud: Cloud, job_id: str, task: str, follow: bool, echo: Echo) -> str:
+    """Show a task's log (by default the first task's) so far; with `follow` until the job ends. Returns its phase.
+
+    The platform shows the last 5 MB: what is new is what its whole size has grown by. A job that waits for its cards
+    has no log yet.
+    """
+    shown = 0
+    while True:
+        now = cloud.show(job_id).get("status") or {}
+        phase = str(now.get("phase") or "")
+        if phase not in WAITING_PHASES:
+            first = next(iter(now.get("tasks") or ()), "worker-0")
+            try:
+                shown = _show_new(cloud, job_id, task or first, shown, echo)
+            except NotThere:
+                if task:
+                    raise  # the job is there, so it is the task that is not
+        if not follow or phase in ENDED_PHASES:
+            return phase
+        time.sleep(CLOUD_PERIOD_S)
+
+
+def _show_new(cloud: Cloud, job_id: str, task: str, shown: int, echo: Echo) -> int:
+    """Show what a log has grown by since `shown` bytes; returns its size."""
+    content, size = cloud.log(job_id, task)
+    if size <= shown:
+        return shown
+    if size - shown > len(content):
+        echo(f"… {size - shown - len(content):,} bytes of the log are not shown by the platform …\n")
+    echo(content[-(size - shown) :].decode(errors="replace"))
+    return size

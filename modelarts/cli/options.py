@@ -1,0 +1,96 @@
+"""What the options of `python -m modelarts` stand for: a job with changes, OBS, the platform, what runs already."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import obs_sync
+from modelarts.cloud.client import RUNNING_PHASES, Cloud
+from modelarts.cloud.profile import read_profile
+from modelarts.cloud.request import outputs_of
+from modelarts.dryrun.container import Storage
+from modelarts.dryrun.dryrun import dry_runs
+from modelarts.jobs.definition import Changes, Job, load_job
+from src.errors import ConfigError
+
+
+def job_of(options: argparse.Namespace) -> Job:
+    """The declared job with what the command line changes in it."""
+    return load_job(options.job, changes_of(options))
+
+
+def changes_of(options: argparse.Namespace) -> Changes:
+    """What the command line changes in a definition."""
+    return Changes(
+        values_of(options),
+        name=getattr(options, "name", ""),
+        bucket=options.bucket,
+        prefix=options.prefix,
+        pass_as=getattr(options, "pass_as", ""),
+        cards=getattr(options, "cards", 0),
+    )
+
+
+def values_of(options: argparse.Namespace) -> dict[str, str]:
+    """`--set a=1 b=2 --set c=3` as a mapping."""
+    found = {}
+    for pair in (pair for group in getattr(options, "set", None) or () for pair in group):
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"--set {pair}: write it as key=value")
+        found[name.strip().lstrip("-")] = value
+    return found
+
+
+def storage_of(options: argparse.Namespace) -> Storage:
+    """The mode that `auto` stands for here, so that the container has the same; the local folder absolute."""
+    store = filesystem_of(options).storage_mode
+    return Storage(store, str(Path(options.obs_local_root).resolve()))
+
+
+def filesystem_of(options: argparse.Namespace) -> obs_sync.ObsFileSystem:
+    """OBS, or the folder that stands for it."""
+    return obs_sync.ObsFileSystem(storage_mode=options.storage, obs_local_root=str(options.obs_local_root))
+
+
+def cloud_of(options: argparse.Namespace, before: str = "") -> Cloud:
+    """The platform; `before` says why it is asked, should nobody have set up access to it."""
+    try:
+        return Cloud(lambda: read_profile(os.environ, options.profile))
+    except ConfigError as error:
+        raise ConfigError(f"{before}; the platform cannot be asked: {error}" if before else str(error)) from None
+
+
+def cloud_of_id(options: argparse.Namespace) -> Cloud:
+    """The platform, asked for an id that no dry-run has."""
+    return cloud_of(options, f"{options.id}: no dry-run in {options.work} has this id")
+
+
+def outputs_of_running(options: argparse.Namespace, cloud: Cloud | None) -> dict[str, list[str]]:
+    """The outputs of jobs that run, here and on the platform, by id."""
+    running = outputs_here(options)
+    for one in cloud.jobs(200, RUNNING_PHASES) if cloud is not None else ():
+        running[one["metadata"]["id"]] = outputs_of(one)
+    return running
+
+
+def notes_on_stand_in(options: argparse.Namespace) -> tuple[str, ...]:
+    """Tells those who did not choose it that a folder stands for OBS."""
+    if options.storage == "auto" and filesystem_of(options).storage_mode == "local":
+        where = "the folder {} stands for OBS here; --storage obs takes the real one (docs/console.md, step 8)"
+        return (where.format(options.obs_local_root),)
+    return ()
+
+
+def has_bucket(filesystem: obs_sync.ObsFileSystem, job: Job) -> bool:
+    """Only a local folder may stand for OBS without having the bucket yet; a real store says so itself."""
+    if filesystem.storage_mode != "local":
+        return True
+    return obs_sync.exists("obs://" + job.code_dir.split("/")[2], filesystem=filesystem)
+
+
+def outputs_here(options: argparse.Namespace) -> dict[str, list[str]]:
+    """The outputs of dry-runs that run, by id."""
+    return {state.id: list(state.outputs) for state in dry_runs(options.work) if state.is_running}

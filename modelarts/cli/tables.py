@@ -1,0 +1,119 @@
+"""Jobs as text for people: lists, a definition, and the table to copy into the console's form."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from modelarts.cloud.request import obs_path, outputs_of
+from modelarts.jobs.definition import Job
+
+Row = tuple[str, str]
+_OBTAINED = ("  获取方式 Obtained from", "超参 Hyperparameters")
+
+
+def job_rows(job: Job) -> list[Row]:
+    """A definition as pairs of field and value, under the names of the YAML files."""
+    channels = [
+        (f"{part} {one.name}", f"{one.url} (passed as {one.pass_as}{', predownloaded' if one.predownload else ''})")
+        for part, all_of_them in (("input", job.inputs), ("output", job.outputs))
+        for one in all_of_them
+    ]
+    again = job.auto_restart
+    return [
+        ("job", job.key),
+        ("name", job.name),
+        ("description", job.description),
+        ("code_dir", job.code_dir),
+        ("boot_file", job.boot_file),
+        ("engine", f"{job.engine_name} {job.engine_version}"),
+        ("flavour", job.flavour),
+        ("nodes", f"{job.nodes} with {job.cards} card{'s' if job.cards > 1 else ''} each"),
+        *channels,
+        ("log_path", job.log_path),
+        *((f"variable {name}", value) for name, value in job.environment.items()),
+        ("auto_restart", f"{again.times} times, unconditional={again.unconditional}, hang={again.hang}"),
+    ]
+
+
+def hyperparameter_lines(job: Job) -> list[str]:
+    """Each hyperparameter with its value, type, choices and hint."""
+    lines = []
+    for one in job.hyperparameters:
+        changed = f" (default {one.default or 'empty'})" if one.value != one.default else ""
+        choices = f", one of {', '.join(one.choices)}" if one.choices else ""
+        lines.append(f"  {one.name} = {one.value}{changed}")
+        lines.append(f"      {one.type}{choices}: {one.hint}")
+    return lines
+
+
+def console_rows(job: Job) -> list[Row]:
+    """What to type into which field of the console's form "create training job", from top to bottom."""
+    rows = [
+        ("名称 Name", job.name),
+        ("描述 Description", job.description),
+        ("创建方式 Created by", "自定义算法 Custom algorithm"),
+        ("启动方式 Boot mode", f"预置框架 Preset image: {job.engine_name} | {job.engine_version}"),
+        ("代码目录 Code directory", obs_path(job.code_dir)),
+        ("启动文件 Boot file", obs_path(job.code_dir) + job.boot_file),
+    ]
+    for one in job.folders(job.inputs):
+        rows.append((f"输入 Input {one.name}", f"数据存储位置 {obs_path(one.url)}"))
+        rows.append(_OBTAINED)
+    for one in job.folders(job.outputs):
+        rows.append((f"输出 Output {one.name}", f"数据存储位置 {obs_path(one.url)}"))
+        rows.append(_OBTAINED)
+        rows.append(("  预下载至本地目录 Predownload", _switch(one.predownload)))
+    direct = [one for one in (*job.inputs, *job.outputs) if one not in job.folders((*job.inputs, *job.outputs))]
+    rows += [(f"超参 Hyperparameter {one.name}", f"{one.url}") for one in direct]
+    for hyperparameter in (one for one in job.hyperparameters if one.is_passed):
+        rows.append((f"超参 Hyperparameter {hyperparameter.name}", hyperparameter.value))
+        rows.append(("  提示 Hint", hyperparameter.hint))
+    rows += [(f"环境变量 Variable {name}", value) for name, value in job.environment.items()]
+    again = job.auto_restart
+    rows += [
+        ("故障自动重启 Auto restart", f"{_switch(again.times > 0)} {again.times or ''}".rstrip()),
+        ("  无条件自动重启 Unconditional", _switch(again.unconditional)),
+        ("  作业卡死重启 Restart upon suspension", _switch(again.hang)),
+        ("规格 Specifications", f"{job.flavour} ({job.cards} × Ascend)"),
+        ("计算节点个数 Compute nodes", str(job.nodes)),
+        ("作业日志路径 Job log path", obs_path(job.log_path)),
+    ]
+    return rows
+
+
+def cloud_row(details: Mapping[str, Any]) -> list[str]:
+    """Id, phase, name and duration of a job of the cloud."""
+    metadata, status = details.get("metadata") or {}, details.get("status") or {}
+    seconds = int(status.get("duration") or 0) // 1000
+    return [str(metadata.get("id", "")), str(status.get("phase", "")), str(metadata.get("name", "")), f"{seconds} s"]
+
+
+def cloud_lines(details: Mapping[str, Any]) -> list[str]:
+    """Where a job of the cloud stands, how its tasks ended, and where its log and outputs are."""
+    status = details.get("status") or {}
+    lines = ["  ".join(cloud_row(details))]
+    for task in status.get("task_statuses") or ():
+        lines.append(f"{task.get('task')}: exit code {task.get('exit_code')} {task.get('message') or ''}".rstrip())
+    log = ((details.get("spec") or {}).get("log_export_path") or {}).get("obs_url")
+    return [*lines, *([f"log: {log}"] if log else []), *(f"output: {url}" for url in outputs_of(details))]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as text, each column as wide as its widest cell; Chinese letters count twice."""
+    columns = max((len(row) for row in rows), default=0)
+    widths = [max(_width(row[n]) for row in rows if n < len(row)) for n in range(columns)]
+    return "\n".join("  ".join(_padded(cell, widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _switch(on: bool) -> str:
+    return "是 Yes" if on else "否 No"

@@ -1,0 +1,151 @@
+"""A job as the body of the platform's request that creates one (POST /v2/{project}/training-jobs), and rebuilt ones."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import obs_sync
+from modelarts.jobs.definition import BOOT_FILES, URL, Channel, Job
+from modelarts.jobs.hyperparameters import Hyperparameter, hyperparameters
+from src.errors import ConfigError
+from src.model_utils.config import setting_types
+
+Body = dict[str, Any]
+NAME_LIMIT = 64
+_COPY = re.compile(r"-copy-\d{4}$")
+
+
+def job_body(job: Job) -> Body:
+    """What `submit` sends; every value of a hyperparameter is text, paths have the platform's form /bucket/folder/."""
+    direct = [channel for channel in (*job.inputs, *job.outputs) if channel.pass_as == URL]
+    algorithm: Body = {
+        "code_dir": obs_path(job.code_dir),
+        "boot_file": obs_path(job.code_dir) + job.boot_file,
+        "engine": {"engine_name": job.engine_name, "engine_version": job.engine_version},
+        "parameters": [_parameter(one) for one in job.hyperparameters if one.is_passed]
+        + [{"name": channel.name, "value": channel.url, "constraint": _constraint("String")} for channel in direct],
+        "inputs": [_channel(channel) for channel in job.folders(job.inputs)],
+        "outputs": [_output(channel) for channel in job.folders(job.outputs)],
+    }
+    if job.environment:
+        algorithm["environments"] = dict(job.environment)
+    return {
+        "kind": "job",
+        "metadata": {
+            "name": job.name,
+            "workspace_id": "0",
+            "description": job.description,
+            "annotations": _annotations(job),
+        },
+        "algorithm": algorithm,
+        "spec": {
+            "resource": {"flavor_id": job.flavour, "node_count": job.nodes},
+            "log_export_path": {"obs_url": obs_path(job.log_path)},
+        },
+    }
+
+
+def obs_path(url: str) -> str:
+    """`obs://bucket/folder/` as the platform writes it: `/bucket/folder/`."""
+    return "/" + url.split("://", 1)[1] if obs_sync.is_url(url) else url
+
+
+def _parameter(one: Hyperparameter) -> Body:
+    return {"name": one.name, "value": one.value, "description": one.hint, "constraint": _constraint(one.type)}
+
+
+def _constraint(kind: str) -> Body:
+    """The choices stand in the description: the platform's words for ranges differ between its editions."""
+    return {
+        "type": kind,
+        "editable": True,
+        "required": False,
+        "sensitive": False,
+        "valid_type": "None",
+        "valid_range": [],
+    }
+
+
+def _channel(channel: Channel) -> Body:
+    return {
+        "name": channel.name,
+        "access_method": "parameter",
+        "remote": {"obs": {"obs_url": obs_path(channel.url)}},
+    }
+
+
+def _output(channel: Channel) -> Body:
+    body = _channel(channel)
+    if channel.predownload:
+        body["prefetch_to_local"] = True
+    return body
+
+
+def _annotations(job: Job) -> dict[str, str]:
+    again = job.auto_restart
+    if again.times == 0:
+        return {}
+    found = {"fault-tolerance/job-retry-num": str(again.times)}
+    if again.unconditional:
+        found["fault-tolerance/job-unconditional-retry"] = "true"
+    if again.hang:
+        found["fault-tolerance/hang-retry"] = "true"
+    return found
+
+
+def rebuilt_name(name: str) -> str:
+    """The name that the console would suggest for a rebuilt job: `<name>-copy-<four digits>`."""
+    suffix = f"-copy-{random.randrange(10000):04d}"
+    return _COPY.sub("", name)[: NAME_LIMIT - len(suffix)] + suffix
+
+
+def rebuilt_body(body: Body, values: Mapping[str, str], name: str = "") -> Body:
+    """The same job under a new name, with hyperparameters, inputs or outputs changed; ConfigError for unknown ones."""
+    new = copy.deepcopy(body)
+    new["metadata"]["name"] = name or rebuilt_name(str(new["metadata"].get("name", "job")))
+    algorithm = new.setdefault("algorithm", {})
+    _check_values(str(algorithm.get("boot_file", "")), values)
+    parameters = algorithm.setdefault("parameters", [])
+    for key, value in values.items():
+        found = [one for one in parameters if one.get("name") == key]
+        channels = [
+            one for part in ("inputs", "outputs") for one in algorithm.get(part) or () if one.get("name") == key
+        ]
+        if found:
+            found[0]["value"] = value
+        elif channels:
+            channels[0]["remote"] = {"obs": {"obs_url": obs_path(value)}}
+        elif key in setting_types():
+            parameters.append({"name": key, "value": value})
+        else:
+            raise ConfigError(
+                f"unknown hyperparameter '{key}'{_nearest(key, parameters)}: the job has none of that name"
+            )
+    return new
+
+
+def _check_values(boot_file: str, values: Mapping[str, str]) -> None:
+    """ConfigError for values that our own boot files would refuse; what another program takes is not known here."""
+    if boot_file.rsplit("/", 1)[-1] in BOOT_FILES:
+        known = {name: value for name, value in values.items() if name in setting_types()}
+        _, problems = hyperparameters(known, ())
+        if problems:
+            raise ConfigError("\n".join(problems))
+
+
+def outputs_of(body: Mapping[str, Any]) -> list[str]:
+    """The obs:// addresses that a job of the cloud writes its outputs to."""
+    algorithm = body.get("algorithm") or {}
+    found = [((one.get("remote") or {}).get("obs") or {}).get("obs_url") for one in algorithm.get("outputs") or ()]
+    found += [one.get("value") for one in algorithm.get("parameters") or () if one.get("name") == "train_url"]
+    return [obs_sync.join("obs://" + url.split("://")[-1].lstrip("/"), "") for url in found if url]
+
+
+def _nearest(key: str, parameters: list[Body]) -> str:
+    close = difflib.get_close_matches(key, [str(one.get("name")) for one in parameters], n=1)
+    return f", did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,216 @@
+"""The training container on a laptop: its folders, its environment variables, its processes' command lines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import obs_sync
+from modelarts.dryrun.launcher import Start, cluster_variables
+from modelarts.jobs.code_folder import code_files
+from modelarts.jobs.definition import URL, Channel, Job
+from src.errors import DataError
+
+#: What a laptop's own environment lends to the container; all else is left outside.
+_LENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_LENT_PREFIXES = ("OBS_", "S3_", "PIP_", "OMP_")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How the job inside reaches OBS: the mode, and in mode local the folder that stands for it."""
+
+    mode: str
+    local_root: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """Folders below `root`, named as in the platform's image; `job_id` names the job's logs."""
+
+    root: Path
+    job_id: str
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home" / "ma-user"
+
+    @property
+    def mount(self) -> Path:
+        return self.home / "modelarts"
+
+    @property
+    def job_dir(self) -> Path:
+        return self.mount / "user-job-dir"
+
+    @property
+    def log(self) -> Path:
+        return self.mount / "log"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
+    def task_log(self) -> Path:
+        """The log of this node, with the output of all its processes."""
+        return self.log / f"modelarts-job-{self.job_id}-worker-0.log"
+
+    @property
+    def scheduler_log(self) -> Path:
+        """The log of MindSpore's scheduler, which the cards of a job on a processor meet through."""
+        return self.log / f"modelarts-job-{self.job_id}-scheduler.log"
+
+    def card_log(self, rank: int) -> Path:
+        """The log of one card's process."""
+        return self.log / f"modelarts-job-{self.job_id}-proc-rank-{rank}-device-{rank}.txt"
+
+    def code(self, job: Job) -> Path:
+        """Where the code lies: the last part of the code dir's name is kept."""
+        return self.job_dir / job.code_dir.rstrip("/").rsplit("/", 1)[-1]
+
+    def folders(self, job: Job) -> list[tuple[Channel, Path]]:
+        """Each channel that the platform copies, and its folder: inputs/<name>_<i> and outputs/<name>_<i>."""
+        return [
+            (channel, self.mount / part / f"{channel.name}_{number}")
+            for part, channels in (("inputs", job.inputs), ("outputs", job.outputs))
+            for number, channel in enumerate(job.folders(channels))
+        ]
+
+
+def make_fresh(container: Container, job: Job, filesystem: obs_sync.ObsFileSystem) -> None:
+    """Empty the container (its logs stay), then bring in code, inputs, and outputs that the start is to find."""
+    kept = container.root.parent / f"log-{uuid.uuid4().hex}"
+    if container.log.exists():
+        container.log.rename(kept)
+    shutil.rmtree(container.root, ignore_errors=True)
+    for folder in (container.mount, container.cache, container.code(job)):
+        folder.mkdir(parents=True)
+    if kept.exists():
+        kept.rename(container.log)
+    container.log.mkdir(exist_ok=True)
+    obs_sync.copy(
+        f"{job.code_folder}/", f"{container.code(job)}/", filesystem=filesystem, names=sorted(code_files(job))
+    )
+    for channel, folder in container.folders(job):
+        folder.mkdir(parents=True)
+        is_input = channel in job.inputs
+        if is_input and not obs_sync.exists(channel.url, filesystem=filesystem):
+            step = f"copy the data there, or choose another folder: --set {channel.name}=…"
+            raise DataError(f"{channel.name}: {channel.url}: nothing is there; {step}")
+        if is_input or (channel.predownload and obs_sync.exists(channel.url, filesystem=filesystem)):
+            obs_sync.copy(obs_sync.join(channel.url, ""), f"{folder}/", filesystem=filesystem)
+
+
+def container_environment(
+    container: Container, job: Job, starts: tuple[int, int], storage: Storage, outer: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables that all processes see; `starts` numbers this container and this start in it, both from 1."""
+    lent = {name: value for name, value in outer.items() if name in _LENT or name.startswith(_LENT_PREFIXES)}
+    instance = f"modelarts-job-{container.job_id}-worker-0"
+    cards = str(job.cards)
+    if lent.get("OBS_ENDPOINT"):
+        endpoint = lent["OBS_ENDPOINT"]
+        lent.update(S3_ENDPOINT=endpoint, S3_USE_HTTPS=str(int(endpoint.startswith("https"))), S3_VERIFY_SSL="1")
+    return {
+        **lent,
+        "HOME": str(container.home),
+        "MA_HOME": str(container.home),
+        "MA_MOUNT_PATH": str(container.mount),
+        "MA_JOB_DIR": str(container.job_dir),
+        "WORKSPACE": str(container.code(job)),
+        "MA_LOG_DIR": str(container.log),
+        "MA_CURRENT_IP": "127.0.0.1",
+        "MA_CURRENT_HOST_IP": "127.0.0.1",
+        "MA_CURRENT_INSTANCE_NAME": instance,
+        "MA_VJ_NAME": job.name,
+        "MA_JOB_KIND": "job",
+        "MA_TASK_NAME": "worker",
+        "MA_NUM_GPUS": cards,
+        "MA_NUM_HOSTS": "1",
+        "VC_WORKER_NUM": "1",
+        "VC_TASK_INDEX": "0",
+        "VC_WORKER_HOSTS": "127.0.0.1",
+        "MA_ENGINE_VERSION": job.engine_version,
+        "MA_HANG_DETECT_TIME": "30",
+        "MA_DETECT_TRAIN_INJECT_CODE": "0",
+        "MA_SCHEDULE_CNT": str(starts[0]),
+        "MA_PROC_START_CNT": str(starts[1]),
+        "JOB_ID": f"modelarts-job-{container.job_id}",
+        "MA_INPUTS": _channels_json("inputs", container, job),
+        "MA_OUTPUTS": _channels_json("outputs", container, job),
+        "OBS_STORAGE_MODE": storage.mode,
+        "OBS_LOCAL_ROOT": storage.local_root,
+        "PYTHONUNBUFFERED": "1",
+        **job.environment,
+    }
+
+
+def arguments(container: Container, job: Job, storage: Storage) -> list[str]:
+    """What the boot file gets: hyperparameters, channels, what a laptop needs, and what nobody asked for."""
+    values = job.arguments()
+    for channel in (*job.inputs, *job.outputs):
+        if channel.pass_as == URL and not obs_sync.is_url(channel.url):
+            values[channel.name] = str(Path(channel.url).resolve())  # a folder of the laptop, seen from another folder
+    for channel, folder in container.folders(job):
+        values[channel.name] = str(folder)
+    laptop = {"storage_mode": storage.mode, "obs_local_root": storage.local_root, "scratch_path": str(container.cache)}
+    unasked = {"init_method": "tcp://127.0.0.1:6666", "num_gpus": str(job.cards)}
+    return [f"--{name}={value}" for name, value in {**laptop, **values, **unasked}.items()]
+
+
+def processes(
+    container: Container, job: Job, python: Path, environment: Mapping[str, str], given: Sequence[str]
+) -> list[Start]:
+    """One process a card, each in a folder of its own; several have MindSpore's scheduler beside them."""
+    command = [str(python), str(container.code(job) / job.boot_file), *given]
+    places = _one_card(container) if job.cards == 1 else cluster_variables(job.cards)
+    method = {"MA_RUN_METHOD": "msrun"} if job.cards > 1 else {}
+    starts = []
+    for rank, variables in places:
+        card = {} if rank is None else _card_variables(container, rank)
+        folder = container.mount / "workspace" / ("scheduler" if rank is None else f"device{rank}")
+        folder.mkdir(parents=True, exist_ok=True)
+        starts.append(
+            Start(
+                "scheduler" if rank is None else f"rank {rank}",
+                command,
+                {**environment, **method, **variables, **card},
+                container.scheduler_log if rank is None else container.card_log(rank),
+                folder,
+                waited_for=rank is not None,
+            )
+        )
+    return starts
+
+
+def _card_variables(container: Container, rank: int) -> dict[str, str]:
+    """What the platform's launcher tells each card's process."""
+    plog = container.log / container.job_id / "ascend" / "process_log" / f"rank_{rank}"
+    return {"ASCEND_DEVICE_ID": str(rank), "ASCEND_PROCESS_LOG_PATH": str(plog), "HCCL_CONNECT_TIMEOUT": "1800"}
+
+
+def _one_card(container: Container) -> list[tuple[int | None, dict[str, str]]]:
+    """The single process of a job on one card, with the rank table that the platform's launcher writes."""
+    table = container.mount / "rank_table" / "jobstart_hccl.json"
+    table.parent.mkdir(exist_ok=True)
+    device = {"device_id": "0", "device_ip": "127.0.0.1", "rank_id": "0"}
+    servers = [{"server_id": "127.0.0.1", "device": [device], "host_nic_ip": "reserve"}]
+    content = {"version": "1.0", "server_count": "1", "server_list": servers, "status": "completed"}
+    table.write_text(json.dumps(content), encoding="utf-8")
+    return [(0, {"RANK_ID": "0", "RANK_SIZE": "1", "DEVICE_ID": "0", "RANK_TABLE_FILE": str(table)})]
+
+
+def _channels_json(part: str, container: Container, job: Job) -> str:
+    """Where the platform says which OBS folder stands behind which folder of the container."""
+    channels = job.inputs if part == "inputs" else job.outputs
+    found = [
+        {"name": channel.name, "local_dir": str(folder), "remote": {"obs": {"obs_url": channel.url}}}
+        for channel, folder in container.folders(job)
+        if channel in channels
+    ]
+    return json.dumps({part: found})

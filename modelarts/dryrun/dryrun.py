@@ -1,0 +1,273 @@
+"""A job on this machine as the platform would run it: container, processes, syncing, restarts, stop, state on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Callable
+
+import obs_sync
+from modelarts.dryrun.container import Container, Storage, arguments, container_environment, make_fresh, processes
+from modelarts.dryrun.launcher import PLATFORM_GRACE_S, Ending, run_together
+from modelarts.dryrun.output_sync import PeriodicSync, Route, finish_all
+from modelarts.dryrun.requirements import install, make_interpreter, requirements_file
+from modelarts.jobs.definition import Job
+from src.errors import ConfigError, JobError
+
+logger = logging.getLogger(__name__)
+
+WORK_FOLDER = Path("work") / "dryrun"
+STATE_FILE, STOP_FILE, CONTAINER_FOLDER = "state.json", "stop", "container"
+SAME, FRESH = "same", "fresh"
+LOG_PERIOD_S = 5.0
+_RUNNING_PHASES = ("Creating", "Running")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a dry-run differs from the platform's run.
+
+    `restarts` below 0 takes the job's own number; `echo` gets every line of the job's log; `keep` leaves the container
+    of a completed job where it is.
+    """
+
+    storage: Storage
+    work: Path = WORK_FOLDER
+    sync_period_s: float = 30.0
+    restarts: int = -1
+    restart_in: str = FRESH
+    timeout_s: float | None = None
+    install_requirements: bool = True
+    keep: bool = False
+    echo: Callable[[str], None] | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a dry-run, under the words of the platform's API."""
+
+    id: str
+    name: str
+    job: str
+    phase: str
+    pid: int
+    outputs: tuple[str, ...]
+    log_path: str
+    log_file: str
+    started: str
+    starts: int = 0
+    exit_code: int | None = None
+    message: str = ""
+    local_root: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs and its process is really there."""
+        return self.phase in _RUNNING_PHASES and _alive(self.pid)
+
+
+class DryRun:
+    """One dry-run from creation to its end; `run` does it all."""
+
+    def __init__(self, job: Job, options: Options, stop: threading.Event | None = None) -> None:
+        if job.nodes > 1:
+            raise ConfigError(f"nodes: a dry-run stands in for one node, not for {job.nodes}")
+        self._job, self._options = job, options
+        self._stop = stop or threading.Event()
+        job_id = str(uuid.uuid4())
+        self.folder = options.work.resolve() / job_id
+        self.container = Container(self.folder / CONTAINER_FOLDER, job_id)
+        self._filesystem = obs_sync.ObsFileSystem(
+            storage_mode=options.storage.mode, obs_local_root=options.storage.local_root
+        )
+        self._python = Path(sys.executable)
+        self.state = State(
+            id=job_id,
+            name=job.name,
+            job=job.key,
+            phase="Creating",
+            pid=os.getpid(),
+            outputs=tuple(channel.url for channel in job.outputs),
+            log_path=job.log_path,
+            log_file=str(self.container.task_log),
+            started=time.strftime("%Y-%m-%d %H:%M:%S"),
+            local_root=options.storage.local_root if self._filesystem.storage_mode == "local" else "",
+            values=job.arguments(),
+        )
+
+    def run(self) -> int:
+        """Run the job to its end, restarting it as declared; returns the exit code of the job (143 when stopped)."""
+        self.folder.mkdir(parents=True)
+        self._note()
+        try:
+            make_buckets(self._filesystem, (*self.state.outputs, self.state.log_path))
+            ending = self._run_with_restarts()
+        except (JobError, obs_sync.ObsSyncError, OSError) as error:
+            self._end("Failed", getattr(error, "exit_code", 1), str(error))
+            raise
+        except BaseException:
+            self._end("Terminated", None, "interrupted")
+            raise
+        phase = "Terminated" if ending.stopped else "Failed" if ending.exit_code else "Completed"
+        self._end(phase, ending.exit_code, f"{ending.culprit} failed" if ending.culprit else "")
+        if phase == "Completed" and not self._options.keep:
+            self._take_down()
+        return ending.exit_code
+
+    def _run_with_restarts(self) -> Ending:
+        restarts = self._options.restarts if self._options.restarts >= 0 else self._restarts_declared()
+        containers, starts_in_it = 1, 0
+        while True:
+            if starts_in_it == 0:
+                self._make_container()
+            starts_in_it += 1
+            ending = self._start_once((containers, starts_in_it))
+            if ending.exit_code == 0 or ending.stopped or restarts == 0:
+                return ending
+            restarts -= 1
+            self._say(f"restarting in the {self._options.restart_in} container, {restarts} more restarts are allowed")
+            if self._options.restart_in == FRESH:
+                containers, starts_in_it = containers + 1, 0
+
+    def _restarts_declared(self) -> int:
+        """Without `unconditional` the platform restarts only after faults of its own, which a laptop has none of."""
+        return self._job.auto_restart.times if self._job.auto_restart.unconditional else 0
+
+    def _make_container(self) -> None:
+        self._update(phase="Creating")
+        make_fresh(self.container, self._job, self._filesystem)
+        self._say(f"container ready: {self.container.root}")
+        self._python = make_interpreter(self.container.root / "python")
+        file = requirements_file(self.container.code(self._job))
+        if file is not None and self._options.install_requirements:
+            self._say(f"installing {file.name}")
+            install(file, self._python, os.environ, self.container.task_log)
+
+    def _start_once(self, starts: tuple[int, int]) -> Ending:
+        job, container, storage = self._job, self.container, self._options.storage
+        environment = container_environment(container, job, starts, storage, os.environ)
+        given = arguments(container, job, storage)
+        self._say(f"start {starts[1]} in container {starts[0]}: {job.boot_file} {' '.join(given)}")
+        self._update(phase="Running", starts=self.state.starts + 1)
+        outputs = [Route(folder, c.url, c.name) for c, folder in container.folders(job) if c in job.outputs]
+        syncs = [
+            PeriodicSync(outputs, self._filesystem, self._options.sync_period_s),
+            PeriodicSync([Route(container.log, job.log_path, "log")], self._filesystem, LOG_PERIOD_S),
+        ]
+        try:
+            with container.task_log.open("ab") as log:
+                ending = run_together(
+                    processes(container, job, self._python, environment, given),
+                    self._options.timeout_s,
+                    should_stop=self._should_stop,
+                    on_line=_Tee(log, self._options.echo),
+                )
+            if ending.killed:
+                self._say(f"killed: {', '.join(ending.killed)} still ran {PLATFORM_GRACE_S:g} s after SIGTERM")
+            self._say(f"ended with exit code {ending.exit_code}" + (f" ({ending.culprit})" if ending.culprit else ""))
+        finally:
+            finish_all(syncs)
+        return ending
+
+    def _should_stop(self) -> bool:
+        stop = self._stop.is_set() or (self.folder / STOP_FILE).exists()
+        if stop:
+            self._say(f"stopping: SIGTERM, and SIGKILL to what still runs after {PLATFORM_GRACE_S:g} s")
+        return stop
+
+    def _say(self, text: str) -> None:
+        """A line of the platform in the job's log."""
+        line = f"[ModelArts Service Log] {time.strftime('%Y-%m-%d %H:%M:%S')} dry-run: {text}\n"
+        with self.container.task_log.open("a", encoding="utf-8") as log:
+            log.write(line)
+        if self._options.echo is not None:
+            self._options.echo(line)
+
+    def _take_down(self) -> None:
+        """Remove the container of a job that is done; its log stays where `logs` finds it."""
+        log_file = self.folder / self.container.task_log.name
+        shutil.copyfile(self.container.task_log, log_file)
+        self._update(log_file=str(log_file))
+        shutil.rmtree(self.container.root, ignore_errors=True)
+
+    def _end(self, phase: str, exit_code: int | None, message: str) -> None:
+        self._update(phase=phase, exit_code=exit_code, message=message)
+
+    def _update(self, **changes: Any) -> None:
+        self.state = replace(self.state, **changes)
+        self._note()
+
+    def _note(self) -> None:
+        part = self.folder / f"{STATE_FILE}.part"
+        part.write_text(json.dumps(asdict(self.state), ensure_ascii=False, indent=1), encoding="utf-8")
+        os.replace(part, self.folder / STATE_FILE)
+
+
+class _Tee:
+    """Puts each line of a process into the node's log, and on the screen."""
+
+    def __init__(self, log: BinaryIO, echo: Callable[[str], None] | None) -> None:
+        self._log, self._echo, self._lock = log, echo, threading.Lock()
+
+    def __call__(self, name: str, line: bytes) -> None:
+        if name == "scheduler":
+            return  # it has its own file; the platform's log holds what the cards say
+        with self._lock:
+            self._log.write(line)
+            self._log.flush()
+            if self._echo is not None:
+                self._echo(line.decode(errors="replace"))
+
+
+def make_buckets(filesystem: obs_sync.ObsFileSystem, urls: Sequence[str]) -> None:
+    """Where a local folder stands for OBS, its buckets are made as needed; real ones are made by their owners."""
+    if filesystem.storage_mode == "local":
+        for bucket in {obs_sync.split(url).bucket for url in urls if obs_sync.is_url(url)}:
+            if not obs_sync.exists(f"obs://{bucket}", filesystem=filesystem):
+                filesystem.mkdir(f"obs://{bucket}")
+
+
+def dry_runs(work: Path = WORK_FOLDER) -> list[State]:
+    """All dry-runs that left their state here, oldest first."""
+    found = []
+    for path in work.glob(f"*/{STATE_FILE}"):
+        with contextlib.suppress(ValueError, TypeError, OSError):
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            state = State(**{**raw, "outputs": tuple(raw["outputs"])})
+            gone = state.phase in _RUNNING_PHASES and not _alive(state.pid)
+            found.append(replace(state, phase="Abnormal", message="its process is gone") if gone else state)
+    return sorted(found, key=lambda state: state.started)
+
+
+def find_dry_run(word: str, work: Path = WORK_FOLDER) -> State | None:
+    """The dry-run whose id is or begins with the word (4 characters at least)."""
+    matches = [state for state in dry_runs(work) if state.id == word or (len(word) >= 4 and state.id.startswith(word))]
+    return matches[0] if len(matches) == 1 else None
+
+
+def ask_to_stop(state: State, work: Path = WORK_FOLDER) -> None:
+    """Have a running dry-run send SIGTERM to its processes, and SIGKILL 15 seconds later."""
+    if not state.is_running:
+        raise JobError(f"dry-run {state.id} does not run: it is {state.phase}")
+    (work / state.id / STOP_FILE).touch()
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

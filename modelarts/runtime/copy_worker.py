@@ -1,0 +1,80 @@
+"""The copying process of a node, started by `modelarts.runtime.streaming` as `… copy_worker REQUEST PARENT`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import obs_sync
+from modelarts.runtime.node_lock import Tell
+from modelarts.runtime.streaming import ENDS_S, PARENT_CHECK_S, Errand, Wishes, in_turn
+
+logger = logging.getLogger(__name__)
+
+LOCK_TRIES, LOCK_PAUSE_S = 20, 0.1
+
+
+def main(argv: Sequence[str]) -> int:
+    """Do the errand unless another process is at it; the outcome goes to the errand's board."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s copying: %(message)s", stream=sys.stderr)
+    errand = Errand.read(Path(argv[0]))
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # the copy then notes what it has brought
+    threading.Thread(target=_end_with, args=(int(argv[1]),), daemon=True).start()
+    obs_sync.configure(**errand.storage)
+    board = errand.board
+    for _ in range(LOCK_TRIES):  # others take it for a moment to see whether it is free
+        if board.lock.take():
+            break
+        time.sleep(LOCK_PAUSE_S)
+    else:
+        return 0
+    try:
+        board.post({"value": run(errand, board.tell)})
+    except Exception as error:
+        board.post_error(error)
+        logger.error("%s", error)
+        return 1
+    return 0
+
+
+def run(errand: Errand, tell: Tell) -> dict[str, int]:
+    """Copy what the errand names, in the order the ranks want it; readers will find out what has vanished meanwhile."""
+    tell(f"copies {len(errand.names)} pictures from {errand.url}")
+    result = copy_names(errand.url, errand.target, errand.names, tell, in_turn(Wishes(errand.wishes), errand.names))
+    return {"files": len(result.copied), "bytes": result.copied_bytes}
+
+
+def copy_names(
+    url: str, target: str, names: Sequence[str], tell: Tell, order: Iterable[str] = (), dry_run: bool = False
+) -> obs_sync.TransferResult:
+    """`obs_sync.copy` of a list of names that tells its progress and takes missing ones (`result.missing`) calmly."""
+
+    def on_progress(now: obs_sync.Progress) -> None:
+        megabytes = f"{now.bytes_done / 1e6:,.1f} of {now.bytes_total / 1e6:,.1f} MB"
+        tell(f"{now.files_done:,} of {now.files_total:,} files, {megabytes} from {url}")
+
+    try:
+        return obs_sync.copy(url, target, names=names, order=order, dry_run=dry_run, progress=on_progress)
+    except obs_sync.Incomplete as error:
+        if error.result is None or set(error.result.failed) != set(error.result.missing):
+            raise
+        return error.result
+
+
+def _end_with(parent: int) -> None:
+    """End this process soon after the one that started it."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ENDS_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

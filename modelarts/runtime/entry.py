@@ -1,0 +1,146 @@
+"""The two jobs, from command line to exit code: configure → locate → stage in → the line of work → stage out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import obs_sync
+from modelarts.runtime.logs import set_up_logging
+from modelarts.runtime.staging import stage_checkpoint, stage_pictures
+from modelarts.runtime.topology import SCHEDULER, locate
+from modelarts.runtime.training import train_and_publish
+from modelarts.runtime.watchdog import Watch
+from src.errors import ConfigError, IncompleteError, JobError
+from src.model_utils.config import Config, parse_config
+
+logger = logging.getLogger(__name__)
+
+#: The default of train_url, which holds only where the platform names no folder for that output either.
+UNSET_TRAIN_URL = "./output"
+
+TRAINING_EXAMPLES = """examples:
+  python train_start.py --data_url=obs://bucket/coco2017 --train_url=obs://bucket/output/ep2_np1
+  python train_start.py --data_url=./coco --train_url=./output --network=mobilenet_v2 --max_epoch_train=20
+  python train_start.py … --load_pretrain=True --pretrained_model_folder_path_obs=obs://bucket/models
+"""
+INFERENCE_EXAMPLES = """examples:
+  python test_tmp.py --target_action_type=climb_up --pic_folder_path_relative=./pics \\
+      --checkpoint_folder_path_relative=./models --checkpoint_filename=model.ckpt
+  python test_tmp.py --is_model_arts=True --target_action_type=climb_over_fence \\
+      --pic_folder_path_obs=obs://bucket/pics --checkpoint_folder_path_obs=obs://bucket/models --output_path_root_obs=obs://bucket/job
+"""
+
+
+def training_job(argv: Sequence[str]) -> int:
+    """`train_start.py`: train, publishing checkpoints on the way; returns the exit code."""
+    return _run(_train, argv, "train_start.py", TRAINING_EXAMPLES)
+
+
+def inference_job(argv: Sequence[str]) -> int:
+    """`test_tmp.py`: judge a folder of pictures; returns the exit code."""
+    return _run(val, argv, "test_tmp.py", INFERENCE_EXAMPLES)
+
+
+def val(config: Config | None = None) -> dict[str, Any]:
+    """The inference job: stage in, load the model, judge every picture, stage out. Returns the summary.
+
+    Without a configuration it takes the process's command line.
+    """
+    config = config or parse_config(sys.argv[1:], "test_tmp.py", INFERENCE_EXAMPLES)
+    _choose_storage(config)
+    checkpoint, folder, filenames = _inference_inputs(config)
+    from modelarts.runtime.inference import judge_pictures_of_job
+    from src.infer.run import check_any_readable
+
+    summary = judge_pictures_of_job(config, checkpoint, folder, filenames)
+    check_any_readable(summary)
+    return summary
+
+
+def _train(config: Config) -> None:
+    _choose_storage(config)
+    place = locate(os.environ, config.scratch_path, _channels(config))
+    found = {name: one.path for name, one in place.locations.items()}
+    config = replace(config, data_url=found.get("data_url", ""), train_url=found.get("train_url", ""))
+    if place.role == SCHEDULER:  # msrun starts it with the same boot file
+        _schedule(config)
+        return
+    first = place.rank - place.local_rank
+    ranks = range(first, first + place.rank_size // place.nodes)
+    with Watch(place.scratch / "ranks", place.rank, ranks, place.rank_size, config.hang_timeout) as watch:
+        missing = train_and_publish(config, place, watch)
+    if missing:
+        raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
+
+
+def _channels(config: Config) -> dict[str, str]:
+    """Input and output as given; an empty one may be named by a variable of the environment instead."""
+    given = {"data_url": config.data_url, "train_url": config.train_url}
+    unset = {"data_url": "", "train_url": UNSET_TRAIN_URL}
+    return {name: "" if value == unset[name] and os.environ.get(name) else value for name, value in given.items()}
+
+
+def _schedule(config: Config) -> None:
+    from src.net.build import choose_device
+    from src.train.distributed import serve_as_scheduler
+
+    logger.info("this process is the scheduler of the cards")
+    serve_as_scheduler(choose_device(config.device_target))
+
+
+def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
+    """Local checkpoint, local folder and the names in it that are to be judged."""
+    if config.is_model_arts:
+        for key in ("pic_folder_path_obs", "checkpoint_folder_path_obs", "output_path_root_obs"):
+            if not getattr(config, key):
+                raise ConfigError(f"{key}: is empty, but is_model_arts=True needs it")
+    if not config.is_batch_pics and not config.filename_to_infer:
+        raise ConfigError("filename_to_infer: is empty, but is_batch_pics=False needs the name of the one picture")
+    checkpoint_folder_obs = config.checkpoint_folder_path_obs if config.is_model_arts else ""
+    checkpoint = stage_checkpoint(
+        checkpoint_folder_obs, config.checkpoint_folder_path_relative, config.checkpoint_filename
+    )
+    folder = Path(config.pic_folder_path_relative)
+    if config.is_model_arts:
+        # one hyperparameter chooses action and pictures together, as the handbook's users are used to
+        pictures = config.pic_folder_path_obs.replace("{target_action_type}", config.target_action_type)
+        folder = stage_pictures(pictures, config.pic_folder_path_relative)
+    from src.infer.listing import picture_names
+
+    output_parent = Path(config.output_img_path_relative)
+    names = picture_names(folder, output_parent) if config.is_batch_pics else [config.filename_to_infer]
+    return checkpoint, folder, names
+
+
+def _run(job: Callable[[Config], object], argv: Sequence[str], prog: str, examples: str) -> int:
+    """Run a job and turn what it raises into one log line and an exit code (see README, exit codes)."""
+    _set_up_process()
+    try:
+        config = parse_config(argv, prog, examples)
+        job(config)
+    except JobError as error:
+        logger.error("%s", error)
+        return error.exit_code
+    except obs_sync.ObsSyncError as error:
+        logger.error("%s", error)
+        return 2 if isinstance(error, (FileNotFoundError, PermissionError, ValueError)) else 1
+    except KeyboardInterrupt:
+        logger.error("interrupted")
+        return 130
+    return 0
+
+
+def _choose_storage(config: Config) -> None:
+    obs_sync.configure(storage_mode=config.storage_mode, obs_local_root=config.obs_local_root)
+
+
+def _set_up_process() -> None:
+    """Log lines with time and rank; MindSpore's own warnings off unless asked for (must precede its import)."""
+    os.environ.setdefault("GLOG_v", "3")
+    set_up_logging(os.environ.get("RANK_ID", "0"))

@@ -1,0 +1,75 @@
+"""A small process beside each rank that ends it when it must end and cannot do so itself.
+
+MindSpore keeps Python's interpreter to itself while the ranks meet and while it compiles: a rank that waits there for
+a dead one can neither notice nor log anything. The guard sees what the rank would see, gives it time to begin to end
+in good order, then says why and kills it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from modelarts.runtime.logs import set_up_logging
+from modelarts.runtime.rank_status import Peers
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+#: How long a rank may take to notice trouble by itself.
+GRACE_S = 5.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start_guard(
+    folder: Path, rank: int, ranks: Sequence[int], rank_size: int, started: float, meet_s: float
+) -> subprocess.Popen[bytes]:
+    """Guard this process from now on, by what `Peers` makes of these facts; end the guard with `kill`."""
+    numbers = ",".join(map(str, ranks))
+    facts = [str(os.getpid()), str(folder.absolute()), str(rank), numbers, str(rank_size)]
+    facts += [repr(started), str(meet_s)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "modelarts.runtime.guard", *facts], cwd=ROOT, stdin=subprocess.DEVNULL
+    )
+
+
+def guard(pid: int, peers: Peers) -> None:
+    """Watch over process `pid`, this one's parent, until it ends, or does not although it must."""
+    since: float | None = None
+    while os.getppid() == pid:
+        trouble = "" if peers.is_ending() else peers.trouble()
+        since = (since or time.monotonic()) if trouble else None
+        if since is not None and time.monotonic() - since > GRACE_S:
+            logger.error("this process is killed because %s", trouble)
+            os.kill(pid, signal.SIGKILL)
+            return
+        time.sleep(LOOK_S)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The guard's own process; signals that end the rank in good order are none of its business."""
+    parser = argparse.ArgumentParser(prog="guard", description=__doc__)
+    parser.add_argument("pid", type=int)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("rank", type=int)
+    parser.add_argument("ranks", type=lambda text: [int(rank) for rank in text.split(",")])
+    parser.add_argument("rank_size", type=int)
+    parser.add_argument("started", type=float)
+    parser.add_argument("meet_s", type=float)
+    given = parser.parse_args(argv)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    set_up_logging(str(given.rank))
+    peers = Peers(given.folder, given.rank, given.ranks, given.rank_size, given.started, given.meet_s)
+    guard(given.pid, peers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The inference job between staging in and the last log line: network → output folder → every picture judged."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modelarts.runtime.results_upload import FinishedBefore, results_folder
+from modelarts.runtime.staging import under
+from modelarts.runtime.topology import locate
+from src.actions import declaration_of
+from src.infer.output.output_folder import file_digest, run_digest
+from src.infer.output.shard import Share
+from src.model_utils.config import Config
+
+logger = logging.getLogger(__name__)
+
+
+def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filenames: Sequence[str]) -> dict[str, Any]:
+    """Judge the pictures (this card its share of them) and bring the results to their place; returns the summary."""
+    from src.infer.forward import load_model
+    from src.infer.run import infer_folder
+    from src.pose import DecodeSettings
+
+    place = locate(os.environ, config.scratch_path)
+    network = load_model(
+        checkpoint,
+        config.network,
+        config.stages,
+        insize=config.infer_insize,
+        device_target=config.device_target,
+        device_id=place.device_id,
+        input_shapes=config.input_shapes,
+        aspects=config.bucket_aspects,
+        batch_size=config.infer_batch_size,
+        decode_settings=DecodeSettings(peak_threshold=config.peak_threshold),
+    )
+    action = config.actions[config.target_action_type]
+    facts = {"checkpoint": str(checkpoint), "settings": config.settings()}
+    share = Share(place.rank, place.rank_size)
+    parent = Path(config.output_img_path_relative)
+    root = under(config.output_path_root_obs, "output_img") if config.is_model_arts else ""
+    try:
+        with results_folder(parent, root, digest_of(config, checkpoint, folder), share) as (output, results, outbox):
+            summary = infer_folder(network, folder, filenames, output, action, facts, share=share, outbox=outbox)
+    except FinishedBefore as finished:
+        logger.info("nothing left to do: the first card has finished %s", finished)
+        return {}
+    logger.info(
+        "%d pictures, %d unreadable; %d persons: %s occurred in %d, not in %d, undecided %d; results in %s",
+        *(summary[key] for key in ("pictures", "unreadable", "persons")),
+        action.name,
+        *(summary[key] for key in ("occurred", "not_occurred", "undecided")),
+        results,
+    )
+    return summary
+
+
+def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:
+    """Equal for two jobs whose results would be the same picture for picture: the second may continue the first."""
+    return run_digest(
+        {
+            "checkpoint": file_digest(checkpoint),
+            "pictures": config.pic_folder_path_obs if config.is_model_arts else str(folder.resolve()),
+            "one_picture": "" if config.is_batch_pics else config.filename_to_infer,
+            "action": declaration_of(config.actions[config.target_action_type]),
+            "network": (config.network, config.stages, config.infer_insize, config.input_shapes),
+            "bucket_aspects": config.bucket_aspects,
+            "peak_threshold": config.peak_threshold,
+        }
+    )

@@ -1,0 +1,245 @@
+"""Results of the inference job on their way to OBS while it runs, and back when an interrupted job is continued."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+import obs_sync
+from modelarts.runtime.staging import ensure_local_bucket, under
+from src.errors import IncompleteError, OutputError
+from src.infer.output.journal import Lines, end_of_lines
+from src.infer.output.output_folder import (
+    PREFIX,
+    RUN_FILE,
+    OutputFolder,
+    find_unfinished,
+    new_output_folder,
+)
+from src.infer.output.results import SUMMARY_FILE, write_bytes, write_pieces
+from src.infer.output.shard import Share
+from src.infer.output.sink import LocalOutbox, Outbox
+
+logger = logging.getLogger(__name__)
+
+DELIVER_EVERY_S = 30.0
+LOOK_EVERY_S = 10.0
+STARTS_APART_S = 600.0  # at most, between the cards of one job
+#: Unfinished runs are looked for among so many of the newest folders.
+FOLDERS_LOOKED_AT = 20
+
+#: What all processes have delivered is kept in the folder, for each of them under a hidden name with this ending.
+_COLLECTED = ".collected"
+_PIECE_BYTES = 1 << 20
+
+
+class FinishedBefore(Exception):
+    """The first card found every result of an interrupted run there, and finished the run before this card came."""
+
+
+@contextmanager
+def results_folder(parent: Path, root: str, digest: str, share: Share) -> Iterator[tuple[Path, str, Outbox]]:
+    """The local output folder, where its content belongs, and the outbox that brings it there.
+
+    `root` is the OBS folder (or mounted folder) that results belong under, empty when `parent` is their place. The
+    first process takes the newest unfinished folder of this digest, or a new one; the others wait for the same, or
+    raise FinishedBefore.
+    """
+    folder = _open_folder(parent, root, digest, share)
+    try:
+        if not root:
+            yield folder.path, str(folder.path), LocalOutbox(folder.path)
+            return
+        url = under(root, folder.path.name)
+        with ObsOutbox(folder.path, url, share.journal, DELIVER_EVERY_S, LOOK_EVERY_S) as outbox:
+            if share.rank == 0:
+                outbox.hand_over([RUN_FILE])
+                outbox.deliver()
+            yield folder.path, url, outbox
+    finally:
+        folder.close()
+
+
+def _open_folder(parent: Path, root: str, digest: str, share: Share) -> OutputFolder:
+    given_up = time.monotonic() + share.patience_s
+    while True:
+        if root:
+            _recall(parent, root, digest)
+        folder = find_unfinished(parent, digest, share.rank)
+        if folder is None and share.rank == 0:
+            folder = new_output_folder(parent, digest, share.rank)
+        if folder is not None:
+            return folder
+        if time.monotonic() > given_up:
+            if finished := _just_finished(root or str(parent), digest, share.patience_s + STARTS_APART_S):
+                raise FinishedBefore(finished)
+            raise IncompleteError(
+                f"{root or parent}: the first card has made no output folder within {share.patience_s:.0f} s; "
+                "see its log (all cards must see the same output folder)"
+            )
+        time.sleep(LOOK_EVERY_S if root else 1.0)
+
+
+def _just_finished(place: str, digest: str, within_s: float) -> str:
+    """The newest folder of this digest whose run began so lately and is finished; empty when there is none."""
+    fs = _filesystem(place)
+    for name in sorted(_names_in(place), reverse=True)[:FOLDERS_LOOKED_AT]:
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+            run = json.loads(fs.cat_file(under(place, f"{name}/{RUN_FILE}")))
+            summary = json.loads(fs.cat_file(under(place, f"{name}/{SUMMARY_FILE}")))
+            age = datetime.now().astimezone() - datetime.fromisoformat(summary["started"])
+            if run["digest"] == digest and age.total_seconds() < within_s:
+                return under(place, name)
+    return ""
+
+
+def _recall(parent: Path, root: str, digest: str) -> None:
+    """Make the local folder for the newest unfinished run of this digest in `root`, if there is one.
+
+    A continued job may run in a fresh container that has nothing of the interrupted one.
+    """
+    fs = _filesystem(root)
+    for name in sorted(_names_in(root), reverse=True)[:FOLDERS_LOOKED_AT]:
+        run_file, summary = under(root, f"{name}/{RUN_FILE}"), under(root, f"{name}/{SUMMARY_FILE}")
+        if not name.startswith(PREFIX) or not fs.exists(run_file) or fs.exists(summary):
+            continue
+        data = fs.cat_file(run_file)
+        with contextlib.suppress(ValueError):
+            if json.loads(data).get("digest") == digest:
+                if not (parent / name / RUN_FILE).exists():
+                    write_bytes(parent / name / RUN_FILE, data)
+                return
+
+
+class ObsOutbox:
+    """Copies finished files of the output folder to `url` every half minute, then the lines that vouch for them.
+
+    A failed delivery is tried again with the next one; only `deliver` itself raises.
+    """
+
+    def __init__(self, folder: Path, url: str, journal: str, every_s: float, look_every_s: float) -> None:
+        ensure_local_bucket(url)
+        self._folder, self._url, self._journal, self._every_s = folder, url, journal, every_s
+        self.look_every_s = look_every_s
+        self._pending: list[str] = []
+        self._vouched_bytes = 0
+        self._begun = False
+        self._lock = threading.Lock()
+        self._delivering = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._deliver_now_and_then, name="outbox", daemon=True)
+
+    def __enter__(self) -> ObsOutbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        if self._begun:
+            self._thread.join()
+        for path in self._folder.glob(f".{self._journal}.*{_COLLECTED}"):
+            path.unlink(missing_ok=True)
+
+    def earlier(self) -> Lines:
+        return self.collect()
+
+    def begin(self) -> None:
+        self._begun = True
+        self._thread.start()
+
+    def hand_over(self, names: Sequence[str]) -> None:
+        with self._lock:
+            self._pending.extend(names)
+
+    def deliver(self) -> None:
+        with self._delivering:
+            length = self._bytes_so_far()  # before the files are taken: theirs are all among them
+            with self._lock:
+                names, self._pending = self._pending, []
+            try:
+                self._send(names)
+                if self._begun and length > self._vouched_bytes:
+                    self._send_lines(length)
+                    self._vouched_bytes = length
+            except BaseException:
+                with self._lock:
+                    self._pending[:0] = names
+                raise
+
+    def collect(self) -> Lines:
+        fs = _filesystem(self._url)
+        names = [name for name in _names_in(self._url) if name.startswith("results") and name.endswith(".jsonl")]
+        here = [self._folder / f".{self._journal}.{name}{_COLLECTED}" for name in sorted(names)]
+        for name, path in zip(sorted(names), here):
+            path.unlink(missing_ok=True)
+            fs.get_file(under(self._url, name), str(path))
+        return Lines(here)
+
+    def discard(self, names: Sequence[str]) -> None:
+        with self._delivering:  # or a delivery under way would put them back
+            for name in names:
+                (self._folder / name).unlink(missing_ok=True)
+            for name in _names_in(self._url):
+                if name.startswith("results.part"):
+                    _filesystem(self._url).rm_file(under(self._url, name))
+
+    def _bytes_so_far(self) -> int:
+        """Length of the journal up to its last whole line; it only ever grows."""
+        try:
+            with (self._folder / self._journal).open("rb") as file:
+                return end_of_lines(file)
+        except FileNotFoundError:  # not begun, or discarded: nothing new
+            return self._vouched_bytes
+
+    def _send(self, names: list[str]) -> None:
+        if names:
+            obs_sync.copy(f"{self._folder}/", _as_folder(self._url), names=list(dict.fromkeys(names)), progress=False)
+
+    def _send_lines(self, length: int) -> None:
+        snapshot = self._folder / f".{self._journal}.snapshot"
+        try:
+            write_pieces(snapshot, _first_bytes(self._folder / self._journal, length))
+            obs_sync.copy(str(snapshot), under(self._url, self._journal), progress=False)
+        finally:
+            snapshot.unlink(missing_ok=True)
+
+    def _deliver_now_and_then(self) -> None:
+        while not self._closed.wait(self._every_s):
+            try:
+                self.deliver()
+            except (obs_sync.ObsSyncError, OSError, OutputError) as error:
+                logger.warning("results could not be delivered, will be tried again: %s", error)
+
+
+def _first_bytes(path: Path, length: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while length > 0 and (piece := file.read(min(length, _PIECE_BYTES))):
+            yield piece
+            length -= len(piece)
+
+
+def _filesystem(place: str) -> Any:
+    """The filesystem of a url or of a mounted folder, with nothing remembered of earlier looks."""
+    fs = obs_sync.filesystem() if obs_sync.is_url(place) else fsspec.filesystem("file")
+    fs.invalidate_cache()
+    return fs
+
+
+def _names_in(place: str) -> list[str]:
+    try:
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in _filesystem(place).ls(place, detail=False)]
+    except FileNotFoundError:
+        return []
+
+
+def _as_folder(place: str) -> str:
+    return place.rstrip("/") + "/"

@@ -1,0 +1,281 @@
+"""Bringing in what a job reads: obs:// paths are copied to local folders, local paths are used where they are.
+
+Training stages once per node: annotations → index → the pictures, masks and weights that it names or asks for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import obs_sync
+from modelarts.runtime.copy_worker import copy_names
+from modelarts.runtime.node_lock import Board, Tell, once_per_node
+from modelarts.runtime.streaming import Arrivals, Errand, storage_settings
+from src.data.coco import Selection, open_index
+from src.data.order import epoch_order
+from src.data.packed import SHARD_INDEX, packed_file_names
+from src.data.pose_index import PoseIndex, leave_out
+from src.errors import ConfigError, DataError
+from src.model_utils.config import Config
+from src.train.inputs import TrainingInputs
+from src.train.monitoring.startup import Startup
+
+STREAM = "stream"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a job stages to, how long it waits for another process of the node, and the account of the time."""
+
+    scratch: Path
+    stalled_s: float
+    startup: Startup = field(default_factory=Startup)
+
+    def once(self, kind: str, target: Path, work: Callable[[Tell], Any]) -> Any:
+        """What `work` returns; one process of the node does it for all that bring the same kind to the same place."""
+        return once_per_node(self.node, _board_name(kind, target), work, self.stalled_s)
+
+    def last(self, kind: str, target: Path) -> Any:
+        """What the last such work returned, in this start of the job or an earlier one; None when it failed."""
+        return Board(self.node, _board_name(kind, target)).outcome().get("value")
+
+    @property
+    def node(self) -> Path:
+        """The folder through which the processes of the node deal with each other."""
+        return self.scratch / "node"
+
+    def copy_of(self, url: str) -> Path:
+        """Where the copy of an object or folder lies."""
+        return self.scratch / "staged" / url.split("://", 1)[1].strip("/")
+
+
+def _board_name(kind: str, target: Path) -> str:
+    return f"{kind}-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
+
+
+def under(base: str, path: str) -> str:
+    """`path` below the folder or URL `base`, unless it is a URL, absolute, or there is no base; "." is the base."""
+    if not base or obs_sync.is_url(path) or PurePosixPath(path).is_absolute():
+        return path
+    if path in (".", "./"):
+        return base
+    return obs_sync.join(base, path) if obs_sync.is_url(base) else str(Path(base) / path)
+
+
+def ensure_local_bucket(url: str) -> None:
+    """In mode local a bucket is a folder, and one to write to may be made; in the cloud it must be there."""
+    if obs_sync.is_url(url) and obs_sync.filesystem().storage_mode == "local":
+        obs_sync.filesystem().mkdir(url.split("://", 1)[1].split("/", 1)[0])
+
+
+def stage_training(config: Config, scratch: Path, startup: Startup | None = None) -> TrainingInputs:
+    """Everything training reads, as local paths, once per node; `startup` gets the account.
+
+    With stage=stream pictures may still be on their way: `arrivals` waits for each. Raises what obs_sync raises,
+    DataError for a missing local path, and NodeError when the node's process at work failed or stands still.
+    """
+    site = Site(scratch, config.stage_timeout, startup or Startup())
+    annotations = _annotations(under(config.data_url, config.jsonpath_train), site)
+    cache = scratch / "index" / hashlib.sha256(str(annotations.absolute()).encode()).hexdigest()[:12]
+    index = _index(annotations, Selection(config.min_keypoints, config.min_area), cache, site)
+    pictures_at = under(config.data_url, config.imgpath_train)
+    masks = None
+    if config.maskpath_train:
+        masks = _masks(under(config.data_url, config.maskpath_train), index, site)
+    vgg = _file(config.vgg_path, "vgg_path", site) if config.vgg_path else None
+    pretrained = _pretrained(config, site)
+    if not obs_sync.is_url(pictures_at):
+        pictures = _local_folder(pictures_at, "imgpath_train")
+        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache)
+    pictures = site.copy_of(pictures_at)
+    if _fetch_shards(pictures_at, site):
+        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache)
+    if config.stage == STREAM:
+        missing, arrivals = _streamed_pictures(pictures_at, pictures, index, config, site)
+        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing, arrivals)
+    missing = _fetch_names(pictures_at, pictures, index.names.tolist(), "pictures", site)
+    return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing)
+
+
+def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site: Site | None = None) -> Path:
+    """The local path of a checkpoint; copied from its OBS folder first when one is given.
+
+    With a `site` it is copied once per node, and `folder_relative` (each card has a working folder of its own) gets a
+    link to it.
+    """
+    if not filename:
+        raise ConfigError("the checkpoint's file name is empty; give checkpoint_filename or pretrained_model_filename")
+    if not folder_obs:
+        return Path(folder_relative) / filename
+    if not obs_sync.is_url(folder_obs):
+        return Path(folder_obs) / filename  # the platform has already brought it into the container
+    local = Path(folder_relative) / filename
+    url = obs_sync.join(folder_obs, filename)
+    if site is None:
+        obs_sync.copy(url, str(local))
+    else:
+        _link(_fetch_file(url, "pretrained", site), local)
+    return local
+
+
+def stage_pictures(folder_obs: str, folder_relative: str) -> Path:
+    """The local folder of the pictures to judge."""
+    if not obs_sync.is_url(folder_obs):
+        return Path(folder_obs)
+    local = Path(folder_relative)
+    obs_sync.copy(obs_sync.join(folder_obs, ""), str(local))
+    return local
+
+
+def stage_out(folder: Path, url: str) -> None:
+    """Copy a folder of results to `url`, an obs:// address or another folder."""
+    obs_sync.copy(str(folder) + "/", obs_sync.join(url, "") if obs_sync.is_url(url) else url)
+
+
+def _annotations(path: str, site: Site) -> Path:
+    return _file(path, "jsonpath_train", site)
+
+
+def _index(annotations: Path, selection: Selection, cache: Path, site: Site) -> PoseIndex:
+    """The index, read by one process of the node and mapped by the others."""
+    with site.startup("indexing") as phase:
+        site.once("index", cache, lambda _tell: len(open_index(annotations, selection, cache)))
+        index = open_index(annotations, selection, cache)
+        phase.files, phase.size_bytes, phase.note = len(index), index.nbytes, "pictures and the index's memory"
+    return index
+
+
+def _pretrained(config: Config, site: Site) -> Path | None:
+    if not config.load_pretrain:
+        return None
+    return stage_checkpoint(
+        config.pretrained_model_folder_path_obs,
+        config.pretrained_model_folder_path_relative,
+        config.pretrained_model_filename,
+        site,
+    )
+
+
+def _masks(path: str, index: PoseIndex, site: Site) -> Path:
+    """The folder of the masks; a picture without one has it drawn from the annotations."""
+    if not obs_sync.is_url(path):
+        return _local_folder(path, "maskpath_train")
+    if _fetch_shards(path, site):
+        return site.copy_of(path)
+    names = [os.path.splitext(name)[0] + ".png" for name in index.names.tolist()]
+    missing = _fetch_names(path, site.copy_of(path), names, "masks", site)
+    if len(missing) == len(names):
+        raise DataError(f"maskpath_train: {path} has no mask for any annotated picture, not even {names[0]}")
+    return site.copy_of(path)
+
+
+def _streamed_pictures(
+    url: str, target: Path, index: PoseIndex, config: Config, site: Site
+) -> tuple[tuple[str, ...], Arrivals]:
+    """The pictures that the store lacks, and what waits for the others.
+
+    Copies of an older version are removed before anybody can read them.
+    """
+    name = _board_name("pictures", target)
+    errand = Errand(url, str(target.absolute()), str(site.node), name, (), storage_settings())
+    started: list[Arrivals] = []
+
+    def compare(tell: Tell) -> dict[str, Any]:
+        if (last := site.last("compare", target)) and errand.is_under_way():
+            return dict(last)  # this rank is late: others train on these files already
+        tell(f"compares {len(index)} pictures with {url}")
+        result = copy_names(url, str(target), index.names.tolist(), tell, dry_run=True)
+        there = leave_out(index, result.missing, url, config.missing_pictures_max)
+        first = there.names[epoch_order(len(there), config.seed, 0)].tolist()
+        due = set(result.copied)
+        for old in due:
+            (target / old).unlink(missing_ok=True)
+        Errand(**{**errand.__dict__, "names": [each for each in first if each in due]}).write()
+        if due:
+            started.append(Arrivals(errand, site.stalled_s))
+            started[0].start()
+        return {"missing": result.missing, "due": len(due)}
+
+    with site.startup("staging pictures") as phase:
+        found = site.once("compare", target, compare)
+        phase.files, phase.note = found["due"], "to come while training runs (stage=stream)"
+    arrivals = started[0] if started else Arrivals(errand, site.stalled_s)
+    return tuple(found["missing"]), arrivals
+
+
+def _fetch_shards(url: str, site: Site) -> bool:
+    """Copy a packed data set's shards, once per node; False where the address holds none. Shards are never streamed."""
+    folder = site.copy_of(url)
+    if not site.once("packed", folder, lambda _tell: obs_sync.exists(obs_sync.join(url, SHARD_INDEX))):
+        (folder / SHARD_INDEX).unlink(missing_ok=True)  # of shards that were there once
+        return False
+    _fetch_names(url, folder, [SHARD_INDEX], "shard index", site)
+    missing = _fetch_names(url, folder, packed_file_names(folder), "shards", site)
+    if missing:
+        raise DataError(
+            f"{url}: lacks {len(missing)} of its shards, like {missing[0]}; upload the packed data set again"
+        )
+    return True
+
+
+def _fetch_names(url: str, target: Path, names: Sequence[str], kind: str, site: Site) -> tuple[str, ...]:
+    """Copy the named objects, once per node; returns the names that are not there."""
+
+    def copy(tell: Tell) -> dict[str, Any]:
+        tell(f"copies {len(names)} {kind} from {url}")
+        result = copy_names(url, str(target), names, tell)
+        return {"missing": result.missing, "files": len(result.copied), "bytes": result.copied_bytes}
+
+    with site.startup(f"staging {kind}") as phase:
+        found = site.once(kind, target, copy)
+        phase.files, phase.size_bytes = found["files"], found["bytes"]
+    return tuple(found["missing"])
+
+
+def _fetch_file(url: str, kind: str, site: Site) -> Path:
+    """Copy one object, once per node."""
+    target = site.copy_of(url)
+
+    def copy(tell: Tell) -> dict[str, int]:
+        tell(f"copies {url}")
+        result = obs_sync.copy(url, str(target), progress=lambda now: tell(f"{now.bytes_done / 1e6:,.1f} MB of {url}"))
+        return {"files": len(result.copied), "bytes": result.copied_bytes}
+
+    with site.startup(f"staging {kind}") as phase:
+        found = site.once(kind, target, copy)
+        phase.files, phase.size_bytes = found["files"], found["bytes"]
+    return target
+
+
+def _file(path: str, key: str, site: Site) -> Path:
+    if obs_sync.is_url(path):
+        return _fetch_file(path, "annotations" if key == "jsonpath_train" else key.replace("_path", ""), site)
+    if not Path(path).is_file():
+        raise DataError(f"{key}: {path}: no such file")
+    return Path(path)
+
+
+def _local_folder(path: str, key: str) -> Path:
+    if not Path(path).is_dir():
+        raise DataError(f"{key}: {path}: no such folder")
+    return Path(path)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name; where the disk cannot, copy it."""
+    if target.exists() and target.samefile(source):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source, part)
+    except OSError:
+        obs_sync.copy(str(source), str(target))
+        return
+    part.replace(target)

@@ -1,0 +1,205 @@
+"""Training while its pictures still arrive: one copying process a node, and waiting for the picture that is due.
+
+Ranks write the names they will want, in order, into files of their own; the copying process deals them out in turn, so
+that no rank starves. A name that is waited for right now goes before all others. The copying process ends with the rank
+that started it; a rank that waits while nobody copies starts another. It is its own process because Python would share
+one processor between copying and making samples.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import obs_sync
+from modelarts.runtime.node_lock import POLL_S, Board, NodeError, Patience
+
+ROOT = Path(__file__).resolve().parents[2]
+LOOK_S = 0.02
+CHECK_S = 0.5
+PARENT_CHECK_S = 1.0
+ENDS_S = 5.0  # time for files that are on their way, and to note what is there for the next start
+ORPHAN_S = PARENT_CHECK_S + ENDS_S + 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Errand:
+    """What a node's copying process does: bring `names` from `url` to `target`; `folder` has its locks and wishes."""
+
+    url: str
+    target: str
+    folder: str
+    name: str
+    names: Sequence[str]
+    storage: dict[str, Any]
+
+    @property
+    def board(self) -> Board:
+        """Where the copying process says how far it is and how it ended."""
+        return Board(Path(self.folder), f"{self.name}-copy")
+
+    @property
+    def wishes(self) -> Path:
+        """The folder of the ranks' wishes."""
+        return Path(self.folder) / f"{self.name}-wishes"
+
+    @property
+    def file(self) -> Path:
+        """Where the errand itself is written down."""
+        return Path(self.folder) / f"{self.name}-errand.json"
+
+    def write(self) -> None:
+        """Write the errand down and forget the wishes of an earlier one."""
+        self.wishes.mkdir(parents=True, exist_ok=True)
+        for old in self.wishes.iterdir():
+            old.unlink(missing_ok=True)
+        part = self.file.with_suffix(".part")
+        part.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
+        part.replace(self.file)
+
+    def is_under_way(self) -> bool:
+        """Whether a copying process is at work, other than one that is about to follow its parent."""
+        lock, end = self.board.lock, time.monotonic() + ORPHAN_S
+        while not lock.take():
+            if time.monotonic() > end:
+                return True
+            time.sleep(POLL_S)
+        lock.release()
+        return False
+
+    @classmethod
+    def read(cls, file: Path) -> Errand:
+        """The errand that was written down."""
+        return cls(**json.loads(file.read_text(encoding="utf-8")))
+
+
+def storage_settings() -> dict[str, Any]:
+    """The storage settings in force, for another process; it takes credentials from the environment as this one did."""
+    settings = dataclasses.asdict(obs_sync.filesystem().settings)
+    return {**settings, "obs_local_root": os.path.abspath(str(settings["obs_local_root"]))}
+
+
+class Arrivals:
+    """A rank's view of pictures that are being copied; its methods may be called from threads and forked workers."""
+
+    def __init__(self, errand: Errand, stalled_s: float) -> None:
+        self._errand, self._stalled_s = errand, stalled_s
+        self._target = errand.target
+        self._mark = errand.board.outcome().get("mark")
+        self._guard = threading.Lock()
+        self._copier: subprocess.Popen[bytes] | None = None
+        self._closed = threading.Event()
+
+    def expect(self, names: Sequence[str]) -> None:
+        """Tell the copying process which pictures this rank will want, in order."""
+        if names:
+            with self._guard, (self._errand.wishes / f"{os.getpid()}.txt").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(list(names)) + "\n")
+
+    def wait_for(self, name: str) -> None:
+        """Return when the picture is there, or is known not to come; NodeError when copying failed or stands still."""
+        path = os.path.join(self._target, name)
+        if os.path.exists(path):
+            return
+        self.expect([name])
+        patience = Patience(self._errand.board.progress, self._stalled_s)
+        checked = 0.0
+        while not os.path.exists(path) and not self._closed.is_set():
+            now = time.monotonic()
+            if now - checked > CHECK_S:
+                checked = now
+                if self._is_over():
+                    return  # what is not there now is not in the store: its reader says so
+                self.start()
+                patience.check()
+            time.sleep(LOOK_S)
+
+    def start(self) -> None:
+        """Start the copying process, unless there is one."""
+        with self._guard:
+            if self._copier is not None and self._copier.poll() is None:
+                return
+            lock = self._errand.board.lock
+            if self._closed.is_set() or not lock.take():
+                return
+            lock.release()
+            path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+            self._copier = subprocess.Popen(
+                [sys.executable, "-m", "modelarts.runtime.copy_worker", str(self._errand.file), str(os.getpid())],
+                env={**os.environ, "PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+            )
+
+    def close(self) -> None:
+        """End waiting, and the copying process if this rank started it."""
+        self._closed.set()
+        with self._guard:
+            if self._copier is not None:
+                self._copier.terminate()
+                try:
+                    self._copier.wait(ENDS_S)
+                except subprocess.TimeoutExpired:
+                    self._copier.kill()
+                    self._copier.wait()
+
+    def _is_over(self) -> bool:
+        outcome = self._errand.board.outcome()
+        if outcome.get("mark") == self._mark:
+            return False
+        if "error" in outcome:
+            raise NodeError(f"copying the pictures failed: {outcome['error']}", int(outcome.get("exit_code", 1)))
+        return True
+
+
+class Wishes:
+    """The lists of names that ranks have written since the last look."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[str, int] = {}
+        self._looked = 0.0
+
+    def new(self) -> list[list[str]]:
+        """Each list once; files are looked at every `LOOK_S` seconds only."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_S:
+            return []
+        self._looked = now
+        found: list[list[str]] = []
+        with contextlib.suppress(FileNotFoundError):
+            for entry in sorted(os.scandir(self._folder), key=lambda entry: entry.name):
+                if entry.stat().st_size > self._read.get(entry.name, 0):
+                    found += self._lines(entry)
+        return found
+
+    def _lines(self, entry: os.DirEntry[str]) -> list[list[str]]:
+        with open(entry.path, "rb") as file:
+            file.seek(self._read.get(entry.name, 0))
+            whole, newline, _ = file.read().rpartition(b"\n")  # the rest is still being written
+        self._read[entry.name] = self._read.get(entry.name, 0) + len(whole) + len(newline)
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+def in_turn(wishes: Wishes, plan: Sequence[str]) -> Iterator[str]:
+    """Names to copy next: new wishes first, then the ranks' lists in turn, then the plan."""
+    lists: deque[Iterator[str]] = deque()
+    rest = iter(plan)
+    while True:
+        lists.extendleft(iter(wish) for wish in wishes.new())
+        name = None
+        while lists and (name := next(lists[0], None)) is None:
+            lists.popleft()
+        lists.rotate(-1)
+        if name is None and (name := next(rest, None)) is None:
+            return
+        yield name

@@ -1,0 +1,132 @@
+"""Seeing from each rank whether the others of its node are alive, and ending this process when one is not.
+
+A rank that waits in MindSpore's communication for a dead one cannot be interrupted, so a thread watches; and because
+MindSpore at times keeps all of Python waiting, a guard process watches over the rank.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+
+from modelarts.runtime import rank_status as peers
+from modelarts.runtime.guard import start_guard
+from modelarts.runtime.rank_status import FAILED, FINISHED, RUNNING, STOPPED, Peers, Said
+from src.errors import PeerError, StoppedError
+from src.train.phases import STEPPING
+
+logger = logging.getLogger(__name__)
+
+BEAT_S = 1.0
+SLOW_STEPS = 10  # a step may take this many times as long as the slowest so far
+LAST_UPLOADS_S = 5.0
+
+Drain = Callable[[float], Sequence[str]]
+
+
+class Watch:
+    """As a context around a rank's work: tells the node's other ranks how it goes, and ends the process when one fails.
+
+    `ranks` are those of this node, of `rank_size` in all. `alive(phase, global_step)` is called by the work at every
+    step. A rank that has made its first step and then none for `hang_timeout_s` (or ten times its slowest step) hangs;
+    one that has not come when this rank has waited for the others so long is missed. A rank of another node that died
+    shows as a hang here. On a single card it does nothing.
+    """
+
+    def __init__(self, folder: Path, rank: int, ranks: Sequence[int], rank_size: int, hang_timeout_s: float) -> None:
+        self._folder = folder
+        self._rank = rank
+        self._ranks = ranks
+        self._rank_size = rank_size
+        self._hang_timeout_s = self._meet_s = hang_timeout_s
+        self._drain: Drain = lambda _seconds: ()
+        self._started = time.time()
+        self._said = Said(os.getpid(), peers.birth_of(os.getpid()), moved=self._started)
+        self._peers = Peers(folder, rank, ranks, rank_size, self._started, self._meet_s)
+        self._slowest_s = 0.0
+        self._stepped = self._started
+        self._steps_made = 0
+        self._writing = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Watch:
+        if self._rank_size > 1:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._beat()
+            facts = (self._folder, self._rank, self._ranks, self._rank_size, self._started, self._meet_s)
+            self._guard = start_guard(*facts)
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if error is not None:
+            self.failed(error)
+        else:
+            self._said = replace(self._said, state=FINISHED)
+            self._beat()
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.wait()
+
+    def before_the_end(self, drain: Drain, more_patience_s: float = 0.0) -> None:
+        """What to call with some seconds before this process is ended; from now on a step may take so much longer."""
+        self._drain = drain
+        self._hang_timeout_s += more_patience_s
+
+    def alive(self, phase: str, global_step: int) -> None:
+        """This rank is doing `phase` and has finished `global_step` steps."""
+        now, before = time.time(), self._said
+        if global_step != before.global_step:
+            if before.phase in STEPPING:  # not the first step, which compiles
+                self._slowest_s = max(self._slowest_s, now - self._stepped)
+                self._steps_made += 1
+            self._stepped = now
+        may_hang = self._steps_made > 0 and phase in STEPPING
+        patience_s = max(self._hang_timeout_s, SLOW_STEPS * self._slowest_s) if may_hang else 0.0
+        self._said = replace(before, phase=phase, global_step=global_step, moved=now, patience_s=patience_s)
+        if not may_hang:  # what comes may keep the thread from saying so
+            self._beat()
+
+    def failed(self, error: BaseException) -> None:
+        """This rank ends with an error, and the others will name it; or it was told to stop, as all ranks agreed."""
+        state = STOPPED if isinstance(error, StoppedError) else FAILED
+        reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
+        self._said = replace(self._said, state=state, reason=reason)
+        self._beat()
+
+    def _watch(self) -> None:
+        while not self._over.wait(BEAT_S):
+            self._beat()
+            trouble = self._peers.trouble()
+            if trouble and not self._over.is_set() and self._said.state == RUNNING:
+                self._end(trouble)
+
+    def _end(self, trouble: str) -> None:
+        self.failed(PeerError(trouble))
+        logger.error("%s", trouble)
+        for line in self._drain(LAST_UPLOADS_S):
+            logger.error("not published: %s", line)
+        logger.error("this process ends because %s", trouble)
+        logging.shutdown()
+        os._exit(PeerError.exit_code)
+
+    def _beat(self) -> None:
+        if self._rank_size < 2:
+            return
+        try:
+            with self._writing:
+                peers.write(self._folder, self._rank, replace(self._said, at=time.time()))
+        except OSError as error:
+            logger.warning("%s: cannot be written: %s", peers.path_of(self._folder, self._rank), error)

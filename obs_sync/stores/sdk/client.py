@@ -1,0 +1,291 @@
+"""The one gate to the OBS SDK: it builds, names and signs the requests; sending, reading and judging are done here.
+
+The SDK's own transport is not used: it retries what it should not, keeps no deadline, checks no certificate by default
+and takes damaged answers for empty ones. Only this module imports the package `obs`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import ssl
+import threading
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from typing import Any, Callable, Union
+
+from obs_sync import retry
+from obs_sync.credentials import Credentials, Current, Provider
+from obs_sync.errors import AccessDenied, MissingDependency, ObsSyncError, Refused, RequestFailed, Transient
+from obs_sync.settings import Settings
+from obs_sync.stores.sdk.connections import Connection, Pool
+from obs_sync.stores.sdk.errors import RENEW, error_for, read_failure
+
+try:
+    from obs import ObsClient, convertor
+except ImportError as missing:
+    raise MissingDependency(
+        "the OBS SDK is not installed or another module is called obs",
+        operation="storage mode obs",
+        next_step="pip install esdk-obs-python",
+    ) from missing
+
+logger = logging.getLogger(__name__)
+
+MIN_BYTES_PER_S = 64 << 10
+_KEEP_IDLE = 64
+
+
+@dataclass(frozen=True)
+class FileSlice:
+    """A request body that lies in a file."""
+
+    path: str
+    offset: int
+    size: int
+
+
+Body = Union[bytes, FileSlice]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer with a status below 300; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def etag(self) -> str:
+        """The ETag without its quotes."""
+        return self.headers.get("etag", "").strip('"')
+
+
+Sink = Callable[[http.client.HTTPResponse], None]
+Check = Callable[[float], "Reply | None"]
+
+
+class _Signer(ObsClient):
+    """The SDK's client reduced to building and signing requests; `_send_request` is where they leave it."""
+
+    def __init__(self, settings: Settings, gate: Gate) -> None:
+        super().__init__(
+            server=settings.endpoint,
+            signature=settings.signature,
+            region=settings.region,
+            path_style=settings.path_style,
+            is_signature_negotiation=False,
+            timeout=settings.timeout_s,
+        )
+        # Path style makes the SDK speak V2 whatever was asked for; an IPv4 address makes it use path style.
+        self.signature = self.thread_local.signature = settings.signature
+        self.ha = convertor.Adapter(settings.signature)
+        self.convertor = convertor.Convertor(settings.signature, self.ha)
+        self._gate = gate
+
+    def _get_token(self) -> Any:
+        return self._gate.signing_as()
+
+    def _add_auth_headers(self, headers: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        if self.signature == "v4":
+            headers.setdefault("x-amz-date", datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"))
+        return super()._add_auth_headers(headers, *args, **kwargs)
+
+    def _send_request(
+        self, server: str, method: str, path: str, header: Any, entity: Any = None, port: Any = None, *_: Any, **__: Any
+    ) -> Any:
+        return self._gate.transmit(server, int(port), method, path, header, entity)
+
+    def prefix(self) -> str:
+        """What the dialect's own headers begin with."""
+        return str(self.ha._get_header_prefix())
+
+
+class Gate:
+    """Requests to one endpoint, by many threads of one process."""
+
+    def __init__(self, settings: Settings, provider: Provider) -> None:
+        if not settings.endpoint:
+            raise Refused("no endpoint", operation="storage mode obs", next_step="set OBS_ENDPOINT or endpoint")
+        self.settings = settings
+        self._credentials = Current(provider)
+        self._context = _tls(settings) if not settings.endpoint.startswith("http://") else None
+        self._pool = Pool(settings.timeout_s, self._context, _KEEP_IDLE)
+        self._signer = _Signer(settings, self)
+        self._now = threading.local()
+        self.prefix = self._signer.prefix()
+
+    def request(
+        self,
+        method: str,
+        bucket: str = "",
+        key: str = "",
+        *,
+        operation: str,
+        args: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        body: Body = b"",
+        weight: int = 0,
+        sink: Sink | None = None,
+        done_already: Check | None = None,
+        within_s: float | None = None,
+    ) -> Reply:
+        """Send a request until it succeeds or there is no hope; raises the errors of this package.
+
+        `weight` is the number of bytes to move: big requests get more time. `sink` reads the body of a success and must
+        be able to start over. `done_already(seconds)` is asked after a failure whether the request took effect all the
+        same. `within_s` replaces the deadline of the settings.
+        """
+        url = f"obs://{bucket}/{key}" if bucket else self.settings.endpoint
+        policy = retry.Policy(
+            self.settings.max_attempts,
+            self.settings.backoff_s,
+            self.settings.max_backoff_s,
+            self.settings.deadline_s + weight / MIN_BYTES_PER_S if within_s is None else within_s,
+        )
+
+        def attempt(deadline: retry.Deadline, number: int) -> Reply:
+            if number > 1 and done_already is not None:
+                found = done_already(deadline.remaining())
+                if found is not None:
+                    return found
+            return self._once_or_renewed(deadline, (method, bucket, key, args, headers, body), sink, url, operation)
+
+        return retry.run(attempt, policy)
+
+    def _once_or_renewed(
+        self, deadline: retry.Deadline, what: tuple[Any, ...], sink: Sink | None, url: str, operation: str
+    ) -> Reply:
+        credentials = self._credentials.get()
+        try:
+            return self._once(deadline, what, sink, url, operation, credentials)
+        except AccessDenied as error:
+            if not (error.code in RENEW or (error.code == "" and what[0] == "HEAD")):
+                raise
+            if not self._credentials.renew(credentials):
+                raise
+            return self._once(deadline, what, sink, url, operation, self._credentials.get())
+
+    def _once(
+        self,
+        deadline: retry.Deadline,
+        what: tuple[Any, ...],
+        sink: Sink | None,
+        url: str,
+        operation: str,
+        who: Credentials,
+    ) -> Reply:
+        method, bucket, key, args, headers, body = what
+        connection: Connection | None = None
+        try:
+            connection = self._dispatch(deadline, method, bucket, key, args, dict(headers or {}), body, who)
+            response = connection.getresponse()
+            reply = _read(response, sink if response.status < 300 else None)
+            self._pool.give(connection, response)
+            connection = None
+        except ObsSyncError:
+            raise
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._pool.forget_idle()
+            raise _transport_error(error, who.hide_in(_reason(error)), url, operation) from None
+        finally:
+            if connection is not None:
+                self._pool.discard(connection)
+        if reply.status >= 300:
+            request_id = reply.headers.get(f"{self.prefix}request-id", "")
+            failure = read_failure(reply.status, reply.body, request_id)
+            raise error_for(replace(failure, message=who.hide_in(failure.message)), url, operation)
+        return reply
+
+    def _dispatch(
+        self,
+        deadline: retry.Deadline,
+        method: str,
+        bucket: str,
+        key: str,
+        args: dict[str, Any] | None,
+        headers: dict[str, str],
+        body: Body,
+        who: Credentials,
+    ) -> Connection:
+        self._now.deadline, self._now.body, self._now.who = deadline, body, who
+        if method in ("PUT", "POST"):
+            headers["Content-Length"] = str(body.size if isinstance(body, FileSlice) else len(body))
+        connection: Connection = self._signer._make_request_internal(method, bucket, key, args, headers)
+        return connection
+
+    def signing_as(self) -> SimpleNamespace:
+        """The credentials of this thread's request in the form the SDK signs with."""
+        who = self._now.who
+        return SimpleNamespace(
+            access_key_id=who.access_key_id,
+            secret_access_key=who.secret_access_key,
+            security_token=who.security_token or None,
+        )
+
+    def transmit(
+        self, server: str, port: int, method: str, path: str, headers: dict[str, Any], _entity: Any
+    ) -> Connection:
+        """Send one signed request over a pooled connection; the answer is still to be read."""
+        connection = self._pool.take(server, port)
+        connection.deadline = self._now.deadline
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            _send_body(connection, self._now.body)
+        except (BrokenPipeError, ConnectionResetError):
+            return connection  # the store may have answered before it stopped listening
+        except BaseException:
+            self._pool.discard(connection)
+            raise
+        return connection
+
+
+def _send_body(connection: Connection, body: Body) -> None:
+    if isinstance(body, bytes):
+        if body:
+            connection.send(body)
+        return
+    with open(body.path, "rb") as handle:
+        if connection.send_file(handle, body.offset, body.size) < body.size:
+            raise Transient("the file became shorter while it was read", url=body.path, operation="upload")
+
+
+def _read(response: http.client.HTTPResponse, sink: Sink | None) -> Reply:
+    headers = {name.lower(): value for name, value in response.getheaders()}
+    body = b""
+    if sink is not None:
+        sink(response)
+    else:
+        body = response.read()
+    return Reply(response.status, headers, body)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"timed out ({error})"
+    return f"{type(error).__name__}: {error}"
+
+
+def _transport_error(error: Exception, reason: str, url: str, operation: str) -> ObsSyncError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        step = "check the endpoint's name, or set ca_file to the certificate of the authority to trust"
+        return RequestFailed(
+            f"the server's certificate is not trusted: {error.verify_message}",
+            url=url,
+            operation=operation,
+            next_step=step,
+        )
+    step = "check the endpoint and the network, then run it again"
+    return Transient(reason, url=url, operation=operation, next_step=step)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    if settings.ca_file and not os.path.isfile(settings.ca_file):
+        raise Refused("no such file", url=settings.ca_file, operation="ca_file", next_step="name a PEM file")
+    return ssl.create_default_context(cafile=settings.ca_file or None)

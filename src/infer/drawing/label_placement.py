@@ -1,0 +1,100 @@
+"""Labels: a text in a box beside a point of the picture, never outside it and never on another label if it can be."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.infer.drawing.fonts import letter
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are the first pixels outside
+
+_BACKGROUND = np.array((38, 38, 214), np.float32)  # BGR: red, as warnings are
+_TEXT = np.array((255, 255, 255), np.float32)
+_SMALLEST_TEXT_PX = 5
+_SLIP = 0.75  # of its height that the border may push a label from its place
+_WIDEST_LABEL = 0.5  # of the picture's width; longer texts are broken into lines
+
+
+def place_label(
+    picture: NDArray[np.uint8], text: str, anchor: tuple[float, float], person_px: float, taken: list[Box]
+) -> None:
+    """Write the text into the picture (H, W, 3) near `anchor`, the head of a person `person_px` large.
+
+    `taken` holds the boxes of earlier labels and gets this one's.
+    """
+    height, width = picture.shape[:2]
+    patch = _patch(text, _text_size(person_px, width, height), width, height)
+    patch_height, patch_width = patch.shape[:2]
+    left, top = _best_place(anchor, person_px, (patch_width, patch_height), (width, height), taken)
+    right, bottom = left + patch_width, top + patch_height
+    picture[top:bottom, left:right] = patch
+    taken.append((left, top, right, bottom))
+
+
+def _text_size(person_px: float, width: int, height: int) -> int:
+    """Font size in pixels: by the picture, so that it can be read on a screen, and larger on large people."""
+    least = max(12.0, 0.022 * max(width, height))
+    return round(min(max(least, 0.055 * person_px), 2.5 * least))
+
+
+def _patch(text: str, size: int, width: int, height: int) -> NDArray[np.uint8]:
+    """The text in white on its background, as large as asked or as fits into the picture."""
+    while True:
+        margin = max(1, size // 4)
+        ink = _lines(text, size, round(_WIDEST_LABEL * width) - 2 * margin)
+        ink = np.pad(ink, ((margin // 2, margin // 2), (margin, margin)))
+        if (ink.shape[1] <= width and ink.shape[0] <= height) or size <= _SMALLEST_TEXT_PX:
+            break
+        size -= max(1, size // 12)
+    ink = ink[:height, :width, None]
+    return np.round(_BACKGROUND * (1 - ink) + _TEXT * ink).astype(np.uint8)
+
+
+def _lines(text: str, size: int, width: int) -> NDArray[np.float32]:
+    """Coverage (h, w) of the text, broken between words where a line would be wider than `width`."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and letter(longer, size).shape[1] <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    inks = [letter(line, size) for line in lines]
+    widest = max(ink.shape[1] for ink in inks)
+    return np.concatenate([np.pad(ink, ((0, 0), (0, widest - ink.shape[1]))) for ink in inks])
+
+
+def _best_place(
+    anchor: tuple[float, float], person_px: float, size: tuple[int, int], picture: tuple[int, int], taken: list[Box]
+) -> tuple[int, int]:
+    """Left and top: above the head, else beside it or below it, where nothing is cut off and no label lies."""
+    (x, y), (width, height) = anchor, size
+    clear = max(0.09 * person_px, 0.4 * height)  # a head's half height: the face stays visible
+    steps = range(8)
+    above = [(x - width / 2, y - clear - (n + 1) * height) for n in steps]
+    below = [(x - width / 2, y + clear + n * height) for n in steps]
+    beside = [(x + clear, y - height / 2), (x - clear - width, y - height / 2)]
+    wishes = [above[0], *beside, below[0], *above[1:], *below[1:]]
+    inside = [_into((round(left), round(top)), size, picture) for left, top in wishes]
+    costs = []
+    for n, ((left, top), (wish_left, wish_top)) in enumerate(zip(inside, wishes)):
+        # Above and below, a label may slide sideways as long as it still reaches the head's middle.
+        slack = _SLIP * height if wishes[n] in beside else width / 2
+        misplaced = abs(left - wish_left) > slack or abs(top - wish_top) > _SLIP * height
+        costs.append((_overlap((left, top, left + width, top + height), taken), misplaced, n))
+    return inside[costs.index(min(costs))]
+
+
+def _into(corner: tuple[int, int], size: tuple[int, int], picture: tuple[int, int]) -> tuple[int, int]:
+    """The corner moved so that a box of this size lies in the picture."""
+    left, top = (min(max(0, at), max(0, whole - part)) for at, part, whole in zip(corner, size, picture))
+    return left, top
+
+
+def _overlap(box: Box, taken: list[Box]) -> int:
+    """Pixels that the box shares with others."""
+    return sum(
+        max(0, min(box[2], other[2]) - max(box[0], other[0])) * max(0, min(box[3], other[3]) - max(box[1], other[1]))
+        for other in taken
+    )

@@ -1,0 +1,162 @@
+"""What a job has finished so far, kept so that a job killed at any moment can be continued.
+
+Every process appends to a file of its own, one line a picture, after that picture's files are in place. A line that was
+cut off by a kill does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from src.infer.output.results import RESULTS_FILE, writing
+
+logger = logging.getLogger(__name__)
+
+Line = Mapping[str, Any]
+
+_BLOCK = 1 << 16
+
+
+def journal_name(rank: int, rank_size: int) -> str:
+    """The file a process writes its lines to: results.jsonl itself when it is alone."""
+    return RESULTS_FILE if rank_size == 1 else f"results.part{rank}.jsonl"
+
+
+def journals_in(folder: Path) -> list[Path]:
+    """Files with result lines of any process of this job, or of one before it with another number of cards."""
+    return sorted(path for path in folder.glob("results*.jsonl") if path.is_file())
+
+
+class Lines(Mapping[str, dict[str, Any]]):
+    """The newest line of each picture by its name, read from the journals when it is asked for.
+
+    A line is up to a hundred kilobytes in memory: those of thousands of pictures stay on disk. Lines that are cut off
+    or damaged are left out, their pictures will be judged again. The journals may grow meanwhile, but not change.
+    """
+
+    def __init__(self, journals: Iterable[Path] = ()) -> None:
+        self._place: dict[str, tuple[Path, int]] = {}
+        self._read_to: dict[Path, int] = {}
+        self.look_at(journals)
+
+    def look_at(self, journals: Iterable[Path]) -> None:
+        """Take note of the lines that have come to these journals since they were last looked at."""
+        for path in journals:
+            position = self._read_to.get(path, 0)
+            for raw in _whole_lines(path, position):
+                line = _parsed(raw)
+                if line is None:
+                    logger.warning("%s: a damaged line is left out", path)
+                else:
+                    self._place[line["file"]] = path, position
+                position += len(raw)
+            self._read_to[path] = position
+
+    def only(self, names: Iterable[str]) -> Lines:
+        """The lines of these pictures, in this order."""
+        return self._at({name: self._place[name] for name in names})
+
+    def before(self, others: Lines) -> Lines:
+        """These lines, and the others' where there is none here."""
+        return self._at({**others._place, **self._place})
+
+    @staticmethod
+    def _at(places: dict[str, tuple[Path, int]]) -> Lines:
+        lines = Lines()
+        lines._place = places
+        return lines
+
+    def __getitem__(self, name: str) -> dict[str, Any]:
+        path, position = self._place[name]
+        with path.open("rb") as file:
+            file.seek(position)
+            line = _parsed(file.readline())
+        assert line is not None  # it was whole when its place was noted
+        return line
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._place
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+
+def read_journals(folder: Path) -> Lines:
+    """The lines of all journals in `folder`."""
+    return Lines(journals_in(folder))
+
+
+def _whole_lines(path: Path, start: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        for raw in file:
+            if raw.endswith(b"\n"):
+                yield raw
+
+
+def _parsed(raw: bytes) -> dict[str, Any] | None:
+    """The line as a value, None when it is damaged."""
+    try:
+        line = json.loads(raw.decode())
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and isinstance(line.get("file"), str) and "status" in line else None
+
+
+class Journal:
+    """One process's file of result lines, open for more; use as a context manager.
+
+    A half line at its end, left by a kill, is cut off first. Each line is handed to the system at once, so it outlives
+    the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+b")
+            self._file.truncate(end_of_lines(self._file))
+
+    def append(self, line: Line) -> None:
+        with writing(self.path):
+            self._file.write(as_bytes(line))
+            self._file.flush()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def end_of_lines(file: IO[bytes]) -> int:
+    """The position behind the last whole line; only as much as needed is read, from the end."""
+    end = file.seek(0, os.SEEK_END)
+    while end > 0:
+        start = max(0, end - _BLOCK)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def as_bytes(line: Line) -> bytes:
+    """A result as one line of results.jsonl; names that are no valid text keep their bytes as escapes."""
+    text = json.dumps(line, ensure_ascii=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(line).encode() + b"\n"

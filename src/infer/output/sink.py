@@ -1,0 +1,65 @@
+"""Where results go besides the local output folder, and how the processes of a job see each other's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from src.infer.output.journal import Lines, journals_in
+
+
+class Outbox(Protocol):
+    """Files of the output folder are handed over when they are complete; they are delivered while the job goes on."""
+
+    @property
+    def look_every_s(self) -> float:
+        """How often looking for what others have delivered makes sense."""
+
+    def earlier(self) -> Lines:
+        """Lines of pictures that an interrupted run has delivered, by the picture's name."""
+
+    def begin(self) -> None:
+        """The journal holds all earlier lines, and their files have been handed over: lines may be delivered now."""
+
+    def hand_over(self, names: Sequence[str]) -> None:
+        """These files (relative to the output folder) are complete; returns at once."""
+
+    def deliver(self) -> None:
+        """Return when everything handed over has arrived, in that order; OSError or JobError when it cannot."""
+
+    def collect(self) -> Lines:
+        """Lines that all processes of the job have delivered so far, by the picture's name."""
+
+    def discard(self, names: Sequence[str]) -> None:
+        """Remove delivered files that are of no more use."""
+
+
+class LocalOutbox:
+    """The output folder itself is where the results belong; other processes work in the same folder."""
+
+    look_every_s = 0.5
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lines = Lines()
+
+    def earlier(self) -> Lines:
+        return Lines()
+
+    def begin(self) -> None:
+        """Nothing to do: they are there."""
+
+    def hand_over(self, names: Sequence[str]) -> None:
+        """Nothing to do: they are there."""
+
+    def deliver(self) -> None:
+        """Nothing to do: they are there."""
+
+    def collect(self) -> Lines:
+        self._lines.look_at(journals_in(self._folder))
+        return self._lines
+
+    def discard(self, names: Sequence[str]) -> None:
+        for name in names:
+            (self._folder / name).unlink(missing_ok=True)

@@ -1,0 +1,69 @@
+"""What decides how a training run goes: a run may only be resumed where this is the same, or where the user insists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from src.model_utils.config import Config
+from src.train.checkpoints.manifest import file_sha256
+
+#: Settings that change the weights a run arrives at.
+DECIDING = (
+    "network",
+    "stages",
+    "seed",
+    "insize",
+    "batch_size",
+    "augment",
+    "scale_min",
+    "scale_max",
+    "person_size_min",
+    "person_size_max",
+    "rotate_max",
+    "center_shift_max",
+    "flip_probability",
+    "colour_jitter",
+    "min_keypoints",
+    "min_area",
+    "heatmap_sigma",
+    "paf_half_width",
+    "lr",
+    "lr_type",
+    "lr_gamma",
+    "warmup_epoch",
+    "momentum",
+    "vgg_freeze_steps",
+    "loss_scale",
+    "clip_norm",
+)
+#: The same, with a value of its own (name_NP) for several cards.
+DECIDING_BY_CARDS = ("lr_steps", "train_type", "optimizer", "group_params")
+
+#: What a change means beyond "another run"; shown to the user.
+MEANING = {
+    "cards": "every card gets another share of the pictures, and lr and lr_steps scale with the number of cards",
+    "batch_size": "an epoch has another number of steps, so lr_steps come at another point",
+    "pictures": "the data set has another number of usable pictures",
+    "annotations": "the annotation file has changed",
+}
+
+
+def run_identity(config: Config, cards: int, annotations: Path, pictures: int) -> dict[str, Any]:
+    """Name and value of everything that decides the run, as plain JSON values."""
+    settings = config.settings()
+    identity = {name: settings[name] for name in DECIDING}
+    for name in DECIDING_BY_CARDS:
+        identity[name] = settings[f"{name}_NP" if cards > 1 else name]
+    return {**identity, "cards": cards, "pictures": pictures, "annotations": file_sha256(annotations)[:16]}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """One phrase for each thing that changed since the checkpoint, with what it means."""
+    changed = []
+    for name in sorted({*before, *now}):
+        if before.get(name) != now.get(name):
+            meaning = f" ({MEANING[name]})" if name in MEANING else ""
+            changed.append(f"{name} was {before.get(name)}, is {now.get(name)}{meaning}")
+    return changed

@@ -1,0 +1,41 @@
+"""What the training line asks of the storage around it; modelarts implements it, tests may too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from src.train.checkpoints.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A complete checkpoint in the store that training could go on from.
+
+    `fetch` brings this rank's file to this machine and verifies it; CheckpointError says why it cannot be used.
+    """
+
+    manifest: Manifest
+    where: str
+    fetch: Callable[[], Path]
+
+
+class Exchange(Protocol):
+    """Where checkpoints come from and go to. None of its methods stops training for a failed upload."""
+
+    def candidates(self) -> Sequence[Candidate]:
+        """Complete checkpoints to go on from, newest first."""
+
+    def save(self, write: Callable[[Path], Manifest], file_name: str) -> None:
+        """Have `write` write a checkpoint file into a local folder, and publish it; both in the background."""
+
+    def publish_made(self, make: Callable[[], Path | None]) -> None:
+        """Have a small file (the loss record, a plot) made and put beside the checkpoints, both in the background.
+
+        What goes wrong is only told.
+        """
+
+    def drain(self, deadline_s: float) -> Sequence[str]:
+        """Wait for what is on its way; returns one line for each file that was not published."""

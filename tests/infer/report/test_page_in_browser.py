@@ -1,0 +1,354 @@
+"""The report in a real browser, from file:// and as a hosted page."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import http.server
+import os
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from src.infer.report.page import write_report
+from tests.infer.example_results import NAMES, SUMMARY, criterion, line, person, rendered, sample_results
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+BROWSER_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def fill(folder: Path, results: list[dict[str, Any]]) -> None:
+    """The pictures the report refers to: originals grey, rendered ones of another size."""
+    for result in results:
+        if result["status"] == "ok":
+            for name, width in ((result["file"], 320), (rendered(result["file"]), 640)):
+                path = folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(cv2.imencode(".jpg", np.full((width * 3 // 4, width, 3), 90, np.uint8))[1].tobytes())
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as running:
+        chromium = running.chromium.launch(executable_path=CHROMIUM, args=BROWSER_ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+class Report:
+    """A report open in the browser from file://, with what went wrong in it."""
+
+    def __init__(self, browser: Any, folder: Path, results: list[dict[str, Any]], locale: str = "en-US") -> None:
+        fill(folder, results)
+        write_report(folder, results, SUMMARY)
+        self.page = browser.new_page(locale=locale, viewport={"width": 1300, "height": 800})
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.errors.append(request.url))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto((folder / "index.html").as_uri())
+
+    def names(self) -> list[str]:
+        return self.page.locator(".card strong").all_text_contents()
+
+    def choose(self, state: str) -> None:
+        self.page.click(f'#filters button[data-state="{state}"]')
+
+
+@pytest.fixture
+def report(browser: Any, tmp_path: Path) -> Iterator[Report]:
+    opened = Report(browser, tmp_path, sample_results())
+    yield opened
+    opened.page.close()
+    assert opened.errors == []
+    assert all(url.startswith(("file://", "data:")) for url in opened.requests)
+
+
+def test_every_picture_is_shown_and_every_rendered_file_loads(report: Report) -> None:
+    assert len(report.names()) == 6
+    report.page.wait_for_function("[...document.querySelectorAll('.card img')].every((i) => i.naturalWidth === 640)")
+    assert report.page.locator(".card img").count() == 5
+    assert report.page.evaluate("window.hacked") is None
+    assert report.page.title() == "攀爬 · climbing <up>"
+
+
+def test_filters_show_their_pictures_and_counts(report: Report) -> None:
+    expected = {
+        "occurred": {NAMES[1], NAMES[4]},
+        "not": {NAMES[0], NAMES[3]},
+        "undecided": {NAMES[2]},
+        "unreadable": {"broken <b>x</b>.jpg"},
+    }
+    for state, names in expected.items():
+        report.choose(state)
+        assert set(report.names()) == names
+        assert report.page.text_content(f'#filters button[data-state="{state}"] b') == str(len(names))
+        assert {card.get_attribute("data-state") for card in report.page.locator(".card").all()} == {state}
+    report.choose("all")
+    assert len(report.names()) == 6
+
+
+def test_order_by_confidence_counts_the_persons_that_decide(report: Report) -> None:
+    report.page.select_option("#sort", "confidence")
+    # The second picture's verdict rests on the person of 0.3, though another scores 0.8.
+    assert report.names()[:4] == [NAMES[0], NAMES[4], NAMES[2], NAMES[1]]
+    report.page.select_option("#sort", "verdict")
+    assert report.names()[:2] == [NAMES[4], NAMES[1]]
+    report.page.select_option("#sort", "order")
+    assert report.names()[:5] == NAMES
+
+
+def test_search_by_name(report: Report) -> None:
+    report.page.fill("#search", "滑雪")
+    assert report.names() == [NAMES[0]]
+    report.page.fill("#search", "no such")
+    assert report.names() == []
+
+
+def test_the_viewer_shows_the_picture_large_with_measured_values_against_thresholds(report: Report) -> None:
+    report.page.select_option("#sort", "order")
+    report.page.click(".card >> nth=1")
+    assert report.page.text_content("#name") == NAMES[1]
+    report.page.wait_for_function("document.getElementById('picture').naturalWidth === 640")
+    assert report.page.locator("#picture").bounding_box()["width"] > 600
+    first, second = report.page.locator(".criterion").all()[:2]
+    assert first.locator(".label").text_content() == "hand"
+    assert re.sub(r"\s+", " ", first.locator(".value").text_content()) == "0.42 torso needs > 0.25 torso"
+    assert first.locator("p").text_content() == "left hand 31 px (0.42 torso) above left shoulder"
+    assert "30 torso … 60 torso" in second.locator(".value").text_content()
+    assert second.locator(".verdict").text_content() == "?"
+    assert report.page.locator(".person").count() == 2
+
+
+def test_the_viewer_lists_those_in_whom_the_action_occurs_first(browser: Any, tmp_path: Path) -> None:
+    report = Report(browser, tmp_path, [line("a.jpg", person(False, 0.9), person(None, 0.8), person(True, 0.1))])
+    report.page.click(".card")
+    assert report.page.locator(".person h3").all_text_contents() == [
+        "Person 3 Occurred",
+        "Person 2 Undecided",
+        "Person 1 Did not occur",
+    ]
+    report.page.close()
+
+
+def test_the_viewer_frames_the_person_under_the_pointer_and_shows_the_original(report: Report) -> None:
+    report.page.click(".card >> nth=0")
+    assert not report.page.is_visible("#box")
+    report.page.hover(".person >> nth=0")
+    assert report.page.is_visible("#box")
+    report.page.check("#original")
+    report.page.wait_for_function("document.getElementById('picture').naturalWidth === 320")
+
+
+def test_the_viewer_is_left_and_walked_through_by_keys(report: Report) -> None:
+    report.page.select_option("#sort", "order")
+    report.page.click(".card >> nth=0")
+    for name in NAMES[1:]:
+        report.page.keyboard.press("ArrowRight")
+        assert report.page.text_content("#name") == name
+        report.page.wait_for_function("document.getElementById('picture').naturalWidth === 640")
+    report.page.keyboard.press("ArrowRight")
+    assert "truncated" in report.page.text_content("#facts")
+    assert report.page.is_disabled("#next")
+    assert not report.page.is_visible("#picture")
+    report.page.keyboard.press("ArrowLeft")
+    assert report.page.text_content("#name") == NAMES[4]
+    report.page.keyboard.press("Escape")
+    assert not report.page.is_visible("#viewer")
+
+
+def test_summary_and_stages(report: Report) -> None:
+    report.page.click("#summary summary")
+    facts = report.page.text_content(".facts")
+    assert "models/<b>np4</b>.ckpt" in facts
+    assert "compiles" in facts
+    bars = report.page.locator(".stages i")
+    assert bars.nth(0).bounding_box()["width"] == pytest.approx(bars.nth(1).bounding_box()["width"] / 4, abs=1)
+
+
+def test_cards_are_of_one_height_before_and_after_their_pictures_come(browser: Any, tmp_path: Path) -> None:
+    results = [line(f"{number}.jpg") for number in range(8)]
+    fill(tmp_path, results)
+    tall = np.full((900, 100, 3), 90, np.uint8)
+    (tmp_path / "3_rendered.jpg").write_bytes(cv2.imencode(".jpg", tall)[1].tobytes())
+    write_report(tmp_path, results, SUMMARY)
+    page = browser.new_page(locale="en-US", viewport={"width": 1300, "height": 800})
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("[...document.querySelectorAll('.card img')].every((i) => i.naturalWidth > 0)")
+    sizes = page.evaluate("[...document.querySelectorAll('.thumb')].map((t) => t.clientWidth / t.clientHeight)")
+    assert sizes == pytest.approx([4 / 3] * 8, abs=0.02)
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("locale", "why", "label", "needs"),
+    [
+        ("en-US", "5 of 9 signs hold, 2 cannot be judged; 6 needed", "not bent over", "must not be > 31°"),
+        ("zh-CN", "5 / 9 项成立，2 项无法判定；需要 6 项", "无 bent over", "不应 > 31°"),
+    ],
+)
+def test_a_person_shows_how_the_verdict_came_about(
+    browser: Any, tmp_path: Path, locale: str, why: str, label: str, needs: str
+) -> None:
+    objection = {**criterion(0, 12.0, "line … 12° off the vertical; needs > 31°", 31.0), "unit": "deg"}
+    one = person(None, 0.5, hand=criterion(1, 0.4), bent_over={**objection, "objection": True})
+    one["text"] = "5 of 9 signs hold, 2 cannot be judged; 6 needed"
+    opened = Report(browser, tmp_path, [line("a.jpg", one)], locale)
+    opened.page.click(".card")
+    assert opened.page.text_content(".person .why") == why
+    rows = [row.inner_text() for row in opened.page.locator(".criterion").all()]
+    assert rows[0].startswith("✓\nhand")
+    assert rows[1].startswith(f"✓\n{label}")
+    assert needs in rows[1]
+    opened.page.close()
+    assert opened.errors == []
+
+
+def test_long_conditions_leave_room_for_the_criterions_name(browser: Any, tmp_path: Path) -> None:
+    text = "right knee 35.7 px (0.67 torso) below right waist; needs < 0.55 torso below on each side that was found"
+    report = Report(browser, tmp_path, [line("a.jpg", person(False, 0.6, both_knees_high=criterion(0, -0.7, text)))])
+    report.page.click(".card")
+    label = report.page.locator(".criterion .label").bounding_box()
+    assert label["width"] > 90
+    assert label["height"] < 90, "two or three lines"
+    panel, value = (report.page.locator(one).bounding_box() for one in (".person", ".criterion .value"))
+    assert value["x"] + value["width"] <= panel["x"] + panel["width"]
+    report.page.close()
+
+
+def test_what_could_not_be_judged_shows_the_condition_that_others_were_judged_by(browser: Any, tmp_path: Path) -> None:
+    judged = criterion(1, 0.9, "feet apart; needs < 0.6 torso below", -0.6)
+    unjudged = criterion(-1, None, "cannot be judged: neck not found", -0.6)
+    report = Report(
+        browser, tmp_path, [line("a.jpg", person(None, 0.6, a=unjudged)), line("b.jpg", person(True, 0.5, a=judged))]
+    )
+    report.page.select_option("#sort", "order")
+    report.page.click(".card >> nth=0")
+    assert report.page.text_content(".criterion .value small") == "needs < 0.6 torso below"
+    report.page.close()
+
+
+def test_chinese_readers_get_chinese(browser: Any, tmp_path: Path) -> None:
+    report = Report(browser, tmp_path, sample_results(), locale="zh-CN")
+    page = report.page
+    assert "发生" in page.text_content("#filters")
+    assert page.text_content(".facts th >> nth=2") == "图片数"
+    assert page.locator("aside > .bar-top button").get_attribute("aria-label") == "关闭"
+    page.select_option("#sort", "order")
+    page.click(".card >> nth=1")
+    assert page.locator(".criterion p").all_text_contents()[:2] == [
+        "左手比左肩高 31 像素（0.42 躯干长）",
+        "无法判定：未找到左膝",
+    ]
+    values = [re.sub(r"\s+", " ", text) for text in page.locator(".criterion .value").all_text_contents()]
+    assert values[:2] == ["0.42 躯干长 要求 > 0.25 躯干长", "– 要求 30 躯干长 … 60 躯干长"]
+    page.keyboard.press("Escape")
+    page.click("#language")
+    assert "Occurred" in page.text_content("#filters")
+    assert page.text_content(".facts th >> nth=2") == "pictures"
+    page.click(".card >> nth=1")
+    assert page.locator(".criterion p").nth(0).text_content() == "left hand 31 px (0.42 torso) above left shoulder"
+    page.close()
+
+
+def test_missing_pictures_are_said_to_be_missing(browser: Any, tmp_path: Path) -> None:
+    write_report(tmp_path, sample_results(), SUMMARY)
+    page = browser.new_page(locale="en-US")
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("document.querySelectorAll('.broken').length === 6")
+    assert "not beside this page" in page.text_content("#grid")
+    page.close()
+
+
+def test_five_thousand_pictures_load_only_what_is_looked_at(browser: Any, tmp_path: Path) -> None:
+    template = line(
+        "x.jpg", *[person(n % 2 == 0, 0.5, hand=criterion(0, 0.1, "measured; needs > 1")) for n in range(3)]
+    )
+    results = []
+    for number in range(5000):
+        result = copy.copy(template)
+        result["file"] = f"picture {number:04}.jpg"
+        results.append(result)
+    fill(tmp_path, results[:1])
+    for result in results[1:]:
+        os.link(tmp_path / rendered(results[0]["file"]), tmp_path / rendered(result["file"]))
+    write_report(tmp_path, results, SUMMARY)
+    page = browser.new_page(locale="en-US", viewport={"width": 1300, "height": 800})
+    loaded: list[str] = []
+    page.on("requestfinished", lambda request: loaded.append(request.url))
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("[...document.querySelectorAll('.card img')].slice(0, 4).every((i) => i.complete)")
+    assert page.text_content("#shown") == "5000 of 5000 pictures"
+    assert page.locator(".card").count() < 300
+    assert len(loaded) < 300
+    page.keyboard.press("End")
+    page.wait_for_function("document.querySelectorAll('.card').length > 60")
+    page.fill("#search", "4999")
+    assert page.locator(".card strong").all_text_contents() == ["picture 4999.jpg"]
+    page.close()
+
+
+def test_pictures_that_have_not_come_yet_are_not_black(browser: Any, tmp_path: Path) -> None:
+    write_report(tmp_path, [line(f"{number}.jpg") for number in range(60)], SUMMARY)
+    page = browser.new_page(locale="en-US", color_scheme="light", viewport={"width": 1300, "height": 800})
+    held: list[Any] = []
+    page.route("**/*_rendered.jpg", lambda route: held.append(route))  # not answered
+    page.goto((tmp_path / "index.html").as_uri(), wait_until="domcontentloaded")
+    page.wait_for_function("document.querySelectorAll('.card').length === 60")
+    shot = cv2.imdecode(np.frombuffer(page.screenshot(full_page=True), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert held
+    assert (shot < 40).mean() < 0.02, "only letters are dark"
+    for route in held:
+        route.abort()
+    page.close()
+
+
+def test_a_wide_window_is_filled(browser: Any, tmp_path: Path) -> None:
+    results = [line(f"{number}.jpg") for number in range(400)]
+    write_report(tmp_path, results, SUMMARY)
+    page = browser.new_page(locale="en-US", viewport={"width": 3800, "height": 2000})
+    page.goto((tmp_path / "index.html").as_uri())
+    page.wait_for_function("document.getElementById('more').getBoundingClientRect().top > innerHeight")
+    page.close()
+
+
+def test_static_hosting_shows_the_same(browser: Any, tmp_path: Path) -> None:
+    fill(tmp_path, sample_results())
+    write_report(tmp_path, sample_results(), SUMMARY)
+    handler = functools.partial(QuietHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page = browser.new_page(locale="en-US")
+        page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+        page.wait_for_function("[...document.querySelectorAll('.card img')].every((i) => i.naturalWidth === 640)")
+        assert page.locator(".card img").count() == 5
+        page.close()
+        server.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder without a line on stderr for each request."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        return None
