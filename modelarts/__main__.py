@@ -13,10 +13,9 @@ from typing import Any, Callable
 
 from modelarts.cli import commands
 from modelarts.dryrun.dryrun import FRESH, SAME, WORK_FOLDER
-from modelarts.runtime.node_lock import exit_code_of
 from obs_sync import ObsSyncError
 from obs_sync.settings import MODES
-from src.errors import JobError
+from src.errors import JobError, exit_code_of
 
 EPILOG = """examples:
   python -m modelarts jobs

@@ -30,7 +30,7 @@ from obs_sync.transfer.copy import copy, download, exists, list_files, upload
 from obs_sync.transfer.progress import Progress
 from obs_sync.transfer.result import Incomplete, TransferResult
 from obs_sync.transfer.uploader import Uploader
-from obs_sync.urls import is_url, join, split
+from obs_sync.urls import is_url, join, split, under
 
 __all__ = [
     "AccessDenied",
@@ -61,6 +61,7 @@ __all__ = [
     "list_files",
     "register",
     "split",
+    "under",
     "upload",
 ]
 

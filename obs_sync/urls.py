@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from obs_sync.errors import Refused
@@ -55,6 +56,15 @@ def join(path: str, *parts: str) -> str:
     for part in parts:
         path = path.rstrip("/") + "/" + part.lstrip("/") if path.rstrip("/") not in ("obs:", "s3:") else path + part
     return path
+
+
+def under(base: str, path: str) -> str:
+    """`path` below the folder or URL `base`, unless it is a URL, absolute, or there is no base; "." is the base."""
+    if not base or is_url(path) or PurePosixPath(path).is_absolute():
+        return path
+    if path in (".", "./"):
+        return base
+    return join(base, path) if is_url(base) else str(Path(base) / path)
 
 
 def check_bucket(bucket: str, url: str = "") -> None:

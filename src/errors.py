@@ -49,3 +49,9 @@ class PeerError(JobError):
     """Another card's process of this job has failed, died or hangs."""
 
     exit_code = 4
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code for an error: its own if it has one, 2 for what the user can correct, else 1."""
+    correctable = isinstance(error, (FileNotFoundError, PermissionError, ValueError))
+    return int(getattr(error, "exit_code", 2 if correctable else 1))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import obs_sync
 from modelarts.jobs.code_folder import code_files, limits_exceeded, upload_code
 from modelarts.jobs.definition import INFERENCE_BOOT_FILE, TRAINING_BOOT_FILE, Job
-from modelarts.runtime.staging import under
+from obs_sync import under
 from src.errors import ConfigError
 from src.model_utils.config import build_config, setting_types
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from modelarts.runtime.results_upload import FinishedBefore, results_folder
-from modelarts.runtime.staging import under
 from modelarts.runtime.topology import locate
+from obs_sync import under
 from src.actions import declaration_of
 from src.infer.output.output_folder import file_digest, run_digest
 from src.infer.output.shard import Share

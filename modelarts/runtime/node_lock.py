@@ -23,7 +23,7 @@ try:
 except ImportError:  # Windows: a laptop, where one process is the whole job
     fcntl = None  # type: ignore[assignment]
 
-from src.errors import JobError
+from src.errors import JobError, exit_code_of
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +74,6 @@ def _done_here(board: Board, work: Callable[[Tell], Any]) -> Any:
         raise
     board.post({"value": value})
     return value
-
-
-def exit_code_of(error: BaseException) -> int:
-    """The exit code that an error means: its own, 2 for what the user must mend, else 1."""
-    mendable = isinstance(error, (FileNotFoundError, PermissionError, ValueError))
-    return int(getattr(error, "exit_code", 2 if mendable else 1))
 
 
 class NodeLock:

@@ -16,7 +16,8 @@ from typing import Any
 import fsspec
 
 import obs_sync
-from modelarts.runtime.staging import ensure_local_bucket, under
+from modelarts.runtime.staging import ensure_local_bucket
+from obs_sync import under
 from src.errors import IncompleteError, OutputError
 from src.infer.output.journal import Lines, end_of_lines
 from src.infer.output.output_folder import (

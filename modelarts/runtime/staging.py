@@ -9,13 +9,14 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import obs_sync
 from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Board, Tell, once_per_node
 from modelarts.runtime.streaming import Arrivals, Errand, storage_settings
+from obs_sync import under
 from src.data.coco import Selection, open_index
 from src.data.order import epoch_order
 from src.data.packed import SHARD_INDEX, packed_file_names
@@ -56,15 +57,6 @@ class Site:
 
 def _board_name(kind: str, target: Path) -> str:
     return f"{kind}-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
-
-
-def under(base: str, path: str) -> str:
-    """`path` below the folder or URL `base`, unless it is a URL, absolute, or there is no base; "." is the base."""
-    if not base or obs_sync.is_url(path) or PurePosixPath(path).is_absolute():
-        return path
-    if path in (".", "./"):
-        return base
-    return obs_sync.join(base, path) if obs_sync.is_url(base) else str(Path(base) / path)
 
 
 def ensure_local_bucket(url: str) -> None:
