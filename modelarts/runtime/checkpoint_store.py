@@ -25,7 +25,7 @@ RESUME_AUTO, RESUME_NEVER = "auto", "never"
 
 
 @dataclass(frozen=True)
-class Shelf:
+class CheckpointStore:
     """The checkpoints of one `train_url` as one rank sees them: `<url>/ckpt_<rank>/…`.
 
     `only` restricts it to the checkpoints of one moment.
@@ -40,7 +40,7 @@ class Shelf:
     def folder(self) -> str:
         return self._folder(self.rank)
 
-    def place(self, file_name: str, rank: int | None = None) -> str:
+    def url_of(self, file_name: str, rank: int | None = None) -> str:
         """Full address of a file in a rank's folder (this rank's by default)."""
         folder = self._folder(self.rank if rank is None else rank)
         return obs_sync.join(folder, file_name) if obs_sync.is_url(folder) else str(Path(folder) / file_name)
@@ -58,18 +58,18 @@ class Shelf:
 
     def read_manifest(self, rank: int, file_name: str) -> Manifest:
         """A rank's manifest; CheckpointError when it is not one."""
-        place = self.place(file_name, rank)
-        if obs_sync.is_url(place):
-            return Manifest.from_json(obs_sync.filesystem().cat_file(place), place)
-        return Manifest.from_json(Path(place).read_bytes(), place)
+        url = self.url_of(file_name, rank)
+        if obs_sync.is_url(url):
+            return Manifest.from_json(obs_sync.filesystem().cat_file(url), url)
+        return Manifest.from_json(Path(url).read_bytes(), url)
 
     def remove(self, file_name: str) -> None:
         """Delete one of this rank's own files."""
-        place = self.place(file_name)
-        if obs_sync.is_url(place):
-            obs_sync.filesystem().rm_file(place)
+        url = self.url_of(file_name)
+        if obs_sync.is_url(url):
+            obs_sync.filesystem().rm_file(url)
         else:
-            Path(place).unlink(missing_ok=True)
+            Path(url).unlink(missing_ok=True)
 
     def candidates(self, scratch: Path) -> list[Candidate]:
         """Complete checkpoints, newest first; incomplete ones are passed over with the reason in the log."""
@@ -102,12 +102,12 @@ class Shelf:
     def _fetch(self, name: CheckpointName, scratch: Path) -> Path:
         """Bring a rank's checkpoint to this machine and hold it against its manifest."""
         manifest = self.read_manifest(name.rank, manifest_name(name))
-        place = self.place(str(name), name.rank)
+        url = self.url_of(str(name), name.rank)
         local = scratch / f".resume-{name}"
         try:
-            obs_sync.copy(place, str(local))
+            obs_sync.copy(url, str(local))
         except obs_sync.ObsSyncError as error:
-            raise CheckpointError(f"{place}: cannot be fetched: {error}") from None
+            raise CheckpointError(f"{url}: cannot be fetched: {error}") from None
         if local.stat().st_size != manifest.size:
             problem = f"{local.stat().st_size} bytes where the manifest says {manifest.size}"
         elif file_sha256(local) != manifest.sha256:
@@ -115,29 +115,29 @@ class Shelf:
         else:
             return local
         local.unlink()
-        raise CheckpointError(f"{place}: damaged: {problem}")
+        raise CheckpointError(f"{url}: damaged: {problem}")
 
     def _folder(self, rank: int) -> str:
         name = f"ckpt_{rank}"
         return obs_sync.join(self.url, name) if obs_sync.is_url(self.url) else str(Path(self.url) / name)
 
 
-def sources_of(resume: str, shelf: Shelf) -> Sequence[Shelf]:
+def sources_of(resume: str, store: CheckpointStore) -> Sequence[CheckpointStore]:
     """Where to look for a checkpoint to go on from: `resume` is auto, never, a train_url or one checkpoint file.
 
     Raises ConfigError for "never" where checkpoints of an earlier run are in the way.
     """
     if resume == RESUME_AUTO:
-        return [shelf]
+        return [store]
     if resume == RESUME_NEVER:
-        if any(CheckpointName.parse(n) for _, n in shelf.file_names()):
+        if any(CheckpointName.parse(n) for _, n in store.file_names()):
             raise ConfigError(
-                f"train_url: {shelf.url} holds checkpoints of an earlier run, which resume=never must not mix with; "
+                f"train_url: {store.url} holds checkpoints of an earlier run, which resume=never must not mix with; "
                 "name another train_url, or leave resume=auto to go on"
             )
         return []
     name = CheckpointName.parse(resume.rstrip("/").rpartition("/")[2])
     if name is None:
-        return [shelf, Shelf(resume, shelf.rank, shelf.rank_size)]
+        return [store, CheckpointStore(resume, store.rank, store.rank_size)]
     run = resume.rpartition("/")[0].rpartition("/")[0]
-    return [shelf, Shelf(run, shelf.rank, shelf.rank_size, only=name.moment)]
+    return [store, CheckpointStore(run, store.rank, store.rank_size, only=name.moment)]

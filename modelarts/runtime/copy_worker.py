@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import obs_sync
-from modelarts.runtime.node_lock import Tell
-from modelarts.runtime.streaming import ENDS_S, PARENT_CHECK_S, Errand, Wishes, in_turn
+from modelarts.runtime.node_lock import Report
+from modelarts.runtime.streaming import ENDS_S, PARENT_CHECK_S, RequestQueue, StageRequest, in_turn
 
 logger = logging.getLogger(__name__)
 
@@ -21,37 +21,39 @@ LOCK_TRIES, LOCK_PAUSE_S = 20, 0.1
 
 
 def main(argv: Sequence[str]) -> int:
-    """Do the errand unless another process is at it; the outcome goes to the errand's board."""
+    """Do the request unless another process is at it; the outcome goes to the request's status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s copying: %(message)s", stream=sys.stderr)
-    errand = Errand.read(Path(argv[0]))
+    request = StageRequest.read(Path(argv[0]))
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # the copy then notes what it has brought
     threading.Thread(target=_end_with, args=(int(argv[1]),), daemon=True).start()
-    obs_sync.configure(**errand.storage)
-    board = errand.board
+    obs_sync.configure(**request.storage)
+    status = request.status
     for _ in range(LOCK_TRIES):  # others take it for a moment to see whether it is free
-        if board.lock.take():
+        if status.lock.take():
             break
         time.sleep(LOCK_PAUSE_S)
     else:
         return 0
     try:
-        board.post({"value": run(errand, board.tell)})
+        status.post({"value": run(request, status.tell)})
     except Exception as error:
-        board.post_error(error)
+        status.post_error(error)
         logger.error("%s", error)
         return 1
     return 0
 
 
-def run(errand: Errand, tell: Tell) -> dict[str, int]:
-    """Copy what the errand names, in the order the ranks want it; readers will find out what has vanished meanwhile."""
-    tell(f"copies {len(errand.names)} pictures from {errand.url}")
-    result = copy_names(errand.url, errand.target, errand.names, tell, in_turn(Wishes(errand.wishes), errand.names))
+def run(request: StageRequest, tell: Report) -> dict[str, int]:
+    """Copy the requested files in the order the ranks ask for them; objects deleted meanwhile are skipped."""
+    tell(f"copies {len(request.names)} pictures from {request.url}")
+    result = copy_names(
+        request.url, request.target, request.names, tell, in_turn(RequestQueue(request.queue), request.names)
+    )
     return {"files": len(result.copied), "bytes": result.copied_bytes}
 
 
 def copy_names(
-    url: str, target: str, names: Sequence[str], tell: Tell, order: Iterable[str] = (), dry_run: bool = False
+    url: str, target: str, names: Sequence[str], tell: Report, order: Iterable[str] = (), dry_run: bool = False
 ) -> obs_sync.TransferResult:
     """`obs_sync.copy` of a list of names that tells its progress and takes missing ones (`result.missing`) calmly."""
 

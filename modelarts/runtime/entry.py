@@ -65,16 +65,16 @@ def val(config: Config | None = None) -> dict[str, Any]:
 
 def _train(config: Config) -> None:
     _choose_storage(config)
-    place = locate(os.environ, config.scratch_path, _channels(config))
-    found = {name: one.path for name, one in place.locations.items()}
+    topology = locate(os.environ, config.scratch_path, _channels(config))
+    found = {name: one.path for name, one in topology.locations.items()}
     config = replace(config, data_url=found.get("data_url", ""), train_url=found.get("train_url", ""))
-    if place.role == SCHEDULER:  # msrun starts it with the same boot file
+    if topology.role == SCHEDULER:  # msrun starts it with the same boot file
         _schedule(config)
         return
-    first = place.rank - place.local_rank
-    ranks = range(first, first + place.rank_size // place.nodes)
-    with Watch(place.scratch / "ranks", place.rank, ranks, place.rank_size, config.hang_timeout) as watch:
-        missing = train_and_publish(config, place, watch)
+    first = topology.rank - topology.local_rank
+    ranks = range(first, first + topology.rank_size // topology.nodes)
+    with Watch(topology.scratch / "ranks", topology.rank, ranks, topology.rank_size, config.hang_timeout) as watch:
+        missing = train_and_publish(config, topology, watch)
     if missing:
         raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
 

@@ -20,19 +20,19 @@ logger = logging.getLogger(__name__)
 
 
 def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filenames: Sequence[str]) -> dict[str, Any]:
-    """Judge the pictures (this card its share of them) and bring the results to their place; returns the summary."""
+    """Judge this card's shard of the pictures and deliver the results; returns the summary."""
     from src.infer.forward import load_model
     from src.infer.run import infer_folder
     from src.pose import DecodeSettings
 
-    place = locate(os.environ, config.scratch_path)
+    topology = locate(os.environ, config.scratch_path)
     network = load_model(
         checkpoint,
         config.network,
         config.stages,
         insize=config.infer_insize,
         device_target=config.device_target,
-        device_id=place.device_id,
+        device_id=topology.device_id,
         input_shapes=config.input_shapes,
         aspects=config.bucket_aspects,
         batch_size=config.infer_batch_size,
@@ -40,7 +40,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filena
     )
     action = config.actions[config.target_action_type]
     facts = {"checkpoint": str(checkpoint), "settings": config.settings()}
-    share = Share(place.rank, place.rank_size)
+    share = Share(topology.rank, topology.rank_size)
     parent = Path(config.output_img_path_relative)
     root = under(config.output_path_root_obs, "output_img") if config.is_model_arts else ""
     try:

@@ -31,7 +31,7 @@ POLL_S = 0.2
 TOLD_EVERY_S = 0.5
 LOGGED_EVERY_S = 10.0
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class NodeError(JobError):
@@ -42,20 +42,20 @@ class NodeError(JobError):
         self.exit_code = exit_code
 
 
-def once_per_node(folder: Path, name: str, work: Callable[[Tell], Any], stalled_s: float) -> Any:
+def once_per_node(folder: Path, name: str, work: Callable[[Report], Any], stalled_s: float) -> Any:
     """What `work` returns (JSON values), done by one process among those that call this with the same folder and name.
 
     `work` gets a function to call with one line about its progress; all processes log it. A process that comes when all
     is done works too: `work` must find for itself that nothing is left to do. Raises what `work` raises, and in the
     other processes NodeError with the same words; NodeError as well after `stalled_s` seconds without progress.
     """
-    board = Board(folder, name)
-    before = board.outcome()
-    with board.lock.held(lambda: board.progress(), stalled_s):
-        after = board.outcome()
+    status = WorkStatus(folder, name)
+    before = status.outcome()
+    with status.lock.held(lambda: status.progress(), stalled_s):
+        after = status.outcome()
         if after.get("mark") != before.get("mark"):
             return _shared(after)
-        return _done_here(board, work)
+        return _done_here(status, work)
 
 
 def _shared(outcome: dict[str, Any]) -> Any:
@@ -65,14 +65,14 @@ def _shared(outcome: dict[str, Any]) -> Any:
     return outcome.get("value")
 
 
-def _done_here(board: Board, work: Callable[[Tell], Any]) -> Any:
-    board.tell("begins")  # what an earlier start said last is over
+def _done_here(status: WorkStatus, work: Callable[[Report], Any]) -> Any:
+    status.tell("begins")  # what an earlier start said last is over
     try:
-        value = work(board.tell)
+        value = work(status.tell)
     except Exception as error:  # not what ends a process from outside: then another one takes over
-        board.post_error(error)
+        status.post_error(error)
         raise
-    board.post({"value": value})
+    status.post({"value": value})
     return value
 
 
@@ -104,9 +104,9 @@ class NodeLock:
     @contextlib.contextmanager
     def held(self, progress: Callable[[], str], stalled_s: float) -> Iterator[None]:
         """Hold the lock; while another process has it, wait as long as `progress` changes every `stalled_s` seconds."""
-        patience = Patience(progress, stalled_s)
+        timeout = StallTimeout(progress, stalled_s)
         while not self.take():
-            patience.check()
+            timeout.check()
             time.sleep(POLL_S)
         try:
             yield
@@ -114,7 +114,7 @@ class NodeLock:
             self.release()
 
 
-class Patience:
+class StallTimeout:
     """Waiting for another process: logs what it says of its progress, and gives up when that stands still."""
 
     def __init__(self, progress: Callable[[], str], stalled_s: float) -> None:
@@ -137,7 +137,7 @@ class Patience:
             logger.info("waiting: %s", text or "another process of this node is at work")
 
 
-class Board:
+class WorkStatus:
     """What the worker of a node tells the others: how far it is, and how it ended."""
 
     def __init__(self, folder: Path, name: str) -> None:

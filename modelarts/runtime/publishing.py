@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.runtime.checkpoint_store import Shelf
+from modelarts.runtime.checkpoint_store import CheckpointStore
 from modelarts.runtime.staging import ensure_local_bucket
 from src.errors import CheckpointError, ConfigError, JobError, OutputError
 from src.train.checkpoints.manifest import MANIFEST_ENDING, CheckpointName, Manifest, divergence, manifest_name, retired
@@ -36,17 +36,19 @@ PUBLISH_ALL, PUBLISH_VERIFY = "all", "verify"
 
 
 class Publisher:
-    """This rank's side of the store: implements `src.train.checkpoints.storage.Exchange` for one `train_url`.
+    """This rank's side of the store: implements `src.train.checkpoints.storage.CheckpointStorage` for one `train_url`.
 
     `keep` complete steps stay in the store (0 keeps all, never fewer than two). With `publish` = "verify" only rank 0's
     files are uploaded, and the other ranks' digests.
     """
 
-    def __init__(self, shelf: Shelf, local_folder: Path, keep: int, publish: str, sources: Sequence[Shelf]) -> None:
-        self._shelf = shelf
+    def __init__(
+        self, store: CheckpointStore, local_folder: Path, keep: int, publish: str, sources: Sequence[CheckpointStore]
+    ) -> None:
+        self._store = store
         self._local = local_folder
         self._keep = max(keep, AT_LEAST_KEPT) if keep else 0
-        self._whole_file = publish == PUBLISH_ALL or shelf.rank == 0
+        self._whole_file = publish == PUBLISH_ALL or store.rank == 0
         self._sources = sources
         self._writing: Future[None] | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint-writer")
@@ -62,15 +64,15 @@ class Publisher:
         Then fetch the loss record, which goes on where an earlier start left it, and publish what an earlier start in
         this container had written but not published.
         """
-        ensure_local_bucket(self._shelf.folder)
+        ensure_local_bucket(self._store.folder)
         local = self._local / "settings.json"
         try:
             self._local.mkdir(parents=True, exist_ok=True)
             local.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"{self._local}: checkpoints cannot be written there: {error.strerror}") from None
-        obs_sync.copy(str(local), self._shelf.place(local.name))
-        self._bring_back(record_name(self._shelf.rank))
+        obs_sync.copy(str(local), self._store.url_of(local.name))
+        self._bring_back(record_name(self._store.rank))
         self._publish_leftovers()
 
     def candidates(self) -> Sequence[Candidate]:
@@ -99,7 +101,7 @@ class Publisher:
             with self._lock:
                 del self._small[path.name]
             raise
-        self._uploader.submit((str(copy), self._shelf.place(path.name)), on_done=lambda: self._small_done(path, copy))
+        self._uploader.submit((str(copy), self._store.url_of(path.name)), on_done=lambda: self._small_done(path, copy))
 
     def publish_made(self, make: Callable[[], Path | None]) -> None:
         """Have `make` make a small file and publish it, both in the background; what goes wrong is only told."""
@@ -138,7 +140,7 @@ class Publisher:
             aside.replace(self._local / manifest_name(file_name))  # it says that the checkpoint is whole
         except (JobError, OSError) as error:
             logger.error("not saved: %s", error)
-            self._lost.append(f"{self._shelf.place(file_name)}: not written: {error}")
+            self._lost.append(f"{self._store.url_of(file_name)}: not written: {error}")
             return
         self._send(file_name)
 
@@ -150,11 +152,11 @@ class Publisher:
         for old in too_many:
             self._give_up(old)
         names = [file_name] if self._whole_file else []
-        pairs = [(str(self._local / n), self._shelf.place(n)) for n in (*names, manifest_name(file_name))]
+        pairs = [(str(self._local / n), self._store.url_of(n)) for n in (*names, manifest_name(file_name))]
         self._uploader.submit(*pairs, on_done=lambda: self._published(file_name))
 
     def _give_up(self, file_name: str) -> None:
-        url = self._shelf.place(manifest_name(file_name))
+        url = self._store.url_of(manifest_name(file_name))
         if self._uploader.withdraw(url):
             self._no_longer_waiting(file_name)
             logger.error("%s: given up, %d newer checkpoints are waiting for the store", url, MAX_WAITING)
@@ -169,28 +171,28 @@ class Publisher:
         self._no_longer_waiting(file_name)
         for local in (manifest_name(file_name), file_name):  # a manifest says that its checkpoint is there
             (self._local / local).unlink(missing_ok=True)
-        logger.info("published %s", self._shelf.place(file_name))
+        logger.info("published %s", self._store.url_of(file_name))
         try:
             self._compare_and_retire(file_name)
         except obs_sync.ObsSyncError as error:
             logger.warning("old checkpoints stay until the next is published: %s", error)
 
     def _compare_and_retire(self, file_name: str) -> None:
-        names = self._shelf.file_names()
+        names = self._store.file_names()
         name = CheckpointName.parse(file_name)
         if name is not None:
             self._compare_ranks(name, names)
-        own = [n for rank, n in names if rank == self._shelf.rank]
-        for old in retired(own, [n for _, n in names], self._shelf.rank_size, self._keep):
-            self._shelf.remove(old)
-            logger.info("removed %s: the newest %d are kept", self._shelf.place(old), self._keep)
+        own = [n for rank, n in names if rank == self._store.rank]
+        for old in retired(own, [n for _, n in names], self._store.rank_size, self._keep):
+            self._store.remove(old)
+            logger.info("removed %s: the newest %d are kept", self._store.url_of(old), self._keep)
 
     def _compare_ranks(self, name: CheckpointName, names: Sequence[tuple[int, str]]) -> None:
         """The rank that completes a step looks whether all ranks hold the same weights."""
         stated = [(rank, n) for rank, n in names if n == manifest_name(name._replace(rank=rank))]
-        if self._shelf.rank_size > 1 and len(stated) == self._shelf.rank_size:
+        if self._store.rank_size > 1 and len(stated) == self._store.rank_size:
             try:
-                wrong = divergence([self._shelf.read_manifest(rank, n) for rank, n in stated])
+                wrong = divergence([self._store.read_manifest(rank, n) for rank, n in stated])
             except (CheckpointError, obs_sync.ObsSyncError) as error:
                 wrong = str(error)
             if wrong:
@@ -205,7 +207,7 @@ class Publisher:
 
     def _bring_back(self, name: str) -> None:
         """Fetch a small file that is published already, unless this container has it, which then is the newer one."""
-        local, published = self._local / name, self._shelf.place(name)
+        local, published = self._local / name, self._store.url_of(name)
         if not local.exists() and obs_sync.exists(published):
             obs_sync.copy(published, str(local))
 

@@ -21,10 +21,10 @@ ELSEWHERE = " (or it waits for a rank of another node that died or hangs: the lo
 
 
 @dataclass(frozen=True)
-class Said:
+class RankStatus:
     """A rank's last words: what it does, since when (`moved`), and when it said so (`at`), as `time.time()` gives it.
 
-    `born` tells its process from another one of the same number. `patience_s` is how long it may stay in a step;
+    `born` tells its process from another one of the same number. `step_limit_s` is how long it may stay in a step;
     0 while it may take any time.
     """
 
@@ -35,7 +35,7 @@ class Said:
     global_step: int = 0
     moved: float = 0.0
     at: float = 0.0
-    patience_s: float = 0.0
+    step_limit_s: float = 0.0
     reason: str = ""
 
     @property
@@ -48,7 +48,7 @@ def path_of(folder: Path, rank: int) -> Path:
     return folder / f"rank_{rank}.json"
 
 
-def write(folder: Path, rank: int, said: Said) -> None:
+def write(folder: Path, rank: int, said: RankStatus) -> None:
     """Say it; raises OSError. The file is whole at any time."""
     path = path_of(folder, rank)
     aside = path.with_suffix(".part")
@@ -56,10 +56,10 @@ def write(folder: Path, rank: int, said: Said) -> None:
     aside.replace(path)
 
 
-def read(folder: Path, rank: int) -> Said | None:
+def read(folder: Path, rank: int) -> RankStatus | None:
     """What a rank said last, in this start of the job or an earlier one; None when it never said anything."""
     try:
-        return Said(**json.loads(path_of(folder, rank).read_text(encoding="utf-8")))
+        return RankStatus(**json.loads(path_of(folder, rank).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -97,7 +97,7 @@ class Peers:
         own = read(self._folder, self._rank)
         return own is not None and own.state != RUNNING
 
-    def _current(self, rank: int) -> Said | None:
+    def _current(self, rank: int) -> RankStatus | None:
         words = read(self._folder, rank)
         if words is None:
             return None
@@ -106,34 +106,36 @@ class Peers:
         return words if rank in self._seen else None
 
     @staticmethod
-    def _problem(words: Said, now: float) -> str:
+    def _problem(words: RankStatus, now: float) -> str:
         if words.state == FAILED:
             return f"failed: {words.reason}"
         if words.state != RUNNING:
             return ""
         if not is_running(words.pid, words.born):
             return f"died during: {words.doing}"
-        if words.patience_s and now - words.at > SILENT_S:
+        if words.step_limit_s and now - words.at > SILENT_S:
             return f"has not shown life for {SILENT_S:.0f} s, during: {words.doing}"
         return ""
 
-    def _missed(self, said: dict[int, Said], now: float) -> str:
+    def _missed(self, said: dict[int, RankStatus], now: float) -> str:
         own = said.get(self._rank)
         missed = [rank for rank in self._ranks if rank not in said]
         if own is None or own.phase != JOINING or not missed or now - own.moved < self._meet_s:
             return ""
         return f"rank {missed[0]} has not come within {self._meet_s:.0f} s: it ended at its start, or was never started"
 
-    def _hanging(self, said: dict[int, Said], now: float) -> str:
-        """The rank that moved longest ago, once its patience is over; first among them one that waits for data."""
-        slow = [(w.phase != WAITING, w.moved, rank) for rank, w in said.items() if w.state == RUNNING and w.patience_s]
-        overdue = [rank for _, moved, rank in slow if now - moved > said[rank].patience_s]
+    def _hanging(self, said: dict[int, RankStatus], now: float) -> str:
+        """The rank that moved longest ago, once its timeout is over; first among them one that waits for data."""
+        slow = [
+            (w.phase != WAITING, w.moved, rank) for rank, w in said.items() if w.state == RUNNING and w.step_limit_s
+        ]
+        overdue = [rank for _, moved, rank in slow if now - moved > said[rank].step_limit_s]
         if not overdue:
             return ""
         culprit = min(slow)[2]
         words = said[culprit]
         hint = ELSEWHERE if self._more_elsewhere and words.phase != WAITING else ""
-        return f"rank {culprit} hangs: nothing for {words.patience_s:.0f} s after {words.doing}{hint}"
+        return f"rank {culprit} hangs: nothing for {words.step_limit_s:.0f} s after {words.doing}{hint}"
 
 
 def is_running(pid: int, born: str) -> bool:

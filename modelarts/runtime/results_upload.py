@@ -52,7 +52,7 @@ class FinishedBefore(Exception):
 def results_folder(parent: Path, root: str, digest: str, share: Share) -> Iterator[tuple[Path, str, Outbox]]:
     """The local output folder, where its content belongs, and the outbox that brings it there.
 
-    `root` is the OBS folder (or mounted folder) that results belong under, empty when `parent` is their place. The
+    `root` is the OBS folder (or mounted folder) that results belong under, empty when `parent` is their url. The
     first process takes the newest unfinished folder of this digest, or a new one; the others wait for the same, or
     raise FinishedBefore.
     """
@@ -62,7 +62,7 @@ def results_folder(parent: Path, root: str, digest: str, share: Share) -> Iterat
             yield folder.path, str(folder.path), LocalOutbox(folder.path)
             return
         url = under(root, folder.path.name)
-        with ObsOutbox(folder.path, url, share.journal, DELIVER_EVERY_S, LOOK_EVERY_S) as outbox:
+        with ObsResultSink(folder.path, url, share.journal, DELIVER_EVERY_S, LOOK_EVERY_S) as outbox:
             if share.rank == 0:
                 outbox.hand_over([RUN_FILE])
                 outbox.deliver()
@@ -91,16 +91,16 @@ def _open_folder(parent: Path, root: str, digest: str, share: Share) -> OutputFo
         time.sleep(LOOK_EVERY_S if root else 1.0)
 
 
-def _just_finished(place: str, digest: str, within_s: float) -> str:
+def _just_finished(url: str, digest: str, within_s: float) -> str:
     """The newest folder of this digest whose run began so lately and is finished; empty when there is none."""
-    fs = _filesystem(place)
-    for name in sorted(_names_in(place), reverse=True)[:FOLDERS_LOOKED_AT]:
+    fs = _filesystem(url)
+    for name in sorted(_names_in(url), reverse=True)[:FOLDERS_LOOKED_AT]:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-            run = json.loads(fs.cat_file(under(place, f"{name}/{RUN_FILE}")))
-            summary = json.loads(fs.cat_file(under(place, f"{name}/{SUMMARY_FILE}")))
+            run = json.loads(fs.cat_file(under(url, f"{name}/{RUN_FILE}")))
+            summary = json.loads(fs.cat_file(under(url, f"{name}/{SUMMARY_FILE}")))
             age = datetime.now().astimezone() - datetime.fromisoformat(summary["started"])
             if run["digest"] == digest and age.total_seconds() < within_s:
-                return under(place, name)
+                return under(url, name)
     return ""
 
 
@@ -122,7 +122,7 @@ def _recall(parent: Path, root: str, digest: str) -> None:
                 return
 
 
-class ObsOutbox:
+class ObsResultSink:
     """Copies finished files of the output folder to `url` every half minute, then the lines that vouch for them.
 
     A failed delivery is tried again with the next one; only `deliver` itself raises.
@@ -140,7 +140,7 @@ class ObsOutbox:
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._deliver_now_and_then, name="outbox", daemon=True)
 
-    def __enter__(self) -> ObsOutbox:
+    def __enter__(self) -> ObsResultSink:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -228,19 +228,19 @@ def _first_bytes(path: Path, length: int) -> Iterator[bytes]:
             length -= len(piece)
 
 
-def _filesystem(place: str) -> Any:
+def _filesystem(url: str) -> Any:
     """The filesystem of a url or of a mounted folder, with nothing remembered of earlier looks."""
-    fs = obs_sync.filesystem() if obs_sync.is_url(place) else fsspec.filesystem("file")
+    fs = obs_sync.filesystem() if obs_sync.is_url(url) else fsspec.filesystem("file")
     fs.invalidate_cache()
     return fs
 
 
-def _names_in(place: str) -> list[str]:
+def _names_in(url: str) -> list[str]:
     try:
-        return [path.rstrip("/").rsplit("/", 1)[-1] for path in _filesystem(place).ls(place, detail=False)]
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in _filesystem(url).ls(url, detail=False)]
     except FileNotFoundError:
         return []
 
 
-def _as_folder(place: str) -> str:
-    return place.rstrip("/") + "/"
+def _as_folder(url: str) -> str:
+    return url.rstrip("/") + "/"

@@ -14,8 +14,8 @@ from typing import Any
 
 import obs_sync
 from modelarts.runtime.copy_worker import copy_names
-from modelarts.runtime.node_lock import Board, Tell, once_per_node
-from modelarts.runtime.streaming import Arrivals, Errand, storage_settings
+from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
+from modelarts.runtime.streaming import StageRequest, StreamedPictures, storage_settings
 from obs_sync import under
 from src.data.coco import Selection, open_index
 from src.data.order import epoch_order
@@ -37,13 +37,13 @@ class Site:
     stalled_s: float
     startup: Startup = field(default_factory=Startup)
 
-    def once(self, kind: str, target: Path, work: Callable[[Tell], Any]) -> Any:
+    def once(self, kind: str, target: Path, work: Callable[[Report], Any]) -> Any:
         """What `work` returns; one process of the node does it for all that bring the same kind to the same place."""
-        return once_per_node(self.node, _board_name(kind, target), work, self.stalled_s)
+        return once_per_node(self.node, _work_name(kind, target), work, self.stalled_s)
 
     def last(self, kind: str, target: Path) -> Any:
         """What the last such work returned, in this start of the job or an earlier one; None when it failed."""
-        return Board(self.node, _board_name(kind, target)).outcome().get("value")
+        return WorkStatus(self.node, _work_name(kind, target)).outcome().get("value")
 
     @property
     def node(self) -> Path:
@@ -55,7 +55,7 @@ class Site:
         return self.scratch / "staged" / url.split("://", 1)[1].strip("/")
 
 
-def _board_name(kind: str, target: Path) -> str:
+def _work_name(kind: str, target: Path) -> str:
     return f"{kind}-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
 
 
@@ -68,7 +68,7 @@ def ensure_local_bucket(url: str) -> None:
 def stage_training(config: Config, scratch: Path, startup: Startup | None = None) -> TrainingInputs:
     """Everything training reads, as local paths, once per node; `startup` gets the account.
 
-    With stage=stream pictures may still be on their way: `arrivals` waits for each. Raises what obs_sync raises,
+    With stage=stream pictures may still be on their way: `streamed` waits for each. Raises what obs_sync raises,
     DataError for a missing local path, and NodeError when the node's process at work failed or stands still.
     """
     site = Site(scratch, config.stage_timeout, startup or Startup())
@@ -88,8 +88,8 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
     if _fetch_shards(pictures_at, site):
         return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache)
     if config.stage == STREAM:
-        missing, arrivals = _streamed_pictures(pictures_at, pictures, index, config, site)
-        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing, arrivals)
+        missing, streamed = _streamed_pictures(pictures_at, pictures, index, config, site)
+        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing, streamed)
     missing = _fetch_names(pictures_at, pictures, index.names.tolist(), "pictures", site)
     return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing)
 
@@ -168,17 +168,17 @@ def _masks(path: str, index: PoseIndex, site: Site) -> Path:
 
 def _streamed_pictures(
     url: str, target: Path, index: PoseIndex, config: Config, site: Site
-) -> tuple[tuple[str, ...], Arrivals]:
+) -> tuple[tuple[str, ...], StreamedPictures]:
     """The pictures that the store lacks, and what waits for the others.
 
     Copies of an older version are removed before anybody can read them.
     """
-    name = _board_name("pictures", target)
-    errand = Errand(url, str(target.absolute()), str(site.node), name, (), storage_settings())
-    started: list[Arrivals] = []
+    name = _work_name("pictures", target)
+    request = StageRequest(url, str(target.absolute()), str(site.node), name, (), storage_settings())
+    started: list[StreamedPictures] = []
 
-    def compare(tell: Tell) -> dict[str, Any]:
-        if (last := site.last("compare", target)) and errand.is_under_way():
+    def compare(tell: Report) -> dict[str, Any]:
+        if (last := site.last("compare", target)) and request.is_under_way():
             return dict(last)  # this rank is late: others train on these files already
         tell(f"compares {len(index)} pictures with {url}")
         result = copy_names(url, str(target), index.names.tolist(), tell, dry_run=True)
@@ -187,17 +187,17 @@ def _streamed_pictures(
         due = set(result.copied)
         for old in due:
             (target / old).unlink(missing_ok=True)
-        Errand(**{**errand.__dict__, "names": [each for each in first if each in due]}).write()
+        StageRequest(**{**request.__dict__, "names": [each for each in first if each in due]}).write()
         if due:
-            started.append(Arrivals(errand, site.stalled_s))
+            started.append(StreamedPictures(request, site.stalled_s))
             started[0].start()
         return {"missing": result.missing, "due": len(due)}
 
     with site.startup("staging pictures") as phase:
         found = site.once("compare", target, compare)
         phase.files, phase.note = found["due"], "to come while training runs (stage=stream)"
-    arrivals = started[0] if started else Arrivals(errand, site.stalled_s)
-    return tuple(found["missing"]), arrivals
+    streamed = started[0] if started else StreamedPictures(request, site.stalled_s)
+    return tuple(found["missing"]), streamed
 
 
 def _fetch_shards(url: str, site: Site) -> bool:
@@ -218,7 +218,7 @@ def _fetch_shards(url: str, site: Site) -> bool:
 def _fetch_names(url: str, target: Path, names: Sequence[str], kind: str, site: Site) -> tuple[str, ...]:
     """Copy the named objects, once per node; returns the names that are not there."""
 
-    def copy(tell: Tell) -> dict[str, Any]:
+    def copy(tell: Report) -> dict[str, Any]:
         tell(f"copies {len(names)} {kind} from {url}")
         result = copy_names(url, str(target), names, tell)
         return {"missing": result.missing, "files": len(result.copied), "bytes": result.copied_bytes}
@@ -233,7 +233,7 @@ def _fetch_file(url: str, kind: str, site: Site) -> Path:
     """Copy one object, once per node."""
     target = site.copy_of(url)
 
-    def copy(tell: Tell) -> dict[str, int]:
+    def copy(tell: Report) -> dict[str, int]:
         tell(f"copies {url}")
         result = obs_sync.copy(url, str(target), progress=lambda now: tell(f"{now.bytes_done / 1e6:,.1f} MB of {url}"))
         return {"files": len(result.copied), "bytes": result.copied_bytes}

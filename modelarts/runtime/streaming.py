@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.runtime.node_lock import POLL_S, Board, NodeError, Patience
+from modelarts.runtime.node_lock import POLL_S, NodeError, StallTimeout, WorkStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_S = 0.02
@@ -33,8 +33,8 @@ ORPHAN_S = PARENT_CHECK_S + ENDS_S + 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Errand:
-    """What a node's copying process does: bring `names` from `url` to `target`; `folder` has its locks and wishes."""
+class StageRequest:
+    """What a node's copying process does: bring `names` from `url` to `target`; `folder` has its locks and queue."""
 
     url: str
     target: str
@@ -44,24 +44,24 @@ class Errand:
     storage: dict[str, Any]
 
     @property
-    def board(self) -> Board:
+    def status(self) -> WorkStatus:
         """Where the copying process says how far it is and how it ended."""
-        return Board(Path(self.folder), f"{self.name}-copy")
+        return WorkStatus(Path(self.folder), f"{self.name}-copy")
 
     @property
-    def wishes(self) -> Path:
-        """The folder of the ranks' wishes."""
-        return Path(self.folder) / f"{self.name}-wishes"
+    def queue(self) -> Path:
+        """The folder of the ranks' queue."""
+        return Path(self.folder) / f"{self.name}-queue"
 
     @property
     def file(self) -> Path:
-        """Where the errand itself is written down."""
-        return Path(self.folder) / f"{self.name}-errand.json"
+        """Where the request itself is written down."""
+        return Path(self.folder) / f"{self.name}-request.json"
 
     def write(self) -> None:
-        """Write the errand down and forget the wishes of an earlier one."""
-        self.wishes.mkdir(parents=True, exist_ok=True)
-        for old in self.wishes.iterdir():
+        """Write the request down and forget the queue of an earlier one."""
+        self.queue.mkdir(parents=True, exist_ok=True)
+        for old in self.queue.iterdir():
             old.unlink(missing_ok=True)
         part = self.file.with_suffix(".part")
         part.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
@@ -69,7 +69,7 @@ class Errand:
 
     def is_under_way(self) -> bool:
         """Whether a copying process is at work, other than one that is about to follow its parent."""
-        lock, end = self.board.lock, time.monotonic() + ORPHAN_S
+        lock, end = self.status.lock, time.monotonic() + ORPHAN_S
         while not lock.take():
             if time.monotonic() > end:
                 return True
@@ -78,8 +78,8 @@ class Errand:
         return False
 
     @classmethod
-    def read(cls, file: Path) -> Errand:
-        """The errand that was written down."""
+    def read(cls, file: Path) -> StageRequest:
+        """The request that was written down."""
         return cls(**json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -89,21 +89,21 @@ def storage_settings() -> dict[str, Any]:
     return {**settings, "obs_local_root": os.path.abspath(str(settings["obs_local_root"]))}
 
 
-class Arrivals:
+class StreamedPictures:
     """A rank's view of pictures that are being copied; its methods may be called from threads and forked workers."""
 
-    def __init__(self, errand: Errand, stalled_s: float) -> None:
-        self._errand, self._stalled_s = errand, stalled_s
-        self._target = errand.target
-        self._mark = errand.board.outcome().get("mark")
+    def __init__(self, request: StageRequest, stalled_s: float) -> None:
+        self._request, self._stalled_s = request, stalled_s
+        self._target = request.target
+        self._mark = request.status.outcome().get("mark")
         self._guard = threading.Lock()
         self._copier: subprocess.Popen[bytes] | None = None
         self._closed = threading.Event()
 
     def expect(self, names: Sequence[str]) -> None:
-        """Tell the copying process which pictures this rank will want, in order."""
+        """Report the copying process which pictures this rank will want, in order."""
         if names:
-            with self._guard, (self._errand.wishes / f"{os.getpid()}.txt").open("a", encoding="utf-8") as file:
+            with self._guard, (self._request.queue / f"{os.getpid()}.txt").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(list(names)) + "\n")
 
     def wait_for(self, name: str) -> None:
@@ -112,7 +112,7 @@ class Arrivals:
         if os.path.exists(path):
             return
         self.expect([name])
-        patience = Patience(self._errand.board.progress, self._stalled_s)
+        timeout = StallTimeout(self._request.status.progress, self._stalled_s)
         checked = 0.0
         while not os.path.exists(path) and not self._closed.is_set():
             now = time.monotonic()
@@ -121,7 +121,7 @@ class Arrivals:
                 if self._is_over():
                     return  # what is not there now is not in the store: its reader says so
                 self.start()
-                patience.check()
+                timeout.check()
             time.sleep(LOOK_S)
 
     def start(self) -> None:
@@ -129,13 +129,13 @@ class Arrivals:
         with self._guard:
             if self._copier is not None and self._copier.poll() is None:
                 return
-            lock = self._errand.board.lock
+            lock = self._request.status.lock
             if self._closed.is_set() or not lock.take():
                 return
             lock.release()
             path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
             self._copier = subprocess.Popen(
-                [sys.executable, "-m", "modelarts.runtime.copy_worker", str(self._errand.file), str(os.getpid())],
+                [sys.executable, "-m", "modelarts.runtime.copy_worker", str(self._request.file), str(os.getpid())],
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
             )
@@ -153,7 +153,7 @@ class Arrivals:
                     self._copier.wait()
 
     def _is_over(self) -> bool:
-        outcome = self._errand.board.outcome()
+        outcome = self._request.status.outcome()
         if outcome.get("mark") == self._mark:
             return False
         if "error" in outcome:
@@ -161,7 +161,7 @@ class Arrivals:
         return True
 
 
-class Wishes:
+class RequestQueue:
     """The lists of names that ranks have written since the last look."""
 
     def __init__(self, folder: Path) -> None:
@@ -190,12 +190,12 @@ class Wishes:
         return [json.loads(line) for line in whole.splitlines()]
 
 
-def in_turn(wishes: Wishes, plan: Sequence[str]) -> Iterator[str]:
-    """Names to copy next: new wishes first, then the ranks' lists in turn, then the plan."""
+def in_turn(queue: RequestQueue, plan: Sequence[str]) -> Iterator[str]:
+    """Names to copy next: new queue first, then the ranks' lists in turn, then the plan."""
     lists: deque[Iterator[str]] = deque()
     rest = iter(plan)
     while True:
-        lists.extendleft(iter(wish) for wish in wishes.new())
+        lists.extendleft(iter(wish) for wish in queue.new())
         name = None
         while lists and (name := next(lists[0], None)) is None:
             lists.popleft()

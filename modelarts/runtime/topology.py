@@ -33,7 +33,7 @@ class Location:
 
 
 @dataclass(frozen=True)
-class Place:
+class JobTopology:
     """This process's place in the job: `rank` of `rank_size` processes, card `device_id`, fast folder `scratch`.
 
     `local_rank` counts the processes of this node from 0, `node` of `nodes` is this machine. `role` is "scheduler" for
@@ -54,7 +54,9 @@ class Place:
     locations: Mapping[str, Location] = field(default_factory=dict)
 
 
-def locate(environment: Mapping[str, str], scratch_path: str = "", arguments: Mapping[str, str] | None = None) -> Place:
+def locate(
+    environment: Mapping[str, str], scratch_path: str = "", arguments: Mapping[str, str] | None = None
+) -> JobTopology:
     """The place that the environment names; one process on card 0 of one node without any of its variables.
 
     `arguments` are inputs and outputs by name (`data_url`, `train_url`); an empty one is looked up in the variable of
@@ -66,7 +68,7 @@ def locate(environment: Mapping[str, str], scratch_path: str = "", arguments: Ma
     rank, rank_size = _rank(environment, launch, role, table)
     node, nodes, local_rank = _node(environment, rank, rank_size, table)
     device_id = _number(environment, ("ASCEND_DEVICE_ID", "DEVICE_ID"), 0 if launch == SINGLE else local_rank)
-    return Place(
+    return JobTopology(
         rank,
         rank_size,
         device_id,

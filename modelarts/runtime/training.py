@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obs_sync
-from modelarts.runtime.checkpoint_store import Shelf, sources_of
+from modelarts.runtime.checkpoint_store import CheckpointStore, sources_of
 from modelarts.runtime.publishing import Publisher
 from modelarts.runtime.staging import stage_training
-from modelarts.runtime.topology import Place
+from modelarts.runtime.topology import JobTopology
 from modelarts.runtime.watchdog import Watch
 from src.errors import JobError, OutputError
 from src.model_utils.config import Config
@@ -30,23 +30,23 @@ NO_EXPORT = "none"
 DRAIN_WHEN_STOPPED_S = 10.0
 
 
-def train_and_publish(config: Config, place: Place, watch: Watch) -> Sequence[str]:
+def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Sequence[str]:
     """From staging to the last checkpoint and the final export; returns one line for each checkpoint that is missing.
 
     Raises what staging and `src.train.run.train` raise, when what is on its way has had its time to arrive.
     """
-    card = Card(place.rank, place.rank_size, place.device_id, place.local_rank)
+    card = Card(topology.rank, topology.rank_size, topology.device_id, topology.local_rank)
     startup = Startup()
     watch.alive("staging", 0)
-    inputs = stage_training(config, place.scratch, startup)
+    inputs = stage_training(config, topology.scratch, startup)
     watch.alive("opening train_url", 0)
-    shelf = Shelf(config.train_url, card.rank, card.rank_size)
-    local = _local_folder(config, place.scratch, card.rank)
-    sources = sources_of(config.resume, shelf)
-    publisher = Publisher(shelf, local, config.keep_checkpoint_max, config.publish, sources)
+    store = CheckpointStore(config.train_url, card.rank, card.rank_size)
+    local = _local_folder(config, topology.scratch, card.rank)
+    sources = sources_of(config.resume, store)
+    publisher = Publisher(store, local, config.keep_checkpoint_max, config.publish, sources)
     publisher.start(config.settings())
     # a rank that waits for a picture does not hang: the copying process is watched by itself
-    watch.before_the_end(publisher.drain, config.stage_timeout if inputs.arrivals is not None else 0)
+    watch.before_the_end(publisher.drain, config.stage_timeout if inputs.streamed is not None else 0)
     from src.train.run import train
 
     try:
@@ -56,9 +56,9 @@ def train_and_publish(config: Config, place: Place, watch: Watch) -> Sequence[st
         _tell_missing(missing)
         if card.rank == 0 and not missing and config.export_format != NO_EXPORT:
             watch.alive("exporting", 0)
-            _export(config, trained, shelf, publisher, local)
+            _export(config, trained, store, publisher, local)
         if card.rank == 0 and trained.went_on and not missing:
-            logger.info("training is done: %s", shelf.place(str(CheckpointName(card.rank, *trained.moment))))
+            logger.info("training is done: %s", store.url_of(str(CheckpointName(card.rank, *trained.moment))))
         return missing
     except BaseException as error:
         watch.failed(error)
@@ -66,18 +66,18 @@ def train_and_publish(config: Config, place: Place, watch: Watch) -> Sequence[st
         raise
     finally:
         publisher.close()
-        if inputs.arrivals is not None:
-            inputs.arrivals.close()
+        if inputs.streamed is not None:
+            inputs.streamed.close()
 
 
-def _export(config: Config, trained: Trained, shelf: Shelf, publisher: Publisher, local: Path) -> None:
+def _export(config: Config, trained: Trained, store: CheckpointStore, publisher: Publisher, local: Path) -> None:
     """Leave the trained network beside its last checkpoint; nothing that goes wrong here fails the job."""
     from src.net.weights import first_line
     from src.train.export import export_path, export_trained
 
-    path = export_path(config, trained, local / str(CheckpointName(shelf.rank, *trained.moment)))
+    path = export_path(config, trained, local / str(CheckpointName(store.rank, *trained.moment)))
     try:
-        if not trained.went_on and obs_sync.exists(shelf.place(path.name)):
+        if not trained.went_on and obs_sync.exists(store.url_of(path.name)):
             return
         export_trained(config, trained, path)
         publisher.publish_file(path)
@@ -89,7 +89,7 @@ def _export(config: Config, trained: Trained, shelf: Shelf, publisher: Publisher
         what = error if isinstance(error, (JobError, obs_sync.ObsSyncError)) else first_line(error)
         logger.error("not exported: %s; all checkpoints are safe, `python -m src.tools.export` exports one", what)
     else:
-        logger.info("exported %s", shelf.place(path.name))
+        logger.info("exported %s", store.url_of(path.name))
 
 
 def _local_folder(config: Config, scratch: Path, rank: int) -> Path:

@@ -18,7 +18,7 @@ from types import TracebackType
 
 from modelarts.runtime import rank_status as peers
 from modelarts.runtime.guard import start_guard
-from modelarts.runtime.rank_status import FAILED, FINISHED, RUNNING, STOPPED, Peers, Said
+from modelarts.runtime.rank_status import FAILED, FINISHED, RUNNING, STOPPED, Peers, RankStatus
 from src.errors import PeerError, StoppedError
 from src.train.phases import STEPPING
 
@@ -48,7 +48,7 @@ class Watch:
         self._hang_timeout_s = self._meet_s = hang_timeout_s
         self._drain: Drain = lambda _seconds: ()
         self._started = time.time()
-        self._said = Said(os.getpid(), peers.birth_of(os.getpid()), moved=self._started)
+        self._status = RankStatus(os.getpid(), peers.birth_of(os.getpid()), moved=self._started)
         self._peers = Peers(folder, rank, ranks, rank_size, self._started, self._meet_s)
         self._slowest_s = 0.0
         self._stepped = self._started
@@ -74,28 +74,28 @@ class Watch:
         if error is not None:
             self.failed(error)
         else:
-            self._said = replace(self._said, state=FINISHED)
+            self._status = replace(self._status, state=FINISHED)
             self._beat()
         if self._guard is not None:
             self._guard.kill()
             self._guard.wait()
 
-    def before_the_end(self, drain: Drain, more_patience_s: float = 0.0) -> None:
+    def before_the_end(self, drain: Drain, more_time_s: float = 0.0) -> None:
         """What to call with some seconds before this process is ended; from now on a step may take so much longer."""
         self._drain = drain
-        self._hang_timeout_s += more_patience_s
+        self._hang_timeout_s += more_time_s
 
     def alive(self, phase: str, global_step: int) -> None:
         """This rank is doing `phase` and has finished `global_step` steps."""
-        now, before = time.time(), self._said
+        now, before = time.time(), self._status
         if global_step != before.global_step:
             if before.phase in STEPPING:  # not the first step, which compiles
                 self._slowest_s = max(self._slowest_s, now - self._stepped)
                 self._steps_made += 1
             self._stepped = now
         may_hang = self._steps_made > 0 and phase in STEPPING
-        patience_s = max(self._hang_timeout_s, SLOW_STEPS * self._slowest_s) if may_hang else 0.0
-        self._said = replace(before, phase=phase, global_step=global_step, moved=now, patience_s=patience_s)
+        step_limit_s = max(self._hang_timeout_s, SLOW_STEPS * self._slowest_s) if may_hang else 0.0
+        self._status = replace(before, phase=phase, global_step=global_step, moved=now, step_limit_s=step_limit_s)
         if not may_hang:  # what comes may keep the thread from saying so
             self._beat()
 
@@ -103,14 +103,14 @@ class Watch:
         """This rank ends with an error, and the others will name it; or it was told to stop, as all ranks agreed."""
         state = STOPPED if isinstance(error, StoppedError) else FAILED
         reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
-        self._said = replace(self._said, state=state, reason=reason)
+        self._status = replace(self._status, state=state, reason=reason)
         self._beat()
 
     def _watch(self) -> None:
         while not self._over.wait(BEAT_S):
             self._beat()
             trouble = self._peers.trouble()
-            if trouble and not self._over.is_set() and self._said.state == RUNNING:
+            if trouble and not self._over.is_set() and self._status.state == RUNNING:
                 self._end(trouble)
 
     def _end(self, trouble: str) -> None:
@@ -127,6 +127,6 @@ class Watch:
             return
         try:
             with self._writing:
-                peers.write(self._folder, self._rank, replace(self._said, at=time.time()))
+                peers.write(self._folder, self._rank, replace(self._status, at=time.time()))
         except OSError as error:
             logger.warning("%s: cannot be written: %s", peers.path_of(self._folder, self._rank), error)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 
-class Arrivals(Protocol):
+class StreamedPictures(Protocol):
     """Pictures that are still being copied to this machine."""
 
     def expect(self, names: Sequence[str]) -> None:
@@ -24,7 +24,7 @@ class Arrivals(Protocol):
 class TrainingInputs(NamedTuple):
     """Local paths: folder of pictures, annotation file, folder of ignore masks, starting checkpoints (None: not
     wanted), and where this node keeps its index of the annotations. `missing`: annotated pictures that are not where
-    they should come from. `arrivals` waits for pictures that are on their way (None: all are here)."""
+    they should come from. `streamed` waits for pictures that are on their way (None: all are here)."""
 
     pictures: Path
     annotations: Path
@@ -33,7 +33,7 @@ class TrainingInputs(NamedTuple):
     vgg: Path | None
     index_cache: Path | None = None
     missing: tuple[str, ...] = ()
-    arrivals: Arrivals | None = None
+    streamed: StreamedPictures | None = None
 
 
 @dataclass(frozen=True)

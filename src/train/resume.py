@@ -12,7 +12,7 @@ import mindspore as ms
 from src.errors import CheckpointError, ConfigError
 from src.train.checkpoints.checkpoint import restore
 from src.train.checkpoints.identity import differences
-from src.train.checkpoints.storage import Candidate, Exchange
+from src.train.checkpoints.storage import Candidate, CheckpointStorage
 from src.train.distributed import Together
 from src.train.recipe import Recipe
 from src.train.step import TrainStep
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def resume_training(
-    exchange: Exchange,
+    storage: CheckpointStorage,
     step: TrainStep,
     together: Together,
     recipe: Recipe,
@@ -34,7 +34,7 @@ def resume_training(
     complete checkpoint belongs to a run that differs, unless `accept_changes`: weights and optimizer are then kept,
     and the epoch it was taken in starts over.
     """
-    for candidate in exchange.candidates():
+    for candidate in storage.candidates():
         changed = differences(candidate.manifest.identity, identity)
         if changed and not accept_changes:
             raise ConfigError(

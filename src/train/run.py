@@ -27,7 +27,7 @@ from src.net.weights import load_weights, network_weights, read_checkpoint, vgg_
 from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_snapshot
 from src.train.checkpoints.identity import run_identity
 from src.train.checkpoints.manifest import CheckpointName, Moment
-from src.train.checkpoints.storage import Exchange
+from src.train.checkpoints.storage import CheckpointStorage
 from src.train.compile_cache import use_compile_cache
 from src.train.distributed import Together, join_cards
 from src.train.inputs import Card, TrainingInputs
@@ -55,7 +55,7 @@ class Run:
     together: Together
     step: TrainStep
     identity: Mapping[str, Any]
-    exchange: Exchange
+    storage: CheckpointStorage
     alive: Callable[[str, int], None]
     startup: Startup
     workers: int
@@ -79,7 +79,7 @@ def train(
     inputs: TrainingInputs,
     card: Card,
     folder: Path,
-    exchange: Exchange,
+    storage: CheckpointStorage,
     alive: Callable[[str, int], None] = lambda _phase, _step: None,
     startup: Startup | None = None,
 ) -> Trained:
@@ -114,10 +114,10 @@ def train(
         facts = {**config.settings(), "pictures": len(maker), "cards": card.rank_size, "device": device}
         use_compile_cache(folder / "compiled", facts)
     step = build_step(PoseLoss(network), recipe.rates, recipe.step)
-    run = Run(config, recipe, together, step, identity, exchange, alive, startup, workers)
+    run = Run(config, recipe, together, step, identity, storage, alive, startup, workers)
     alive("looking for a checkpoint to go on from", 0)
     with startup("resuming, loading weights"):
-        done = resume_training(exchange, step, together, recipe, identity, config.resume_changed)
+        done = resume_training(storage, step, together, recipe, identity, config.resume_changed)
         if done == 0:
             _load_starting_weights(network, inputs)
         elif inputs.pretrained is not None:
@@ -131,8 +131,8 @@ def train(
         *(recipe.step.optimizer, recipe.rates.base_rate),
     )
     loader.set_init_step(done)
-    if inputs.arrivals is not None:
-        inputs.arrivals.expect(_next_names(maker, config, card, done, recipe.steps_per_epoch))
+    if inputs.streamed is not None:
+        inputs.streamed.expect(_next_names(maker, config, card, done, recipe.steps_per_epoch))
     with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
         _take_steps(run, loader, record, done, stop)
     return Trained(network, recipe.moment(recipe.total_steps), device, went_on=True)
@@ -148,7 +148,7 @@ def _make_samples(config: Config, inputs: TrainingInputs, card: Card, startup: S
             wait_s=INDEX_WAIT_S if card.local_rank else 0.0,
         )
         index = leave_out(index, inputs.missing, str(inputs.pictures), config.missing_pictures_max)
-        if inputs.arrivals is None:
+        if inputs.streamed is None:
             index = keep_present(index, inputs.pictures, config.missing_pictures_max)
         phase.files, phase.size_bytes = len(index), index.nbytes
     ranges = AugmentRanges(
@@ -171,7 +171,7 @@ def _make_samples(config: Config, inputs: TrainingInputs, card: Card, startup: S
         ranges=ranges,
         max_broken_share=config.missing_pictures_max,
     )
-    await_picture = inputs.arrivals.wait_for if inputs.arrivals is not None else None
+    await_picture = inputs.streamed.wait_for if inputs.streamed is not None else None
     return SampleMaker(index, inputs.pictures, settings, inputs.masks, await_picture)
 
 
@@ -233,7 +233,7 @@ def _report_startup(run: Run, record: LossRecord, batch: list[ms.Tensor], waited
     run.startup.add("compile, first step", step_s, resident_bytes(), "of memory in use at most")
     if run.card.rank == 0:
         logger.info("%s", run.startup.table())
-    run.exchange.publish_made(partial(run.startup.write, record.path.parent))
+    run.storage.publish_made(partial(run.startup.write, record.path.parent))
 
 
 def _save(run: Run, record: LossRecord, epoch: int, step_in_epoch: int, global_step: int) -> None:
@@ -250,12 +250,12 @@ def _save(run: Run, record: LossRecord, epoch: int, step_in_epoch: int, global_s
     )
     snapshot = take_snapshot(run.step, meta)
     write = partial(write_snapshot, snapshot, rank=card.rank, rank_size=card.rank_size, identity=run.identity)
-    run.exchange.save(write, str(CheckpointName(card.rank, epoch, step_in_epoch)))
+    run.storage.save(write, str(CheckpointName(card.rank, epoch, step_in_epoch)))
     record.flush()
-    run.exchange.publish_made(lambda: record.path)
+    run.storage.publish_made(lambda: record.path)
     if card.rank == 0:
-        run.exchange.publish_made(partial(plot_record, record.path))
-        run.exchange.publish_made(partial(write_scalars, record.path, run.recipe.total_steps))
+        run.storage.publish_made(partial(plot_record, record.path))
+        run.storage.publish_made(partial(write_scalars, record.path, run.recipe.total_steps))
 
 
 def _batches(run: Run, loader: Any, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:

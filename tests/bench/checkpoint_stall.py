@@ -32,7 +32,7 @@ import mindspore as ms
 import numpy as np
 
 import obs_sync
-from modelarts.runtime.checkpoint_store import Shelf
+from modelarts.runtime.checkpoint_store import CheckpointStore
 from modelarts.runtime.publishing import PUBLISH_ALL, Publisher
 from src.model_utils.config import build_config
 from src.net.build import build_network, choose_device
@@ -112,8 +112,8 @@ def save(step: TrainStep, publisher: Publisher, number: int) -> None:
 
 def one_turn(how: str, number: int, steps: int, step: TrainStep, advance: Callable[[], float], work: Path) -> Turn:
     """Make `steps` steps and after the first of them one checkpoint, or none."""
-    shelf = Shelf(f"obs://{BUCKET}/run", 0, 1)
-    publisher = Publisher(shelf, work / "local", 2, PUBLISH_ALL, [shelf])
+    store = CheckpointStore(f"obs://{BUCKET}/run", 0, 1)
+    publisher = Publisher(store, work / "local", 2, PUBLISH_ALL, [store])
     taken, save_s = [], 0.0
     began, cpu = time.perf_counter(), time.process_time()
     for at in range(steps):

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import obs_sync
-from modelarts.runtime.results_upload import FinishedBefore, ObsOutbox, results_folder
+from modelarts.runtime.results_upload import FinishedBefore, ObsResultSink, results_folder
 from src.actions import find_action
 from src.errors import IncompleteError, OutputError
 from src.infer.output.journal import Journal, read_journals
@@ -322,7 +322,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_files(
 
 def test_what_was_discarded_does_not_come_back(tmp_path: Path) -> None:
     place, folder = tmp_path / "mounted", tmp_path / "out"
-    with ObsOutbox(folder, str(place), "results.part0.jsonl", every_s=60, look_every_s=1) as outbox:
+    with ObsResultSink(folder, str(place), "results.part0.jsonl", every_s=60, look_every_s=1) as outbox:
         with Journal(folder / "results.part0.jsonl") as journal:
             journal.append({"file": "a.jpg", "status": "unreadable"})
         outbox.deliver()

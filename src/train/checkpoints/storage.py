@@ -22,7 +22,7 @@ class Candidate:
     fetch: Callable[[], Path]
 
 
-class Exchange(Protocol):
+class CheckpointStorage(Protocol):
     """Where checkpoints come from and go to. None of its methods stops training for a failed upload."""
 
     def candidates(self) -> Sequence[Candidate]:

@@ -26,11 +26,11 @@ def main(scratch: str, *arguments: str) -> None:
         inputs = stage_training(config, Path(scratch), startup)
         index = leave_out(open_index(inputs.annotations, cache=inputs.index_cache), inputs.missing, "the store", 1.0)
         names = index.names.tolist()
-        if inputs.arrivals is not None:
-            inputs.arrivals.expect(names)
+        if inputs.streamed is not None:
+            inputs.streamed.expect(names)
             for name in names:
-                inputs.arrivals.wait_for(name)
-            inputs.arrivals.close()
+                inputs.streamed.wait_for(name)
+            inputs.streamed.close()
         whole = sum((inputs.pictures / name).is_file() for name in names)
         found = {"pictures": whole, "missing": list(inputs.missing), "startup": startup.to_dict()}
     except Exception as error:

@@ -14,7 +14,7 @@ import pytest
 
 import obs_sync
 from modelarts.runtime import publishing
-from modelarts.runtime.checkpoint_store import Shelf, sources_of
+from modelarts.runtime.checkpoint_store import CheckpointStore, sources_of
 from modelarts.runtime.publishing import PUBLISH_ALL, PUBLISH_VERIFY, Publisher
 from obs_sync.transfer import uploader as uploader_module
 from src.errors import CheckpointError, OutputError
@@ -34,7 +34,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
 
 
 def publisher(rank: int = 0, ranks: int = 1, keep: int = 0, publish: str = PUBLISH_ALL) -> Publisher:
-    shelf = Shelf(URL, rank, ranks)
+    shelf = CheckpointStore(URL, rank, ranks)
     made = Publisher(shelf, Path("local") / f"ckpt_{rank}", keep, publish, [shelf])
     made.start({})
     return made
@@ -77,7 +77,7 @@ def test_every_rank_states_its_digest_and_only_all_uploads_every_file(store: Pat
     wanted = both(zero) | (both(one) if publish == PUBLISH_ALL else {manifest_name(one)})
     assert names(store) == wanted
     assert not list(Path("local").rglob("openpose*"))  # nothing stays behind on the local disk
-    (candidate,) = Shelf(URL, 1, 2).candidates(Path("local"))
+    (candidate,) = CheckpointStore(URL, 1, 2).candidates(Path("local"))
     fetched = candidate.fetch().read_bytes()
     own = one if publish == PUBLISH_ALL else zero
     assert fetched == f"{own} same".encode() * 100
@@ -100,7 +100,7 @@ def test_a_damaged_file_of_rank_0_is_of_no_use_to_the_others(store: Path) -> Non
         save(made, CheckpointName(rank, 1, 5), 2)
         made.drain(10)
     (store / "ckpt_0" / str(CheckpointName(0, 1, 5))).write_bytes(b"something else")
-    (candidate,) = Shelf(URL, 1, 2).candidates(Path("local"))
+    (candidate,) = CheckpointStore(URL, 1, 2).candidates(Path("local"))
     with pytest.raises(CheckpointError, match="damaged"):
         candidate.fetch()
 
@@ -273,7 +273,7 @@ def test_a_run_or_a_checkpoint_may_be_named(store: Path) -> None:
         save(made, CheckpointName(0, 1, step))
     made.drain(10)
     shutil.move(str(store), str(store.with_name("first")))
-    own = Shelf(URL, 0, 1)
+    own = CheckpointStore(URL, 0, 1)
     for resume, wanted in (
         ("obs://bucket/first", [3, 2, 1]),
         (f"obs://bucket/first/ckpt_0/{CheckpointName(0, 1, 2)}", [2]),
@@ -286,5 +286,5 @@ def test_more_cards_than_before_start_from_rank_0s_file() -> None:
     made = publisher()
     save(made, CheckpointName(0, 1, 1))
     made.drain(10)
-    (candidate,) = Shelf(URL, 3, 4).candidates(Path("local"))
+    (candidate,) = CheckpointStore(URL, 3, 4).candidates(Path("local"))
     assert candidate.fetch().read_bytes().startswith(b"openpose-train-rank0-1_1.ckpt")

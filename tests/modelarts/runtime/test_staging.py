@@ -10,7 +10,7 @@ import pytest
 
 import obs_sync
 from modelarts.runtime.staging import stage_training
-from modelarts.runtime.streaming import Wishes, in_turn
+from modelarts.runtime.streaming import RequestQueue, in_turn
 from src.data.coco import open_index
 from src.data.drawn.dataset import draw_dataset
 from src.errors import DataError, JobError
@@ -118,14 +118,14 @@ def test_an_empty_folder_of_pictures(bucket: Path) -> None:
 
 def test_a_stream_waits_for_each_picture_and_ends_its_process(bucket: Path) -> None:
     inputs = stage(stage="stream")
-    assert inputs.arrivals is not None
+    assert inputs.streamed is not None
     names = pictures(bucket)
-    inputs.arrivals.expect(names)
+    inputs.streamed.expect(names)
     for name in names:
-        inputs.arrivals.wait_for(name)
+        inputs.streamed.wait_for(name)
         assert (inputs.pictures / name).read_bytes() == (bucket / "data" / "images" / name).read_bytes()
-    inputs.arrivals.close()
-    inputs.arrivals.wait_for("never-there.jpg")  # closed: waits for nothing
+    inputs.streamed.close()
+    inputs.streamed.wait_for("never-there.jpg")  # closed: waits for nothing
 
 
 def write(folder: Path, rank: str, *lists: str) -> None:
@@ -136,14 +136,14 @@ def write(folder: Path, rank: str, *lists: str) -> None:
 def test_wishes_are_dealt_out_in_turn_before_the_plan(tmp_path: Path) -> None:
     write(tmp_path, "1", "abc")
     write(tmp_path, "2", "xyz")
-    order = in_turn(Wishes(tmp_path), "pq")
+    order = in_turn(RequestQueue(tmp_path), "pq")
     assert "".join(order) in ("axbyczpq", "xaybzcpq")
 
 
 def test_a_name_that_is_waited_for_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modelarts.runtime.streaming.LOOK_S", 0.0)
     write(tmp_path, "1", "abcde")
-    order = in_turn(Wishes(tmp_path), "pq")
+    order = in_turn(RequestQueue(tmp_path), "pq")
     assert [next(order), next(order)] == ["a", "b"]
     write(tmp_path, "2", "w")
     with (tmp_path / "1.txt").open("a") as file:
@@ -152,4 +152,4 @@ def test_a_name_that_is_waited_for_goes_first(tmp_path: Path, monkeypatch: pytes
 
 
 def test_no_wishes_leave_the_plan(tmp_path: Path) -> None:
-    assert "".join(in_turn(Wishes(tmp_path / "absent"), "pq")) == "pq"
+    assert "".join(in_turn(RequestQueue(tmp_path / "absent"), "pq")) == "pq"

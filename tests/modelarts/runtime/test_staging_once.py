@@ -140,8 +140,8 @@ def test_a_killed_copier_is_followed_by_another(
     proxy.add("slow", match=r"GET /staging/coco/train/\d", times=None, arg=BYTES)  # a second for each
     processes = {process.pid: process for process in (rank(f"--stage={stage}") for _ in range(3))}
     wait_until(lambda: len(fetched(proxy)) > 24)
-    board = next((tmp_path / "node" / "node").glob("pictures-*.progress"))
-    copier = int(re.findall(r"process (\d+)", board.read_text())[0])
+    status = next((tmp_path / "node" / "node").glob("pictures-*.progress"))
+    copier = int(re.findall(r"process (\d+)", status.read_text())[0])
     os.kill(copier, signal.SIGKILL)
     assert (copier in processes) == (stage == "full")
     for pid, process in processes.items():

@@ -55,7 +55,7 @@ def test_shards_are_staged_and_give_the_samples_of_the_folder(packed: Path, tmp_
     makers = []
     for name in ("plain", "packed"):
         inputs = stage_training(settings(name, stage="stream" if name == "packed" else "full"), tmp_path / name)
-        assert inputs.arrivals is None
+        assert inputs.streamed is None
         index = index_annotations(inputs.annotations)
         makers.append(SampleMaker(index, inputs.pictures, SampleSettings(64, 64), inputs.masks))
         staged = list_pictures(inputs.pictures, recursive=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from modelarts.runtime import rank_status as peers
-from modelarts.runtime.rank_status import FAILED, FINISHED, STOPPED, Peers, Said
+from modelarts.runtime.rank_status import FAILED, FINISHED, STOPPED, Peers, RankStatus
 from src.train.phases import JOINING, TRAINING, WAITING
 
 MEET_S = 3.0
@@ -53,11 +53,16 @@ def dead() -> int:
 
 
 def trouble(
-    folder: Path, living: int, *others: Said | None, own: Said | None = None, started: float = 0.0, rank_size: int = 0
+    folder: Path,
+    living: int,
+    *others: RankStatus | None,
+    own: RankStatus | None = None,
+    started: float = 0.0,
+    rank_size: int = 0,
 ) -> str:
     """What rank 0, which lives, thinks of ranks 1, 2, …"""
     now = time.time()
-    own = own or Said(living, "", phase=TRAINING, moved=now)
+    own = own or RankStatus(living, "", phase=TRAINING, moved=now)
     for rank, said in enumerate((own, *others)):
         if said is not None:
             peers.write(folder, rank, replace(said, at=said.at or now))
@@ -67,35 +72,37 @@ def trouble(
 
 def test_all_is_well(tmp_path: Path, living: int, dead: int) -> None:
     now = time.time()
-    fine = Said(living, peers.birth_of(living), phase=TRAINING, moved=now - 5, patience_s=10)
-    over = (Said(dead, "", state=FINISHED), Said(dead, "", state=STOPPED))
+    fine = RankStatus(living, peers.birth_of(living), phase=TRAINING, moved=now - 5, step_limit_s=10)
+    over = (RankStatus(dead, "", state=FINISHED), RankStatus(dead, "", state=STOPPED))
     assert trouble(tmp_path, living, fine, *over) == ""
 
 
 def test_a_dead_and_a_failed_rank_are_named(tmp_path: Path, living: int, dead: int) -> None:
     assert (
-        trouble(tmp_path, living, Said(dead, "", phase=TRAINING, global_step=7))
+        trouble(tmp_path, living, RankStatus(dead, "", phase=TRAINING, global_step=7))
         == "rank 1 died during: training, step 7"
     )
-    failed = Said(dead, "", state=FAILED, reason="no room")
-    assert trouble(tmp_path, living, Said(living, ""), failed) == "rank 2 failed: no room"
-    impostor = Said(living, "12345", phase="staging")  # the number was given to another process meanwhile
+    failed = RankStatus(dead, "", state=FAILED, reason="no room")
+    assert trouble(tmp_path, living, RankStatus(living, ""), failed) == "rank 2 failed: no room"
+    impostor = RankStatus(living, "12345", phase="staging")  # the number was given to another process meanwhile
     assert trouble(tmp_path, living, impostor) == "rank 1 died during: staging"
 
 
 def test_the_rank_that_holds_up_the_others_is_named(tmp_path: Path, living: int) -> None:
     now = time.time()
-    ready, slow = (Said(living, "", phase=p, global_step=7, moved=now - 11, patience_s=10) for p in (TRAINING, WAITING))
+    ready, slow = (
+        RankStatus(living, "", phase=p, global_step=7, moved=now - 11, step_limit_s=10) for p in (TRAINING, WAITING)
+    )
     earlier = replace(ready, moved=now - 12)
     assert trouble(tmp_path, living, earlier, slow).startswith("rank 2 hangs: nothing for 10 s after waiting for data")
     assert trouble(tmp_path, living, ready, earlier).startswith("rank 2 hangs")
-    assert trouble(tmp_path, living, replace(ready, patience_s=0)) == ""  # compiling
+    assert trouble(tmp_path, living, replace(ready, step_limit_s=0)) == ""  # compiling
     mute = replace(ready, moved=now, at=now - 16)
     assert "rank 1 has not shown life for 15 s" in trouble(tmp_path, living, mute)
 
 
 def test_what_hangs_may_wait_for_another_node(tmp_path: Path, living: int) -> None:
-    stuck = Said(living, "", phase=TRAINING, global_step=7, moved=time.time() - 11, patience_s=10)
+    stuck = RankStatus(living, "", phase=TRAINING, global_step=7, moved=time.time() - 11, step_limit_s=10)
     assert "another node" not in trouble(tmp_path, living, stuck)
     assert "rank 1 hangs" in trouble(tmp_path, living, stuck, rank_size=4)
     assert "another node" in trouble(tmp_path, living, stuck, rank_size=4)
@@ -104,7 +111,7 @@ def test_what_hangs_may_wait_for_another_node(tmp_path: Path, living: int) -> No
 
 def test_words_of_an_earlier_start_do_not_count(tmp_path: Path, living: int, dead: int) -> None:
     now = time.time()
-    old = Said(dead, "", state=FAILED, reason="long ago", at=now - 100)
+    old = RankStatus(dead, "", state=FAILED, reason="long ago", at=now - 100)
     assert trouble(tmp_path, living, old, started=now - 1) == ""
 
 
@@ -113,11 +120,11 @@ def test_a_rank_that_never_comes_is_missed_while_the_others_wait(
     tmp_path: Path, living: int, dead: int, there: bool
 ) -> None:
     now = time.time()
-    old = Said(dead, "", at=now - 100) if there else None
+    old = RankStatus(dead, "", at=now - 100) if there else None
     for waited, missed in ((MEET_S - 1, False), (MEET_S + 1, True)):
-        own = Said(living, "", phase=JOINING, moved=now - waited)
+        own = RankStatus(living, "", phase=JOINING, moved=now - waited)
         assert ("rank 1 has not come within 3 s" in trouble(tmp_path, living, old, own=own, started=now - 9)) == missed
-    met = Said(living, "", phase="building the network", moved=now - 99)
+    met = RankStatus(living, "", phase="building the network", moved=now - 99)
     assert trouble(tmp_path, living, old, own=met, started=now - 9) == ""
 
 
