@@ -23,7 +23,8 @@ from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_
 from modelarts.dryrun.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run, make_buckets
 from modelarts.jobs.checks import check_definition, check_in_use, check_storage, code_notes, outputs_in_use
 from modelarts.jobs.code_folder import code_files, upload_code
-from modelarts.jobs.definition import Job, is_declared, job_keys, load_job
+from modelarts.jobs.definition import JobSpec
+from modelarts.jobs.loading import is_declared, job_keys, load_job
 from src.errors import ConfigError
 
 MISTAKES = 2
@@ -213,7 +214,7 @@ def upload(options: argparse.Namespace, _: Echo) -> Answer:
     return Answer([result.to_dict() for result in results], "\n".join(lines), notes=given.notes_on_stand_in(options))
 
 
-def _would_upload(job: Job, filesystem: obs_sync.ObsFileSystem) -> obs_sync.TransferResult:
+def _would_upload(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> obs_sync.TransferResult:
     """What `upload_code` would copy; all of it where a folder stands for OBS that has no bucket yet."""
     if given.has_bucket(filesystem, job):
         return upload_code(job, filesystem, dry_run=True)
@@ -221,7 +222,7 @@ def _would_upload(job: Job, filesystem: obs_sync.ObsFileSystem) -> obs_sync.Tran
     return obs_sync.TransferResult(str(job.code_folder), job.code_dir, dry_run=True, listed=len(names), copied=names)
 
 
-def _all_mistakes(job: Job, options: argparse.Namespace, cloud: Cloud | None = None) -> tuple[list[str], list[str]]:
+def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None = None) -> tuple[list[str], list[str]]:
     """Mistakes, and notes on what could not be looked at."""
     problems, notes = check_definition(job), []
     if not problems:

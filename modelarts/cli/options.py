@@ -12,11 +12,12 @@ from modelarts.cloud.profile import read_profile
 from modelarts.cloud.request import outputs_of
 from modelarts.dryrun.container import Storage
 from modelarts.dryrun.dryrun import dry_runs
-from modelarts.jobs.definition import Changes, Job, load_job
+from modelarts.jobs.definition import Changes, JobSpec
+from modelarts.jobs.loading import load_job
 from src.errors import ConfigError
 
 
-def job_of(options: argparse.Namespace) -> Job:
+def job_of(options: argparse.Namespace) -> JobSpec:
     """The declared job with what the command line changes in it."""
     return load_job(options.job, changes_of(options))
 
@@ -84,7 +85,7 @@ def notes_on_stand_in(options: argparse.Namespace) -> tuple[str, ...]:
     return ()
 
 
-def has_bucket(filesystem: obs_sync.ObsFileSystem, job: Job) -> bool:
+def has_bucket(filesystem: obs_sync.ObsFileSystem, job: JobSpec) -> bool:
     """Only a local folder may stand for OBS without having the bucket yet; a real store says so itself."""
     if filesystem.storage_mode != "local":
         return True

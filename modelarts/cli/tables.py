@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelarts.cloud.request import obs_path, outputs_of
-from modelarts.jobs.definition import Job
+from modelarts.jobs.definition import JobSpec
 
 Row = tuple[str, str]
 _OBTAINED = ("  获取方式 Obtained from", "超参 Hyperparameters")
 
 
-def job_rows(job: Job) -> list[Row]:
+def job_rows(job: JobSpec) -> list[Row]:
     """A definition as pairs of field and value, under the names of the YAML files."""
     channels = [
         (f"{part} {one.name}", f"{one.url} (passed as {one.pass_as}{', predownloaded' if one.predownload else ''})")
@@ -37,7 +37,7 @@ def job_rows(job: Job) -> list[Row]:
     ]
 
 
-def hyperparameter_lines(job: Job) -> list[str]:
+def hyperparameter_lines(job: JobSpec) -> list[str]:
     """Each hyperparameter with its value, type, choices and hint."""
     lines = []
     for one in job.hyperparameters:
@@ -48,7 +48,7 @@ def hyperparameter_lines(job: Job) -> list[str]:
     return lines
 
 
-def console_rows(job: Job) -> list[Row]:
+def console_rows(job: JobSpec) -> list[Row]:
     """What to type into which field of the console's form "create training job", from top to bottom."""
     rows = [
         ("名称 Name", job.name),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import obs_sync
-from modelarts.jobs.definition import BOOT_FILES, URL, Channel, Job
+from modelarts.jobs.definition import BOOT_FILES, URL, Channel, JobSpec
 from modelarts.jobs.hyperparameters import Hyperparameter, hyperparameters
 from src.errors import ConfigError
 from src.model_utils.config import setting_types
@@ -20,7 +20,7 @@ NAME_LIMIT = 64
 _COPY = re.compile(r"-copy-\d{4}$")
 
 
-def job_body(job: Job) -> Body:
+def job_body(job: JobSpec) -> Body:
     """What `submit` sends; every value of a hyperparameter is text, paths have the platform's form /bucket/folder/."""
     direct = [channel for channel in (*job.inputs, *job.outputs) if channel.pass_as == URL]
     algorithm: Body = {
@@ -86,7 +86,7 @@ def _output(channel: Channel) -> Body:
     return body
 
 
-def _annotations(job: Job) -> dict[str, str]:
+def _annotations(job: JobSpec) -> dict[str, str]:
     again = job.auto_restart
     if again.times == 0:
         return {}

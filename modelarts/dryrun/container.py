@@ -12,7 +12,7 @@ from pathlib import Path
 import obs_sync
 from modelarts.dryrun.launcher import Start, cluster_variables
 from modelarts.jobs.code_folder import code_files
-from modelarts.jobs.definition import URL, Channel, Job
+from modelarts.jobs.definition import URL, Channel, JobSpec
 from src.errors import DataError
 
 #: What a laptop's own environment lends to the container; all else is left outside.
@@ -69,11 +69,11 @@ class Container:
         """The log of one card's process."""
         return self.log / f"modelarts-job-{self.job_id}-proc-rank-{rank}-device-{rank}.txt"
 
-    def code(self, job: Job) -> Path:
+    def code(self, job: JobSpec) -> Path:
         """Where the code lies: the last part of the code dir's name is kept."""
         return self.job_dir / job.code_dir.rstrip("/").rsplit("/", 1)[-1]
 
-    def folders(self, job: Job) -> list[tuple[Channel, Path]]:
+    def folders(self, job: JobSpec) -> list[tuple[Channel, Path]]:
         """Each channel that the platform copies, and its folder: inputs/<name>_<i> and outputs/<name>_<i>."""
         return [
             (channel, self.mount / part / f"{channel.name}_{number}")
@@ -82,7 +82,7 @@ class Container:
         ]
 
 
-def make_fresh(container: Container, job: Job, filesystem: obs_sync.ObsFileSystem) -> None:
+def make_fresh(container: Container, job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> None:
     """Empty the container (its logs stay), then bring in code, inputs, and outputs that the start is to find."""
     kept = container.root.parent / f"log-{uuid.uuid4().hex}"
     if container.log.exists():
@@ -107,7 +107,7 @@ def make_fresh(container: Container, job: Job, filesystem: obs_sync.ObsFileSyste
 
 
 def container_environment(
-    container: Container, job: Job, starts: tuple[int, int], storage: Storage, outer: Mapping[str, str]
+    container: Container, job: JobSpec, starts: tuple[int, int], storage: Storage, outer: Mapping[str, str]
 ) -> dict[str, str]:
     """The variables that all processes see; `starts` numbers this container and this start in it, both from 1."""
     lent = {name: value for name, value in outer.items() if name in _LENT or name.startswith(_LENT_PREFIXES)}
@@ -150,7 +150,7 @@ def container_environment(
     }
 
 
-def arguments(container: Container, job: Job, storage: Storage) -> list[str]:
+def arguments(container: Container, job: JobSpec, storage: Storage) -> list[str]:
     """What the boot file gets: hyperparameters, channels, what a laptop needs, and what nobody asked for."""
     values = job.arguments()
     for channel in (*job.inputs, *job.outputs):
@@ -164,7 +164,7 @@ def arguments(container: Container, job: Job, storage: Storage) -> list[str]:
 
 
 def processes(
-    container: Container, job: Job, python: Path, environment: Mapping[str, str], given: Sequence[str]
+    container: Container, job: JobSpec, python: Path, environment: Mapping[str, str], given: Sequence[str]
 ) -> list[Start]:
     """One process a card, each in a folder of its own; several have MindSpore's scheduler beside them."""
     command = [str(python), str(container.code(job) / job.boot_file), *given]
@@ -205,7 +205,7 @@ def _one_card(container: Container) -> list[tuple[int | None, dict[str, str]]]:
     return [(0, {"RANK_ID": "0", "RANK_SIZE": "1", "DEVICE_ID": "0", "RANK_TABLE_FILE": str(table)})]
 
 
-def _channels_json(part: str, container: Container, job: Job) -> str:
+def _channels_json(part: str, container: Container, job: JobSpec) -> str:
     """Where the platform says which OBS folder stands behind which folder of the container."""
     channels = job.inputs if part == "inputs" else job.outputs
     found = [

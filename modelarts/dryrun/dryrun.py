@@ -21,7 +21,7 @@ from modelarts.dryrun.container import Container, Storage, arguments, container_
 from modelarts.dryrun.launcher import PLATFORM_GRACE_S, Ending, run_together
 from modelarts.dryrun.output_sync import PeriodicSync, Route, finish_all
 from modelarts.dryrun.requirements import install, make_interpreter, requirements_file
-from modelarts.jobs.definition import Job
+from modelarts.jobs.definition import JobSpec
 from src.errors import ConfigError, JobError
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class State:
 class DryRun:
     """One dry-run from creation to its end; `run` does it all."""
 
-    def __init__(self, job: Job, options: Options, stop: threading.Event | None = None) -> None:
+    def __init__(self, job: JobSpec, options: Options, stop: threading.Event | None = None) -> None:
         if job.nodes > 1:
             raise ConfigError(f"nodes: a dry-run stands in for one node, not for {job.nodes}")
         self._job, self._options = job, options

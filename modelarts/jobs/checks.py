@@ -6,19 +6,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import obs_sync
+from modelarts.job_inputs import INFERENCE, TRAINING, job_inputs, missing_settings
 from modelarts.jobs.code_folder import code_files, limits_exceeded, upload_code
-from modelarts.jobs.definition import INFERENCE_BOOT_FILE, TRAINING_BOOT_FILE, Job
-from obs_sync import under
+from modelarts.jobs.definition import INFERENCE_BOOT_FILE, TRAINING_BOOT_FILE, JobSpec
 from src.errors import ConfigError
-from src.model_utils.config import build_config, setting_types
+from src.model_utils.config import Config, build_config, setting_types
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DESCRIPTION_LIMIT, _VARIABLES_LIMIT, _VALUE_LIMIT = 256, 100, 4096
 RESUME_KEY, NO_RESUME = "resume", "never"
+JOB_OF_BOOT_FILE = {TRAINING_BOOT_FILE: TRAINING, INFERENCE_BOOT_FILE: INFERENCE}
 
 
-def check_definition(job: Job, for_cloud: bool = True) -> list[str]:
+def check_definition(job: JobSpec, for_cloud: bool = True) -> list[str]:
     """Mistakes that show without a look at OBS. `for_cloud` is False for a dry-run: its inputs may be local folders."""
     return [
         *job.problems,
@@ -31,7 +32,7 @@ def check_definition(job: Job, for_cloud: bool = True) -> list[str]:
     ]
 
 
-def check_code(job: Job) -> list[str]:
+def check_code(job: JobSpec) -> list[str]:
     """The boot file must be among the code, and the code within the platform's limits."""
     try:
         files = code_files(job)
@@ -45,7 +46,7 @@ def check_code(job: Job) -> list[str]:
     return problems
 
 
-def check_storage(job: Job, filesystem: obs_sync.ObsFileSystem, for_cloud: bool = True) -> list[str]:
+def check_storage(job: JobSpec, filesystem: obs_sync.ObsFileSystem, for_cloud: bool = True) -> list[str]:
     """Mistakes that only a look into OBS shows: missing inputs, an output that is not empty, too large a code dir."""
     problems: list[str] = []
     missing: list[str] = []
@@ -65,7 +66,7 @@ def check_storage(job: Job, filesystem: obs_sync.ObsFileSystem, for_cloud: bool 
     return problems
 
 
-def code_notes(job: Job, filesystem: obs_sync.ObsFileSystem) -> list[str]:
+def code_notes(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> list[str]:
     """What to know before submitting: that the uploaded code is not the code that lies here."""
     if not obs_sync.exists(job.code_dir, filesystem=filesystem):
         return []
@@ -86,7 +87,7 @@ def _some(names: Sequence[str]) -> str:
     return f"{', '.join(sorted(names)[:3])}{more} {'is' if len(names) == 1 else 'are'}"
 
 
-def check_in_use(job: Job, running: Mapping[str, Iterable[str]]) -> list[str]:
+def check_in_use(job: JobSpec, running: Mapping[str, Iterable[str]]) -> list[str]:
     """Outputs that another job writes now; `running` has the outputs of each by its id."""
     return [f"{one.name}: {text}" for one in job.outputs for text in outputs_in_use([one.url], running)]
 
@@ -101,55 +102,36 @@ def outputs_in_use(urls: Iterable[str], running: Mapping[str, Iterable[str]]) ->
     ]
 
 
-def resumes(job: Job) -> bool:
+def resumes(job: JobSpec) -> bool:
     """Whether the job goes on from checkpoints that it finds in its output."""
-    return job.values.get(RESUME_KEY, "auto" if RESUME_KEY in setting_types() else NO_RESUME) != NO_RESUME
+    return typed_config(job).resume != NO_RESUME
 
 
-def read_paths(job: Job) -> dict[str, str]:
-    """What the job reads, by the argument's name; a folder comes before what lies in it."""
-    values = {**job.values, **{channel.name: channel.url for channel in job.inputs}}
+def read_paths(job: JobSpec) -> dict[str, str]:
+    """What the job reads from OBS or from this machine, by setting; a folder precedes what lies in it.
+
+    Other local paths are those of the container, which does not exist yet.
+    """
     found = {channel.name: channel.url for channel in job.inputs}
-    if job.boot_file == INFERENCE_BOOT_FILE:
-        found.update(_inference_reads(values))
-    elif job.boot_file == TRAINING_BOOT_FILE:
-        found.update(_training_reads(values))
+    kind = JOB_OF_BOOT_FILE.get(job.boot_file)
+    if kind is not None:
+        found.update(job_inputs(kind, typed_config(job)))
     folders = [channel.url for channel in job.inputs]
-    return {  # other local paths are those of the container, which is not there yet
+    return {
         name: path
         for name, path in found.items()
         if path and (obs_sync.is_url(path) or any(_overlap(path, folder) for folder in folders))
     }
 
 
-def _training_reads(values: Mapping[str, str]) -> dict[str, str]:
-    names = ("imgpath_train", "jsonpath_train", "maskpath_train")
-    data = values.get("data_url", "")
-    found = {"data_url": data, **{name: under(data, values[name]) for name in names if values.get(name)}}
-    found["vgg_path"] = values.get("vgg_path", "")
-    folder = values.get("pretrained_model_folder_path_obs", "")
-    if folder and values.get("load_pretrain", "").lower() == "true":
-        found["pretrained_model_folder_path_obs"] = folder
-        found["pretrained_model_filename"] = under(folder, values.get("pretrained_model_filename", ""))
-    return found
+def typed_config(job: JobSpec) -> Config:
+    """The configuration that the job's boot file will build; ConfigError when it would refuse to."""
+    channels = {channel.name: channel.url for channel in (*job.inputs, *job.outputs)}
+    known = setting_types()
+    return build_config({name: value for name, value in {**job.values, **channels}.items() if name in known})
 
 
-def _inference_reads(values: Mapping[str, str]) -> dict[str, str]:
-    if values.get("is_model_arts", "").lower() != "true":
-        return {}
-    pictures = values.get("pic_folder_path_obs", "").replace(
-        "{target_action_type}", values.get("target_action_type", "")
-    )
-    checkpoints = values.get("checkpoint_folder_path_obs", "")
-    found = {"pic_folder_path_obs": pictures, "checkpoint_folder_path_obs": checkpoints}
-    if checkpoints:
-        found["checkpoint_filename"] = under(checkpoints, values.get("checkpoint_filename", ""))
-    if pictures and values.get("is_batch_pics", "").lower() == "false":
-        found["filename_to_infer"] = under(pictures, values.get("filename_to_infer", ""))
-    return found
-
-
-def _check_texts(job: Job) -> list[str]:
+def _check_texts(job: JobSpec) -> list[str]:
     problems = []
     if not _NAME.fullmatch(job.name):
         problems.append(f"name: '{job.name}' must be 1 to 64 letters, digits, - and _")
@@ -178,7 +160,7 @@ def _check_variables(environment: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def _check_channels(job: Job) -> list[str]:
+def _check_channels(job: JobSpec) -> list[str]:
     known = setting_types()
     names = [channel.name for channel in (*job.inputs, *job.outputs)]
     problems = [
@@ -194,7 +176,7 @@ def _check_channels(job: Job) -> list[str]:
     return problems
 
 
-def _check_urls(job: Job, for_cloud: bool) -> list[str]:
+def _check_urls(job: JobSpec, for_cloud: bool) -> list[str]:
     urls = {"code_dir": job.code_dir, "log_path": job.log_path, **{one.name: one.url for one in job.outputs}}
     if for_cloud:
         urls.update({one.name: one.url for one in job.inputs})
@@ -210,18 +192,19 @@ def _check_urls(job: Job, for_cloud: bool) -> list[str]:
     return problems
 
 
-def _check_settings(job: Job) -> list[str]:
-    """Values that contradict each other; only looked at when each of them is right by itself."""
+def _check_settings(job: JobSpec) -> list[str]:
+    """Values that contradict each other or lack one; only looked at when each is right by itself."""
     if job.problems:
         return []
     try:
-        build_config({name: value for name, value in job.values.items() if name in setting_types()})
+        config = typed_config(job)
     except ConfigError as error:
         return [str(error)]
-    return []
+    kind = JOB_OF_BOOT_FILE.get(job.boot_file)
+    return missing_settings(kind, config) if kind is not None else []
 
 
-def _check_uploaded_code(job: Job, filesystem: obs_sync.ObsFileSystem) -> list[str]:
+def _check_uploaded_code(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> list[str]:
     if not obs_sync.exists(job.code_dir, filesystem=filesystem):
         return [f"code_dir: {job.code_dir}: nothing is there; run: python -m modelarts upload-code {job.key}"]
     files = obs_sync.list_files(job.code_dir, filesystem=filesystem)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import obs_sync
-from modelarts.jobs.definition import Job
+from modelarts.jobs.definition import JobSpec
 from src.errors import ConfigError
 
 SIZE_LIMIT = 5 << 30
@@ -16,7 +16,7 @@ DEPTH_LIMIT = 32
 _LITTER, _LITTER_AT_THE_TOP = {"__pycache__", "kernel_meta"}, {"obs_root", "work", "venv"}
 
 
-def code_files(job: Job) -> dict[str, int]:
+def code_files(job: JobSpec) -> dict[str, int]:
     """Size in bytes of each file of the code by its name below the code dir; ConfigError for one that is not there."""
     found: dict[str, int] = {}
     for name in job.code_files:
@@ -55,7 +55,7 @@ def _parts(files: Mapping[str, int]) -> list[list[str]]:
     return [name.split("/") for name in files]
 
 
-def upload_code(job: Job, filesystem: obs_sync.ObsFileSystem, dry_run: bool = False) -> obs_sync.TransferResult:
+def upload_code(job: JobSpec, filesystem: obs_sync.ObsFileSystem, dry_run: bool = False) -> obs_sync.TransferResult:
     """Copy the code to its folder in OBS; what is there already with the same content is skipped."""
     return obs_sync.copy(
         str(job.code_folder) + "/", job.code_dir, filesystem=filesystem, names=sorted(code_files(job)), dry_run=dry_run

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
+from modelarts.job_inputs import CHANNELS, INFERENCE, channels_in, job_inputs, missing_settings
 from modelarts.runtime.logs import set_up_logging
 from modelarts.runtime.staging import stage_checkpoint, stage_pictures
 from modelarts.runtime.topology import SCHEDULER, locate
@@ -20,9 +21,6 @@ from src.errors import ConfigError, IncompleteError, JobError
 from src.model_utils.config import Config, parse_config
 
 logger = logging.getLogger(__name__)
-
-#: The default of train_url, which holds only where the platform names no folder for that output either.
-UNSET_TRAIN_URL = "./output"
 
 TRAINING_EXAMPLES = """examples:
   python train_start.py --data_url=obs://bucket/coco2017 --train_url=obs://bucket/output/ep2_np1
@@ -65,7 +63,8 @@ def val(config: Config | None = None) -> dict[str, Any]:
 
 def _train(config: Config) -> None:
     _choose_storage(config)
-    topology = locate(os.environ, config.scratch_path, _channels(config))
+    channels = {name: getattr(config, name) for name in CHANNELS}
+    topology = locate(os.environ, config.scratch_path, channels)
     found = {name: one.path for name, one in topology.locations.items()}
     config = replace(config, data_url=found.get("data_url", ""), train_url=found.get("train_url", ""))
     if topology.role == SCHEDULER:  # msrun starts it with the same boot file
@@ -79,13 +78,6 @@ def _train(config: Config) -> None:
         raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
 
 
-def _channels(config: Config) -> dict[str, str]:
-    """Input and output as given; an empty one may be named by a variable of the environment instead."""
-    given = {"data_url": config.data_url, "train_url": config.train_url}
-    unset = {"data_url": "", "train_url": UNSET_TRAIN_URL}
-    return {name: "" if value == unset[name] and os.environ.get(name) else value for name, value in given.items()}
-
-
 def _schedule(config: Config) -> None:
     from src.net.build import choose_device
     from src.train.distributed import serve_as_scheduler
@@ -96,21 +88,17 @@ def _schedule(config: Config) -> None:
 
 def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
     """Local checkpoint, local folder and the names in it that are to be judged."""
-    if config.is_model_arts:
-        for key in ("pic_folder_path_obs", "checkpoint_folder_path_obs", "output_path_root_obs"):
-            if not getattr(config, key):
-                raise ConfigError(f"{key}: is empty, but is_model_arts=True needs it")
-    if not config.is_batch_pics and not config.filename_to_infer:
-        raise ConfigError("filename_to_infer: is empty, but is_batch_pics=False needs the name of the one picture")
+    missing = missing_settings(INFERENCE, config)
+    if missing:
+        raise ConfigError("; ".join(missing))
+    inputs = job_inputs(INFERENCE, config)
     checkpoint_folder_obs = config.checkpoint_folder_path_obs if config.is_model_arts else ""
     checkpoint = stage_checkpoint(
         checkpoint_folder_obs, config.checkpoint_folder_path_relative, config.checkpoint_filename
     )
-    folder = Path(config.pic_folder_path_relative)
+    folder = Path(inputs.get("pic_folder_path_relative", ""))
     if config.is_model_arts:
-        # one hyperparameter chooses action and pictures together, as the handbook's users are used to
-        pictures = config.pic_folder_path_obs.replace("{target_action_type}", config.target_action_type)
-        folder = stage_pictures(pictures, config.pic_folder_path_relative)
+        folder = stage_pictures(inputs["pic_folder_path_obs"], config.pic_folder_path_relative)
     from src.infer.listing import picture_names
 
     output_parent = Path(config.output_img_path_relative)
@@ -122,7 +110,7 @@ def _run(job: Callable[[Config], object], argv: Sequence[str], prog: str, exampl
     """Run a job and turn what it raises into one log line and an exit code (see README, exit codes)."""
     _set_up_process()
     try:
-        config = parse_config(argv, prog, examples)
+        config = parse_config(argv, prog, examples, channels_in(os.environ))
         job(config)
     except JobError as error:
         logger.error("%s", error)

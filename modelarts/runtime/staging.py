@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
+from modelarts.job_inputs import TRAINING, job_inputs, missing_settings
 from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
 from modelarts.runtime.streaming import StageRequest, StreamedPictures, storage_settings
-from obs_sync import under
 from src.data.coco import Selection, open_index
 from src.data.order import epoch_order
 from src.data.packed import SHARD_INDEX, packed_file_names
@@ -72,14 +72,16 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
     DataError for a missing local path, and NodeError when the node's process at work failed or stands still.
     """
     site = Site(scratch, config.stage_timeout, startup or Startup())
-    annotations = _annotations(under(config.data_url, config.jsonpath_train), site)
+    missing_names = missing_settings(TRAINING, config)
+    if missing_names:
+        raise ConfigError("; ".join(missing_names))
+    inputs = job_inputs(TRAINING, config)
+    annotations = _annotations(inputs["jsonpath_train"], site)
     cache = scratch / "index" / hashlib.sha256(str(annotations.absolute()).encode()).hexdigest()[:12]
     index = _index(annotations, Selection(config.min_keypoints, config.min_area), cache, site)
-    pictures_at = under(config.data_url, config.imgpath_train)
-    masks = None
-    if config.maskpath_train:
-        masks = _masks(under(config.data_url, config.maskpath_train), index, site)
-    vgg = _file(config.vgg_path, "vgg_path", site) if config.vgg_path else None
+    pictures_at = inputs["imgpath_train"]
+    masks = _masks(inputs["maskpath_train"], index, site) if "maskpath_train" in inputs else None
+    vgg = _file(inputs["vgg_path"], "vgg_path", site) if "vgg_path" in inputs else None
     pretrained = _pretrained(config, site)
     if not obs_sync.is_url(pictures_at):
         pictures = _local_folder(pictures_at, "imgpath_train")

@@ -174,8 +174,10 @@ def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting],
     return settings, actions
 
 
-def parse_config(argv: Sequence[str], prog: str, examples: str = "") -> Config:
-    """Validated configuration: default_config.yaml, then `config_path` (flat `key: value` YAML), then the command line.
+def parse_config(
+    argv: Sequence[str], prog: str, examples: str = "", environment: Mapping[str, str] | None = None
+) -> Config:
+    """Validated configuration: default_config.yaml, `environment` (by setting), `config_path`, then the command line.
 
     Unknown arguments are the platform's and only warned about, unless they nearly match a setting: a misspelling.
     Raises ConfigError (one line, names the key) before anything is done; `--help` prints all settings and exits.
@@ -184,7 +186,7 @@ def parse_config(argv: Sequence[str], prog: str, examples: str = "") -> Config:
     given = _read_arguments(argv, _with_declared_actions(settings, actions_section, argv), prog, examples)
     if given.get("config_path"):
         given = {**_read_overlay(Path(given["config_path"]), settings), **given}
-    return build_config(given, settings, actions_section)
+    return build_config({**(environment or {}), **given}, settings, actions_section)
 
 
 def build_config(

@@ -10,7 +10,7 @@ import pytest
 
 from modelarts.__main__ import main
 from modelarts.cli.tables import console_rows
-from modelarts.jobs.definition import job_keys, load_job
+from modelarts.jobs.loading import job_keys, load_job
 
 ROOT_URL = "obs://skp-har-neu-xwt/skp-har/code/models-v1.5.0/official/cv"
 

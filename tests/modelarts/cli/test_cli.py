@@ -16,7 +16,7 @@ import pytest
 import obs_sync
 from modelarts.__main__ import EXAMPLES, _parser, main
 from modelarts.cli import options as given
-from modelarts.jobs.definition import job_keys, load_job
+from modelarts.jobs.loading import job_keys, load_job
 from src.actions import default_actions
 from tests.modelarts.cloud.training_api import PROJECT, TrainingApi, serving
 from tests.modelarts.conftest import MakeJob

@@ -24,7 +24,8 @@ import huaweicloudsdkmodelarts.v1 as sdk
 from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError, CloudUnreachable, NotThere, Retry
 from modelarts.cloud.profile import Profile
 from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
-from modelarts.jobs.definition import Changes, job_keys, load_job
+from modelarts.jobs.definition import Changes
+from modelarts.jobs.loading import job_keys, load_job
 from src.errors import ConfigError, JobError
 from tests.modelarts.cloud.training_api import PROJECT, TrainingApi, serving
 

@@ -18,7 +18,8 @@ import obs_sync
 from modelarts.__main__ import _parser
 from modelarts.dryrun.container import Container, Storage
 from modelarts.dryrun.dryrun import FRESH, SAME, DryRun, Options, ask_to_stop, dry_runs, find_dry_run
-from modelarts.jobs.definition import Changes, load_job
+from modelarts.jobs.definition import Changes
+from modelarts.jobs.loading import load_job
 from src.errors import ConfigError, DataError, JobError
 from tests.modelarts.conftest import MakeJob
 

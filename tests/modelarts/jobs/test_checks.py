@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 import obs_sync
-from modelarts.jobs.checks import check_definition, check_in_use, check_storage, code_notes, read_paths
+from modelarts.job_inputs import TRAINING, job_inputs
+from modelarts.jobs.checks import check_definition, check_in_use, check_storage, code_notes, read_paths, typed_config
 from modelarts.jobs.code_folder import COUNT_LIMIT, DEPTH_LIMIT, SIZE_LIMIT, code_files, limits_exceeded, upload_code
-from modelarts.jobs.definition import Changes, job_keys, load_job
+from modelarts.jobs.definition import Changes
+from modelarts.jobs.loading import job_keys, load_job
 from tests.modelarts.conftest import MakeJob
 
 
@@ -181,6 +183,48 @@ def test_training_reads_data_and_weights() -> None:
     assert more["pretrained_model_filename"].endswith("/infer/modelarts_service/model/model.ckpt")
     assert (more["vgg_path"], more["maskpath_train"]) == ("obs://b/vgg.ckpt", f"{data}/masks")
     assert "vgg_path" not in read_paths(load_job("train_np1", Changes({"vgg_path": "./vgg.ckpt"})))
+
+
+@pytest.mark.parametrize("word", ["True", "yes", "1", "on", '"true"', " TRUE "])
+def test_every_spelling_of_true_means_the_same_inputs(word: str) -> None:
+    expected = read_paths(load_job("infer", Changes({"is_model_arts": "True"})))
+    assert len(expected) == 3
+    assert read_paths(load_job("infer", Changes({"is_model_arts": word}))) == expected
+    continued = read_paths(load_job("train_np1", Changes({"load_pretrain": word, **PRETRAINED})))
+    assert continued["pretrained_model_filename"] == "obs://b/models/model.ckpt"
+
+
+@pytest.mark.parametrize("word", ["False", "no", "0", "off"])
+def test_every_spelling_of_false_means_the_same_inputs(word: str) -> None:
+    assert "pretrained_model_filename" not in read_paths(
+        load_job("train_np1", Changes({"load_pretrain": word, **PRETRAINED}))
+    )
+    one = {"is_batch_pics": word, "filename_to_infer": "4.jpg"}
+    assert read_paths(load_job("infer", Changes(one)))["filename_to_infer"].endswith("/climb_up/4.jpg")
+
+
+PRETRAINED = {"pretrained_model_folder_path_obs": "obs://b/models/"}
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "name"),
+    [
+        ("infer", {"pic_folder_path_obs": ""}, "pic_folder_path_obs"),
+        ("infer", {"is_batch_pics": "off"}, "filename_to_infer"),
+        ("infer", {"checkpoint_filename": ""}, "checkpoint_filename"),
+        ("train_np1", {"jsonpath_train": ""}, "jsonpath_train"),
+        ("continue_np1", {"pretrained_model_filename": ""}, "pretrained_model_filename"),
+    ],
+)
+def test_a_setting_that_the_job_needs_may_not_be_empty(key: str, changes: dict[str, str], name: str) -> None:
+    (problem,) = check_definition(load_job(key, Changes(changes)))
+    assert problem.startswith(f"{name}: is empty, but ")
+
+
+def test_staging_and_check_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both take what `job_inputs` says: an input that only one of them knows would be found missing in mid-job."""
+    job = load_job("continue_np1", Changes({"vgg_path": "obs://b/vgg.ckpt", "maskpath_train": "masks"}))
+    assert read_paths(job) == job_inputs(TRAINING, typed_config(job))
 
 
 def test_what_is_missing_is_named_once(store: obs_sync.ObsFileSystem) -> None:

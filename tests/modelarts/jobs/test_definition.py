@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from modelarts.jobs.definition import JOBS_FOLDER, Changes, job_keys, load_job
+from modelarts.jobs.definition import Changes
 from modelarts.jobs.hyperparameters import hyperparameters
+from modelarts.jobs.loading import JOBS_FOLDER, job_keys, load_job
 from src.actions import default_actions
 from src.errors import ConfigError
 from src.model_utils.config import read_settings, setting_types

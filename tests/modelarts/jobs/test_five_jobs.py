@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from modelarts.__main__ import main
-from modelarts.jobs.definition import Changes, load_job
+from modelarts.jobs.definition import Changes
+from modelarts.jobs.loading import load_job
 from src.data.drawn.dataset import draw_dataset
 
 pytestmark = pytest.mark.mindspore

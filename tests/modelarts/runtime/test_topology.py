@@ -9,7 +9,7 @@ import pytest
 
 from modelarts.runtime.topology import MSRUN, RANK_TABLE, SCHEDULER, SINGLE, WORKER, Location, locate
 from src.errors import ConfigError
-from src.model_utils.config import Config, read_settings
+from src.model_utils.config import Config
 
 ASCEND_CARD_5_OF_8 = {"RANK_ID": "5", "RANK_SIZE": "8", "ASCEND_DEVICE_ID": "5", "DEVICE_ID": "5", "MA_NUM_HOSTS": "1"}
 SECOND_NODE = {"RANK_ID": "11", "RANK_SIZE": "16", "ASCEND_DEVICE_ID": "3", "MA_NUM_HOSTS": "2", "VC_TASK_INDEX": "1"}
@@ -179,6 +179,7 @@ def test_scratch_is_what_was_asked_for(tmp_path: Path) -> None:
         ({}, ["--data_url=s3://b/coco", "--train_url=/out/train_url_0"], ("obs://b/coco", "/out/train_url_0")),
         ({"data_url": "/in/data_url_0", "train_url": "/out/train_url_0"}, [], ("/in/data_url_0", "/out/train_url_0")),
         ({"train_url": "/out/train_url_0"}, ["--train_url=obs://b/out"], ("", "obs://b/out")),
+        ({"train_url": "/out/train_url_0"}, ["--train_url=./output"], ("", "./output")),  # explicit, though the default
     ],
 )
 def test_the_training_job_takes_its_folders_from_either_place(
@@ -201,12 +202,6 @@ def test_the_training_job_takes_its_folders_from_either_place(
         monkeypatch.setenv(name, value)
     assert job.training_job(argv) == 2
     assert (seen[0].data_url, seen[0].train_url) == expected
-
-
-def test_the_unset_output_is_the_default_one() -> None:
-    from modelarts.runtime.entry import UNSET_TRAIN_URL
-
-    assert read_settings()[0]["train_url"].value == UNSET_TRAIN_URL
 
 
 @pytest.mark.parametrize("argv", [["--train_url=obs:/b/out"], ["--data_url=http://b/coco"]])

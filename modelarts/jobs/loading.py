@@ -1,0 +1,217 @@
+"""Reading a job from `modelarts/jobs/*.yaml`, completed from common.yaml and changed by `--set`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import obs_sync
+from modelarts.jobs.definition import FOLDER, KINDS, URL, AutoRestart, Changes, Channel, JobSpec
+from modelarts.jobs.hyperparameters import as_text, hyperparameters
+from src.errors import ConfigError
+from src.strict_yaml import read_documents
+
+JOBS_FOLDER = Path(__file__).resolve().parent
+COMMON_FILE = "common.yaml"
+
+_KEYS = (
+    *("bucket", "prefix", "root", "code_dir", "code", "engine", "flavours", "nodes", "cards", "environment"),
+    *("auto_restart", "offered", "name", "description", "kind", "job_dir", "boot_file", "inputs", "outputs"),
+    *("log_path", "hyperparameters", "flavour"),
+)
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+NO_CHANGES = Changes({})
+
+
+def job_keys() -> list[str]:
+    """The jobs that are declared, by file name."""
+    return sorted(path.stem for path in JOBS_FOLDER.glob("*.yaml") if path.name != COMMON_FILE)
+
+
+def load_job(word: str, changes: Changes = NO_CHANGES) -> JobSpec:
+    """The job with this file name, console name or path of a YAML file; ConfigError when it cannot be read at all.
+
+    Mistakes inside are collected in `problems`, so that all can be shown at once.
+    """
+    path = _find(word)
+    raw = {**_read(JOBS_FOLDER / COMMON_FILE), **_read(path)}
+    for key in ("bucket", "prefix", "cards"):
+        if getattr(changes, key):
+            raw[key] = getattr(changes, key)
+    problems = [f"{path.name}: unknown key '{key}'" for key in raw if key not in _KEYS]
+    missing = [key for key in ("name", "kind", "job_dir", "boot_file", "log_path") if not raw.get(key)]
+    if missing:
+        raise ConfigError(f"{path}: {', '.join(missing)}: missing")
+    raw = _fill_in(raw, path)
+    job = _build(path, raw, changes, problems)
+    return replace(job, name=changes.name or job.name)
+
+
+def _find(word: str) -> Path:
+    if word.endswith((".yaml", ".yml")):
+        return Path(word)
+    by_name = {}
+    for key in job_keys():
+        path = JOBS_FOLDER / f"{key}.yaml"
+        if key == word:
+            return path
+        by_name[str(_read(path).get("name"))] = path
+    if word in by_name:
+        return by_name[word]
+    raise ConfigError(f"no job '{word}'; declared are {', '.join(job_keys())} (or give the path of a YAML file)")
+
+
+def is_declared(word: str) -> bool:
+    """Whether the word names a declared job or a file, rather than a job of the cloud."""
+    try:
+        _find(word)
+    except ConfigError:
+        return False
+    return True
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        documents = read_documents(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise ConfigError(f"{path}: must hold 'key: value' lines")
+    return documents[0]
+
+
+def _fill_in(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Replace ${name} everywhere by the text of that key, whose own placeholders are replaced first."""
+
+    def value_of(name: str, asked: tuple[str, ...]) -> str:
+        if name in asked or not isinstance(raw.get(name), (str, int)):
+            raise ConfigError(f"{path}: ${{{name}}} stands for nothing; bucket, prefix, root, job_dir, code_dir do")
+        return filled(str(raw[name]), (*asked, name))
+
+    def filled(value: Any, asked: tuple[str, ...] = ()) -> Any:
+        if isinstance(value, str):
+            return _PLACEHOLDER.sub(lambda found: value_of(found[1], asked), value)
+        if isinstance(value, dict):
+            return {key: filled(item) for key, item in value.items()}
+        return [filled(item) for item in value] if isinstance(value, list) else value
+
+    return {key: filled(value) for key, value in raw.items()}
+
+
+def _build(path: Path, raw: dict[str, Any], changes: Changes, problems: list[str]) -> JobSpec:
+    cards, nodes = _count(raw, "cards", problems), _count(raw, "nodes", problems)
+    channels = {
+        part: [_channel(name, one, changes, problems) for name, one in _mapping(raw, part, problems).items()]
+        for part in ("inputs", "outputs")
+    }
+    named = {channel.name for part in channels.values() for channel in part}
+    values = {**_mapping(raw, "hyperparameters", problems), **changes.values}
+    values = {name: value for name, value in values.items() if name not in named}
+    offered = _offered(raw, cards * nodes, named, problems)
+    problems += _out_of_place(values, raw, offered, cards * nodes)
+    found, mistakes = hyperparameters(values, offered)
+    code, engine = _mapping(raw, "code", problems), _mapping(raw, "engine", problems)
+    code_file = path if "code" in _read(path) else JOBS_FOLDER / COMMON_FILE
+    return JobSpec(
+        key=path.stem if path.parent == JOBS_FOLDER else str(path),
+        name=str(raw["name"]),
+        description=as_text(raw.get("description")),
+        kind=str(raw["kind"]),
+        code_folder=(code_file.parent / str(code.get("folder", "."))).resolve(),
+        code_files=tuple(str(name) for name in code.get("files", ())),
+        code_dir=obs_sync.join(str(raw["code_dir"]), ""),
+        boot_file=str(raw["boot_file"]),
+        engine_name=as_text(engine.get("name")),
+        engine_version=as_text(engine.get("version")),
+        flavour=as_text(raw.get("flavour")) or as_text(_mapping(raw, "flavours", problems).get(cards)),
+        nodes=nodes,
+        cards=cards,
+        inputs=tuple(channels["inputs"]),
+        outputs=tuple(channels["outputs"]),
+        log_path=obs_sync.join(str(raw["log_path"]), ""),
+        environment={str(k): as_text(v) for k, v in _mapping(raw, "environment", problems).items()},
+        auto_restart=_auto_restart(raw, problems),
+        hyperparameters=tuple(found),
+        problems=(*problems, *mistakes),
+    )
+
+
+def _offered(raw: dict[str, Any], processes: int, channels: set[str], problems: list[str]) -> tuple[str, ...]:
+    """The settings that the console shows for this kind of job and number of cards."""
+    if raw["kind"] not in KINDS:
+        problems.append(f"kind: '{raw['kind']}' is not one of {', '.join(KINDS)}")
+    groups = _mapping(raw, "offered", problems)
+    wanted = [raw["kind"]]
+    if raw["kind"] == "training":
+        wanted.append("one_card" if processes == 1 else "several_cards")
+    names = [str(name) for group in wanted for name in groups.get(group) or ()]
+    return tuple(name for name in names if name not in channels)
+
+
+def _out_of_place(values: Mapping[str, Any], raw: dict[str, Any], offered: Sequence[str], processes: int) -> list[str]:
+    """One line for each value that this job would never look at: of the other kind of job, or number of cards."""
+    problems = []
+    groups = raw.get("offered") if isinstance(raw.get("offered"), dict) else {}
+    for group, names in (groups or {}).items():
+        for name in (one for one in values if one in (names or ()) and one not in offered):
+            if group in KINDS:
+                problems.append(f"{name}: does nothing here: it is a setting of {group}, and this job is {raw['kind']}")
+            elif raw["kind"] == "training":
+                other = name[: -len("_NP")] if name.endswith("_NP") else f"{name}_NP"
+                cards = "several cards" if name.endswith("_NP") else "one card"
+                problems.append(f"{name}: does nothing here: it is for {cards}; on {processes} it is {other}")
+            else:
+                problems.append(f"{name}: does nothing here: it is a setting of training, and this job is inference")
+    return problems
+
+
+def _channel(name: str, raw: Any, changes: Changes, problems: list[str]) -> Channel:
+    if not isinstance(raw, dict) or not raw.get("url") or set(raw) - {"url", "pass", "predownload"}:
+        problems.append(
+            f"{name}: must be written {{url: obs://…, pass: {FOLDER} or {URL}, predownload: True or False}}"
+        )
+        raw = {"url": "", "pass": FOLDER}
+    pass_as = changes.pass_as or str(raw.get("pass", FOLDER))
+    if pass_as not in (FOLDER, URL):
+        problems.append(f"{name}: pass: '{pass_as}' is not one of {FOLDER}, {URL}")
+    url = changes.values.get(name, str(raw["url"])).strip()
+    if not url and name in changes.values:
+        problems.append(f"{name}: is empty; name a folder")
+    if obs_sync.is_url(url):
+        url = obs_sync.join(url, "")
+    return Channel(name, url, pass_as, raw.get("predownload") is True)
+
+
+def _auto_restart(raw: dict[str, Any], problems: list[str]) -> AutoRestart:
+    try:
+        found = AutoRestart(**_mapping(raw, "auto_restart", problems))
+    except TypeError:
+        problems.append("auto_restart: must be written {times: 3, unconditional: True, hang: True}")
+        return AutoRestart()
+    if not isinstance(found.times, int) or isinstance(found.times, bool) or not 0 <= found.times <= 128:
+        problems.append(f"auto_restart: times: {found.times!r} is not a whole number from 0 to 128")
+        return AutoRestart()
+    return found
+
+
+def _count(raw: dict[str, Any], key: str, problems: list[str]) -> int:
+    value = raw.get(key, 1)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        problems.append(f"{key}: {value!r} is not a whole number from 1")
+        return 1
+    return value
+
+
+def _mapping(raw: dict[str, Any], key: str, problems: list[str]) -> dict[Any, Any]:
+    value = raw.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        problems.append(f"{key}: must hold 'name: value' lines")
+        return {}
+    return value
