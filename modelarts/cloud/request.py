@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import random
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import obs_sync
 from modelarts.jobs.definition import BOOT_FILES, URL, Channel, JobSpec
 from modelarts.jobs.hyperparameters import Hyperparameter, hyperparameters
+from src.checks import did_you_mean
 from src.errors import ConfigError
 from src.model_utils.config import setting_types
 
@@ -123,9 +123,8 @@ def rebuilt_body(body: Body, values: Mapping[str, str], name: str = "") -> Body:
         elif key in setting_types():
             parameters.append({"name": key, "value": value})
         else:
-            raise ConfigError(
-                f"unknown hyperparameter '{key}'{_nearest(key, parameters)}: the job has none of that name"
-            )
+            hint = did_you_mean(key, [one.get("name") for one in parameters], cutoff=0.6)
+            raise ConfigError(f"unknown hyperparameter '{key}'{hint}: the job has none of that name")
     return new
 
 
@@ -144,8 +143,3 @@ def outputs_of(body: Mapping[str, Any]) -> list[str]:
     found = [((one.get("remote") or {}).get("obs") or {}).get("obs_url") for one in algorithm.get("outputs") or ()]
     found += [one.get("value") for one in algorithm.get("parameters") or () if one.get("name") == "train_url"]
     return [obs_sync.join("obs://" + url.split("://")[-1].lstrip("/"), "") for url in found if url]
-
-
-def _nearest(key: str, parameters: list[Body]) -> str:
-    close = difflib.get_close_matches(key, [str(one.get("name")) for one in parameters], n=1)
-    return f", did you mean '{close[0]}'?" if close else ""

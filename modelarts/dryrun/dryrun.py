@@ -23,6 +23,8 @@ from modelarts.dryrun.output_sync import PeriodicSync, Route, finish_all
 from modelarts.dryrun.requirements import install, make_interpreter, requirements_file
 from modelarts.jobs.definition import JobSpec
 from src.errors import ConfigError, JobError
+from src.files import write_atomically
+from src.processes import is_running
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +76,7 @@ class State:
     @property
     def is_running(self) -> bool:
         """Whether it runs and its process is really there."""
-        return self.phase in _RUNNING_PHASES and _alive(self.pid)
+        return self.phase in _RUNNING_PHASES and is_running(self.pid)
 
 
 class DryRun:
@@ -209,9 +211,7 @@ class DryRun:
         self._note()
 
     def _note(self) -> None:
-        part = self.folder / f"{STATE_FILE}.part"
-        part.write_text(json.dumps(asdict(self.state), ensure_ascii=False, indent=1), encoding="utf-8")
-        os.replace(part, self.folder / STATE_FILE)
+        write_atomically(self.folder / STATE_FILE, json.dumps(asdict(self.state), ensure_ascii=False, indent=1))
 
 
 class _Tee:
@@ -245,7 +245,7 @@ def dry_runs(work: Path = WORK_FOLDER) -> list[State]:
         with contextlib.suppress(ValueError, TypeError, OSError):
             raw = json.loads(path.read_text(encoding="utf-8"))
             state = State(**{**raw, "outputs": tuple(raw["outputs"])})
-            gone = state.phase in _RUNNING_PHASES and not _alive(state.pid)
+            gone = state.phase in _RUNNING_PHASES and not is_running(state.pid)
             found.append(replace(state, phase="Abnormal", message="its process is gone") if gone else state)
     return sorted(found, key=lambda state: state.started)
 
@@ -261,13 +261,3 @@ def ask_to_stop(state: State, work: Path = WORK_FOLDER) -> None:
     if not state.is_running:
         raise JobError(f"dry-run {state.id} does not run: it is {state.phase}")
     (work / state.id / STOP_FILE).touch()
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

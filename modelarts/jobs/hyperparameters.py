@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from src.actions import Action, load_actions
 from src.actions.action import hint_text
+from src.checks import did_you_mean
 from src.errors import ConfigError
 from src.model_utils.config import read_settings, setting_types
 from src.model_utils.setting import Setting, convert
@@ -87,9 +87,8 @@ def _problems(name: str, value: str, kind: Any, setting: Setting, actions: Mappi
     except ConfigError as error:
         return [str(error)]
     if name == ACTION_KEY and value not in actions:
-        close = difflib.get_close_matches(value.lower().replace("-", "_"), list(actions), n=1)
-        nearest = f", did you mean '{close[0]}'?" if close else ""
-        return [f"{name}: unknown action '{value}'{nearest}; declared: {', '.join(actions)}"]
+        hint = did_you_mean(value, actions, cutoff=0.6)
+        return [f"{name}: unknown action '{value}'{hint}; declared: {', '.join(actions)}"]
     return []
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import obs_sync
 from modelarts.jobs.definition import FOLDER, KINDS, URL, AutoRestart, Changes, Channel, JobSpec
 from modelarts.jobs.hyperparameters import as_text, hyperparameters
+from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
-from src.strict_yaml import read_documents
 
 JOBS_FOLDER = Path(__file__).resolve().parent
 COMMON_FILE = "common.yaml"
@@ -38,11 +38,11 @@ def load_job(word: str, changes: Changes = NO_CHANGES) -> JobSpec:
     Mistakes inside are collected in `problems`, so that all can be shown at once.
     """
     path = _find(word)
-    raw = {**_read(JOBS_FOLDER / COMMON_FILE), **_read(path)}
+    raw = {**read_yaml_mapping(JOBS_FOLDER / COMMON_FILE), **read_yaml_mapping(path)}
     for key in ("bucket", "prefix", "cards"):
         if getattr(changes, key):
             raw[key] = getattr(changes, key)
-    problems = [f"{path.name}: unknown key '{key}'" for key in raw if key not in _KEYS]
+    problems = [f"{path.name}: unknown key '{key}'{did_you_mean(key, _KEYS)}" for key in raw if key not in _KEYS]
     missing = [key for key in ("name", "kind", "job_dir", "boot_file", "log_path") if not raw.get(key)]
     if missing:
         raise ConfigError(f"{path}: {', '.join(missing)}: missing")
@@ -59,7 +59,7 @@ def _find(word: str) -> Path:
         path = JOBS_FOLDER / f"{key}.yaml"
         if key == word:
             return path
-        by_name[str(_read(path).get("name"))] = path
+        by_name[str(read_yaml_mapping(path).get("name"))] = path
     if word in by_name:
         return by_name[word]
     raise ConfigError(f"no job '{word}'; declared are {', '.join(job_keys())} (or give the path of a YAML file)")
@@ -72,17 +72,6 @@ def is_declared(word: str) -> bool:
     except ConfigError:
         return False
     return True
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        documents = read_documents(path.read_text(encoding="utf-8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise ConfigError(f"{path}: cannot be read: {reason}") from None
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise ConfigError(f"{path}: must hold 'key: value' lines")
-    return documents[0]
 
 
 def _fill_in(raw: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -116,7 +105,7 @@ def _build(path: Path, raw: dict[str, Any], changes: Changes, problems: list[str
     problems += _out_of_place(values, raw, offered, cards * nodes)
     found, mistakes = hyperparameters(values, offered)
     code, engine = _mapping(raw, "code", problems), _mapping(raw, "engine", problems)
-    code_file = path if "code" in _read(path) else JOBS_FOLDER / COMMON_FILE
+    code_file = path if "code" in read_yaml_mapping(path) else JOBS_FOLDER / COMMON_FILE
     return JobSpec(
         key=path.stem if path.parent == JOBS_FOLDER else str(path),
         name=str(raw["name"]),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import obs_sync
 from src.errors import CheckpointError, ConfigError
+from src.files import file_sha256
 from src.train.checkpoints.manifest import (
     CheckpointName,
     Manifest,
     Moment,
-    file_sha256,
     manifest_name,
     manifests_by_moment,
 )

@@ -12,7 +12,8 @@ from modelarts.runtime.results_upload import FinishedBefore, results_folder
 from modelarts.runtime.topology import locate
 from obs_sync import under
 from src.actions import declaration_of
-from src.infer.output.output_folder import file_digest, run_digest
+from src.files import file_sha256
+from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Share
 from src.model_utils.config import Config
 
@@ -63,7 +64,7 @@ def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:
     """Equal for two jobs whose results would be the same picture for picture: the second may continue the first."""
     return run_digest(
         {
-            "checkpoint": file_digest(checkpoint),
+            "checkpoint": file_sha256(checkpoint),
             "pictures": config.pic_folder_path_obs if config.is_model_arts else str(folder.resolve()),
             "one_picture": "" if config.is_batch_pics else config.filename_to_infer,
             "action": declaration_of(config.actions[config.target_action_type]),

@@ -18,12 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
-try:
-    import fcntl
-except ImportError:  # Windows: a laptop, where one process is the whole job
-    fcntl = None  # type: ignore[assignment]
+from filelock import FileLock
 
 from src.errors import JobError, exit_code_of
+from src.files import lock_file, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -81,25 +79,20 @@ class NodeLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._handle: int | None = None
+        self._lock: FileLock | None = None
 
     def take(self) -> bool:
         """Whether this process has the lock now; never waits."""
-        if self._handle is None:
+        if self._lock is None:
             with _usable(self._path):
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-            if not _flock(handle):
-                os.close(handle)
-                return False
-            self._handle = handle
-        return True
+                self._lock = lock_file(self._path)
+        return self._lock is not None
 
     def release(self) -> None:
         """Let the next one have it."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @contextlib.contextmanager
     def held(self, progress: Callable[[], str], stalled_s: float) -> Iterator[None]:
@@ -156,7 +149,7 @@ class WorkStatus:
     def post(self, outcome: dict[str, Any]) -> None:
         """Make the outcome known, under a new mark."""
         with _usable(self._outcome):
-            _replace(self._outcome, json.dumps({"mark": uuid.uuid4().hex, "pid": os.getpid(), **outcome}))
+            write_atomically(self._outcome, json.dumps({"mark": uuid.uuid4().hex, "pid": os.getpid(), **outcome}))
 
     def post_error(self, error: Exception) -> None:
         """Make a failure known; where even that cannot be written the others find out for themselves."""
@@ -176,27 +169,11 @@ class WorkStatus:
         if now - self._told >= TOLD_EVERY_S:
             self._told = now
             with contextlib.suppress(OSError):  # news are a courtesy; what fails here fails the work itself
-                _replace(self._progress, f"process {os.getpid()}: {text}")
+                write_atomically(self._progress, f"process {os.getpid()}: {text}")
         if now - self._logged >= LOGGED_EVERY_S:
             if self._logged:
                 logger.info("%s", text)
             self._logged = now
-
-
-def _flock(handle: int) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ import obs_sync
 from modelarts.runtime.checkpoint_store import CheckpointStore
 from modelarts.runtime.staging import ensure_local_bucket
 from src.errors import CheckpointError, ConfigError, JobError, OutputError
+from src.files import LEFTOVERS, write_atomically
 from src.train.checkpoints.manifest import MANIFEST_ENDING, CheckpointName, Manifest, divergence, manifest_name, retired
 from src.train.checkpoints.storage import Candidate
 from src.train.monitoring.loss_record import record_name
@@ -135,9 +136,7 @@ class Publisher:
         path = self._local / file_name
         try:
             manifest = write(path)
-            aside = self._local / f".{manifest_name(file_name)}.part.json"
-            aside.write_text(manifest.to_json(), encoding="utf-8")
-            aside.replace(self._local / manifest_name(file_name))  # it says that the checkpoint is whole
+            write_atomically(self._local / manifest_name(file_name), manifest.to_json())  # now it is complete
         except (JobError, OSError) as error:
             logger.error("not saved: %s", error)
             self._lost.append(f"{self._store.url_of(file_name)}: not written: {error}")
@@ -213,7 +212,7 @@ class Publisher:
 
     def _publish_leftovers(self) -> None:
         """A checkpoint whose manifest is on the local disk is whole: an earlier start was stopped before it arrived."""
-        for part in self._local.glob(".*.part.*"):
+        for part in self._local.glob(LEFTOVERS):
             part.unlink(missing_ok=True)
         stated = sorted(self._local.glob(f"*{MANIFEST_ENDING}"))
         whole = [p.name[: -len(MANIFEST_ENDING)] for p in stated]

@@ -6,12 +6,13 @@ Needs the standard library only: the guard reads it while a rank's own Python st
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from src.files import write_atomically
+from src.processes import is_running
 from src.train.phases import JOINING, STEPPING, WAITING
 
 RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
@@ -29,7 +30,7 @@ class RankStatus:
     """
 
     pid: int
-    born: str
+    born: float
     state: str = RUNNING
     phase: str = "starting"
     global_step: int = 0
@@ -51,9 +52,7 @@ def path_of(folder: Path, rank: int) -> Path:
 def write(folder: Path, rank: int, said: RankStatus) -> None:
     """Say it; raises OSError. The file is whole at any time."""
     path = path_of(folder, rank)
-    aside = path.with_suffix(".part")
-    aside.write_text(json.dumps(asdict(said)), encoding="utf-8")
-    aside.replace(path)
+    write_atomically(path, json.dumps(asdict(said)))
 
 
 def read(folder: Path, rank: int) -> RankStatus | None:
@@ -136,28 +135,3 @@ class Peers:
         words = said[culprit]
         hint = ELSEWHERE if self._more_elsewhere and words.phase != WAITING else ""
         return f"rank {culprit} hangs: nothing for {words.step_limit_s:.0f} s after {words.doing}{hint}"
-
-
-def is_running(pid: int, born: str) -> bool:
-    """Whether the process of that number and time of birth lives; a zombie does not."""
-    stat = _stat(pid)
-    if stat is None:
-        return False
-    return stat == [] or (stat[0] != "Z" and born in ("", stat[19]))
-
-
-def birth_of(pid: int) -> str:
-    """When a process began, in the system's own count; empty where that cannot be known."""
-    stat = _stat(pid)
-    return stat[19] if stat else ""
-
-
-def _stat(pid: int) -> list[str] | None:
-    """The fields of /proc/<pid>/stat from the state on; empty where there is no such file, None without the process."""
-    try:
-        os.kill(pid, 0)
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except ProcessLookupError:
-        return None
-    except OSError:
-        return []

@@ -22,6 +22,7 @@ from src.data.order import epoch_order
 from src.data.packed import SHARD_INDEX, packed_file_names
 from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
+from src.files import atomic_path
 from src.model_utils.config import Config
 from src.train.inputs import TrainingInputs
 from src.train.monitoring.startup import Startup
@@ -264,12 +265,8 @@ def _link(source: Path, target: Path) -> None:
     """Give a file a second name; where the disk cannot, copy it."""
     if target.exists() and target.samefile(source):
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    part.unlink(missing_ok=True)
     try:
-        os.link(source, part)
+        with atomic_path(target) as temporary:
+            os.link(source, temporary)
     except OSError:
         obs_sync.copy(str(source), str(target))
-        return
-    part.replace(target)

@@ -23,6 +23,7 @@ from typing import Any
 
 import obs_sync
 from modelarts.runtime.node_lock import POLL_S, NodeError, StallTimeout, WorkStatus
+from src.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_S = 0.02
@@ -63,9 +64,7 @@ class StageRequest:
         self.queue.mkdir(parents=True, exist_ok=True)
         for old in self.queue.iterdir():
             old.unlink(missing_ok=True)
-        part = self.file.with_suffix(".part")
-        part.write_text(json.dumps(dataclasses.asdict(self)), encoding="utf-8")
-        part.replace(self.file)
+        write_atomically(self.file, json.dumps(dataclasses.asdict(self)))
 
     def is_under_way(self) -> bool:
         """Whether a copying process is at work, other than one that is about to follow its parent."""

@@ -20,6 +20,7 @@ from modelarts.runtime import rank_status as peers
 from modelarts.runtime.guard import start_guard
 from modelarts.runtime.rank_status import FAILED, FINISHED, RUNNING, STOPPED, Peers, RankStatus
 from src.errors import PeerError, StoppedError
+from src.processes import started_at
 from src.train.phases import STEPPING
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Watch:
         self._hang_timeout_s = self._meet_s = hang_timeout_s
         self._drain: Drain = lambda _seconds: ()
         self._started = time.time()
-        self._status = RankStatus(os.getpid(), peers.birth_of(os.getpid()), moved=self._started)
+        self._status = RankStatus(os.getpid(), started_at(os.getpid()), moved=self._started)
         self._peers = Peers(folder, rank, ranks, rank_size, self._started, self._meet_s)
         self._slowest_s = 0.0
         self._stepped = self._started

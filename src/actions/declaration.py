@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from src.actions.action import ANY_SIDE, SIDES, Action, DeclaredCriterion, Thres
 from src.actions.combination import UNJUDGED, AllOf, AnyOf, AtLeast, Leaf, Node, Not, Unless, decide, labels_of
 from src.actions.criteria import CRITERIA, Criterion
 from src.actions.readings import Kind
+from src.checks import boolean_hint, check_keys, nearest_or_all, number_in
 from src.errors import ConfigError
 from src.strict_yaml import read_section
 
@@ -69,7 +68,7 @@ def find_action(name: str, actions: Mapping[str, Action] | None = None) -> Actio
     """The declared action of that name; UnknownActionError, with the nearest one, when there is none."""
     known = default_actions() if actions is None else actions
     if name not in known:
-        raise UnknownActionError(f"target_action_type {name!r} is not declared; {_nearest(name, known)}")
+        raise UnknownActionError(f"target_action_type {name!r} is not declared; {nearest_or_all(name, known)}")
     return known[name]
 
 
@@ -86,7 +85,7 @@ def _parse_actions(section: Any, criteria: Mapping[str, Criterion]) -> dict[str,
 
 def _parse_action(name: str, raw: Any, criteria: Mapping[str, Criterion]) -> Action:
     where = f"action {name}"
-    _check_keys(raw, ACTION_KEYS, where)
+    check_keys(raw, ACTION_KEYS, where)
     min_confidence = _number(raw, "min_confidence", DEFAULT_MIN_CONFIDENCE, (0.0, 1.0), where)
     declared = _parse_criteria(raw.get("criteria"), min_confidence, criteria, where)
     occurs_when = _parse_combination(raw.get("occurs_when"), declared, where)
@@ -142,11 +141,11 @@ def _parse_criterion(
     if label in COMBINERS:
         raise ConfigError(f"{where}: this word has a meaning in occurs_when; give the criterion another label")
     raw = body if isinstance(body, Mapping) else {"threshold": body}
-    _check_keys(raw, CRITERION_KEYS, where)
+    check_keys(raw, CRITERION_KEYS, where)
     criterion = _find_criterion(raw.get("criterion", label), criteria, where)
     sides = raw.get("sides", ANY_SIDE)
     if sides not in SIDES:
-        raise ConfigError(f"{where}: sides {sides!r}; {_nearest(sides, SIDES)}")
+        raise ConfigError(f"{where}: sides {sides!r}; {nearest_or_all(sides, SIDES)}")
     return DeclaredCriterion(
         label=label,
         criterion=criterion,
@@ -160,7 +159,7 @@ def _parse_criterion(
 def _find_criterion(word: Any, criteria: Mapping[str, Criterion], where: str) -> Criterion:
     name = word[len(METHOD_PREFIX) :] if isinstance(word, str) and word.startswith(METHOD_PREFIX) else word
     if not isinstance(name, str) or name not in criteria:
-        raise ConfigError(f"{where}: there is no criterion {word!r}; {_nearest(name, criteria)}")
+        raise ConfigError(f"{where}: there is no criterion {word!r}; {nearest_or_all(name, criteria)}")
     return criteria[name]
 
 
@@ -169,10 +168,10 @@ def _parse_threshold(raw: Any, criterion: Criterion, where: str) -> Threshold:
     if raw is None:
         return criterion.threshold
     if not isinstance(raw, (list, tuple)):
-        return _to_number(raw, f"{where}: threshold", limits, criterion.kind.unit)
+        return number_in(raw, f"{where}: threshold", limits, criterion.kind.unit)
     if len(raw) != 2:
         raise ConfigError(f"{where}: threshold must be one number or a range [low, high], not {raw!r}")
-    low, high = (_to_number(bound, f"{where}: threshold", limits, criterion.kind.unit) for bound in raw)
+    low, high = (number_in(bound, f"{where}: threshold", limits, criterion.kind.unit) for bound in raw)
     if low >= high:
         raise ConfigError(f"{where}: the range [{low:g}, {high:g}] is empty; put the smaller number first")
     return (low, high)
@@ -185,7 +184,7 @@ def _parse_combination(raw: Any, declared: Mapping[str, DeclaredCriterion], wher
         raise ConfigError(f"{where} is missing; write all, any or {{at_least: N}}")
     if isinstance(raw, str) and raw not in declared:
         if COMBINERS.get(raw) not in ("all", "any"):
-            raise ConfigError(f"{where} {raw!r}; {_nearest(raw, ['all', 'any', *everything])}")
+            raise ConfigError(f"{where} {raw!r}; {nearest_or_all(raw, ['all', 'any', *everything])}")
         raw = {raw: everything}
     if isinstance(raw, Mapping) and set(raw) == {"at_least"}:
         raw = {"at_least": raw["at_least"], "of": everything}
@@ -195,7 +194,7 @@ def _parse_combination(raw: Any, declared: Mapping[str, DeclaredCriterion], wher
 def _parse_node(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str) -> Node:
     if isinstance(raw, str):
         if raw not in declared:
-            raise ConfigError(f"{where} asks for {raw!r}, which is not under criteria; {_nearest(raw, declared)}")
+            raise ConfigError(f"{where} asks for {raw!r}, which is not under criteria; {nearest_or_all(raw, declared)}")
         return Leaf(raw)
     if not isinstance(raw, Mapping) or not raw:
         raise ConfigError(f"{where}: {raw!r} is neither a criterion's label nor one of all, any, not, unless, at_least")
@@ -205,7 +204,7 @@ def _parse_node(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str)
         raise ConfigError(f"{where}: {sorted(map(str, raw))} stand side by side; nest them under all or any")
     word, body = next(iter(raw.items()))
     if word not in COMBINERS:
-        raise ConfigError(f"{where}: {word!r} does not combine criteria; {_nearest(word, COMBINERS)}")
+        raise ConfigError(f"{where}: {word!r} does not combine criteria; {nearest_or_all(word, COMBINERS)}")
     if COMBINERS[word] == "not":
         return Not(_parse_node(body, declared, f"{where}.not"))
     if COMBINERS[word] == "unless":
@@ -215,10 +214,10 @@ def _parse_node(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str)
 
 
 def _parse_at_least(raw: Mapping[str, Any], declared: Mapping[str, DeclaredCriterion], where: str) -> AtLeast:
-    _check_keys(raw, ("at_least", "of"), where)
+    check_keys(raw, ("at_least", "of"), where)
     parts = _parse_parts(raw.get("of"), declared, f"{where}.at_least")
     weights = tuple(_weight(part, declared) for part in parts)
-    count = _to_number(raw["at_least"], f"{where}.at_least", (1e-6, sum(weights)), "the sum of the weights")
+    count = number_in(raw["at_least"], f"{where}.at_least", (1e-6, sum(weights)), "the sum of the weights")
     return AtLeast(count, parts, weights)
 
 
@@ -237,54 +236,22 @@ def _parse_parts(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str
     return tuple(_parse_node(part, declared, where) for part in raw)
 
 
-def _check_keys(raw: Any, allowed: Iterable[str], where: str) -> None:
-    if not isinstance(raw, Mapping):
-        raise ConfigError(f"{where}: must be 'key: value' lines with {', '.join(allowed)}, not {raw!r}")
-    for key in raw:
-        if key not in allowed:
-            raise ConfigError(f"{where}: {key!r} is not a setting here; {_nearest(key, allowed)}{_boolean_hint(key)}")
-
-
 def _name(raw: Any, where: str) -> str:
     if not isinstance(raw, str) or not NAME.fullmatch(raw):
-        hint = _boolean_hint(raw) or "; start with a letter, then letters, digits, _ and -"
+        hint = boolean_hint(raw) or "; start with a letter, then letters, digits, _ and -"
         raise ConfigError(f"{where}: {raw!r} cannot be a name{hint}")
     return raw
 
 
 def _text(raw: Any, where: str) -> str:
     if not isinstance(raw, str):
-        raise ConfigError(f"{where}: {raw!r} is not text{_boolean_hint(raw) or '; put it in quotes'}")
+        raise ConfigError(f"{where}: {raw!r} is not text{boolean_hint(raw) or '; put it in quotes'}")
     return raw
 
 
 def _number(raw: Mapping[str, Any], key: str, default: float, limits: tuple[float, float], where: str) -> float:
     value = raw.get(key)
-    return default if value is None else _to_number(value, f"{where}: {key}", limits)
-
-
-def _to_number(raw: Any, where: str, limits: tuple[float, float], unit: str = "") -> float:
-    """A number, also one that YAML left as text (1e-4, "0.2"), inside the limits."""
-    try:
-        value = math.nan if isinstance(raw, bool) else float(raw)
-    except (TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value):
-        raise ConfigError(f"{where}: {raw!r} is not a number{_boolean_hint(raw)}")
-    low, high = limits
-    if not low <= value <= high:
-        raise ConfigError(f"{where}: {value:g} is outside {low:g} to {high:g}{f' ({unit})' if unit else ''}")
-    return value
-
-
-def _boolean_hint(raw: Any) -> str:
-    return " (YAML reads yes, no, on and off as true and false: put it in quotes)" if isinstance(raw, bool) else ""
-
-
-def _nearest(word: Any, known: Iterable[str]) -> str:
-    words = list(known)
-    close = difflib.get_close_matches(str(word), words, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(words)}"
+    return default if value is None else number_in(value, f"{where}: {key}", limits)
 
 
 def _examples(criteria: Mapping[str, Criterion]) -> str:

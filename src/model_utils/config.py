@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from src.actions import Action, hint_text, load_actions
+from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
-from src.model_utils.setting import Setting, convert, did_you_mean
+from src.model_utils.setting import Setting, convert
 from src.net.formats import INPUT_FORMATS
-from src.strict_yaml import read_documents
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def setting_types() -> dict[str, Any]:
 
 def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting], Mapping[str, Any]]:
     """The annotated settings of the YAML file and its raw `actions` section; ConfigError when it has another form."""
-    document = _read_yaml(path)
+    document = read_yaml_mapping(path, "configuration file")
     actions = document.pop(ACTIONS_KEY, {})
     settings = {}
     for key, annotated in document.items():
@@ -282,23 +282,11 @@ def _tolerate(argument: str, settings: Mapping[str, Setting]) -> None:
 
 
 def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]:
-    values = _read_yaml(path)
+    values = read_yaml_mapping(path, "configuration file")
     for name in values:
         if name not in settings:
-            raise ConfigError(f"{path}: unknown setting '{name}'{did_you_mean(str(name), settings)}")
+            raise ConfigError(f"{path}: unknown setting '{name}'{did_you_mean(name, settings)}")
     return values
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        documents = read_documents(path.read_text(encoding="utf-8"), str(path))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise ConfigError(f"{path}: must hold 'key: value' lines")
-    return documents[0]
 
 
 def _plain(value: Any) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from dataclasses import dataclass
 from typing import Any
 
+from src.checks import did_you_mean
 from src.errors import ConfigError
 
 
@@ -89,10 +89,3 @@ def _unquoted(text: str) -> str:
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1].strip()
     return text
-
-
-def did_you_mean(word: str, known: Any) -> str:
-    """ ", did you mean '…'?" with the nearest of the known words; empty when none is near."""
-    by_lower = {str(name).lower().replace("-", "_"): str(name) for name in known}
-    close = difflib.get_close_matches(word.lower().replace("-", "_"), list(by_lower), n=1, cutoff=0.75)
-    return f", did you mean '{by_lower[close[0]]}'?" if close else ""

@@ -7,7 +7,6 @@ so masks are for looking at, for correcting by hand, and for other programs.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import struct
@@ -27,6 +26,7 @@ from src.data.images import read_picture
 from src.data.masks import ignored_regions, regions_of_file
 from src.data.pose_index import PoseIndex
 from src.errors import DataError, OutputError
+from src.files import file_sha256, write_atomically
 from src.progress import Progress
 from src.tools.common.command import add_settings, make_parser, positive, run_command
 
@@ -120,10 +120,7 @@ def _write_mask(index: PoseIndex, row: int, folder: Path, force: bool) -> bool:
     done, data = cv2.imencode(".png", draw_mask(index, row))
     if not done:
         raise OutputError(f"{target}: the mask cannot be encoded")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    part.write_bytes(data.tobytes())
-    part.replace(target)
+    write_atomically(target, data.tobytes())
     return True
 
 
@@ -155,7 +152,7 @@ def _work(arguments: argparse.Namespace) -> int:
     annotations: Path = arguments.jsonpath_train
     index = index_annotations(annotations, Selection(arguments.min_keypoints, arguments.min_area))
     stamp = {
-        "annotations": hashlib.sha256(annotations.read_bytes()).hexdigest(),
+        "annotations": file_sha256(annotations),
         "min_keypoints": arguments.min_keypoints,
         "min_area": arguments.min_area,
     }

@@ -6,7 +6,6 @@ import argparse
 import csv
 import glob
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from src.data.drawn.dataset import PERSON_CATEGORY
 from src.errors import DataError, IncompleteError, OutputError
+from src.files import write_atomically
 from src.pose.skeleton import COCO_ORDER, JointType
 from src.progress import Progress
 from src.tools.common.command import make_parser, refuse_existing, run_command
@@ -194,11 +194,8 @@ def _write(content: CocoContent, result: Path, errors: Path) -> None:
         for problem in content.problems[:3]:
             print(": ".join(part for part in problem if part), file=sys.stderr)
         raise DataError(f"no labelme file could be used ({len(content.problems)} were left out)")
-    part = result.with_name(f"{result.name}.{os.getpid()}.part")
     try:
-        result.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(content.to_json(), encoding="utf-8")
-        part.replace(result)
+        write_atomically(result, content.to_json())
         if content.problems:
             write_problems(content.problems, errors)
         else:

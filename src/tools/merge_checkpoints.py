@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.errors import CheckpointError, ConfigError, JobError, OutputError
+from src.files import file_sha256
 from src.progress import Progress
 from src.tools.checkpoints.merging import (
     Merged,
@@ -27,7 +28,7 @@ from src.tools.checkpoints.merging import (
 from src.tools.checkpoints.sets import CheckpointSet, complete_sets, list_checkpoints, set_by_template
 from src.tools.common.command import make_parser, not_negative, positive, run_command
 from src.tools.common.storage import add_storage_arguments, is_local, open_folder, storage_errors
-from src.train.checkpoints.manifest import MANIFEST_ENDING, Manifest, file_sha256
+from src.train.checkpoints.manifest import MANIFEST_ENDING, Manifest
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from src.data.coco import Selection, index_annotations
 from src.data.packed import SHARD_INDEX, is_packed, read_shard_index
 from src.errors import DataError, OutputError
+from src.files import atomic_path, file_sha256, write_atomically
 from src.progress import Progress
 from src.tools.common.command import add_settings, make_parser, positive, run_command
 from src.tools.common.packing import (
@@ -25,7 +25,6 @@ from src.tools.common.packing import (
     describe,
     find_files,
     plan_shards,
-    sha256,
     write_shard,
 )
 from src.tools.evaluation.ground_truth import read_truth
@@ -63,7 +62,7 @@ def verify(folder: Path) -> int:
     with Progress("shards", len(shards)) as progress:
         for shard in shards:
             path = folder / shard["name"]
-            if not path.is_file() or sha256(path) != shard["sha256"]:
+            if not path.is_file() or file_sha256(path) != shard["sha256"]:
                 raise DataError(f"{path}: missing or damaged; copy it again, or pack the data set again")
             progress.advance()
     return len(shards)
@@ -144,12 +143,9 @@ def _finish(folder: Path, content: dict[str, Any], source: Path, annotations: Pa
     """Copy the annotations, then write shards.json: with it the folder is a packed data set."""
     try:
         if source.resolve() != annotations.resolve():
-            part = annotations.with_name(f"{annotations.name}.{os.getpid()}.part")
-            shutil.copyfile(source, part)
-            part.replace(annotations)
-        part = folder / f"{SHARD_INDEX}.{os.getpid()}.part"
-        part.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        part.replace(folder / SHARD_INDEX)
+            with atomic_path(annotations) as temporary:
+                shutil.copyfile(source, temporary)
+        write_atomically(folder / SHARD_INDEX, json.dumps(content, ensure_ascii=False))
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
     assert is_packed(folder)

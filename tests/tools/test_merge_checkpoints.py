@@ -16,11 +16,12 @@ import pytest
 from numpy.typing import NDArray
 
 import obs_sync
+from src.files import file_sha256
 from src.net.build import build_network
 from src.net.weights import read_checkpoint
 from src.tools.merge_checkpoints import main
 from src.train.checkpoints.checkpoint import network_meta, write_checkpoint
-from src.train.checkpoints.manifest import CheckpointName, Manifest, file_sha256, manifest_name
+from src.train.checkpoints.manifest import CheckpointName, Manifest, manifest_name
 from tests.fakes.object_store import running_store, variables
 
 pytestmark = pytest.mark.usefixtures("on_cpu")

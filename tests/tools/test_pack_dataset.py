@@ -96,7 +96,7 @@ def test_a_killed_run_goes_on_where_it_was(
 
     def stops_at_the_third(shard: Shard, folder: Path) -> None:
         if len(written) == 2:
-            (folder / f"{shard.name}.77.part").write_bytes(b"half")
+            (folder / f".{77:032x}.part").write_bytes(b"half")
             raise KeyboardInterrupt
         written.append(shard.name)
         real(shard, folder)
@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_where_it_was(
     monkeypatch.setattr(src.tools.pack_dataset, "write_shard", real)
     assert pack(drawn, tmp_path) == 0
     assert "2 were there already" in capsys.readouterr().out
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_killed_without_warning_it_ends_as_if_nothing_had_happened(tmp_path: Path, root: Path) -> None:
@@ -151,7 +151,7 @@ def test_another_data_set_and_others_files_are_not_touched(drawn: Path, tmp_path
     assert shard_bytes(tmp_path) == packed
     (tmp_path / "shard-notes.txt").write_text("mine")
     (tmp_path / "shard-00009.tar").write_bytes(b"of a larger data set")
-    (tmp_path / "shards.json.77.part").write_bytes(b"half")
+    (tmp_path / f".{77:032x}.part").write_bytes(b"half")
     assert main([*arguments, "--force"]) == 0
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"shard-00000.tar", "shards.json", "other.json", "person_keypoints.json", "shard-notes.txt"}

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from src.infer.output.results import RESULTS_FILE, writing
+from src.files import writing
+from src.infer.output.results import RESULTS_FILE
 
 logger = logging.getLogger(__name__)
 

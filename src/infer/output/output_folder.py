@@ -11,13 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # no such locks on Windows: there, do not start the same job twice at once
-    fcntl = None  # type: ignore[assignment]
+from filelock import FileLock
 
 from src.errors import OutputError
-from src.infer.output.results import SUMMARY_FILE, write_json, writing
+from src.files import lock_file, writing
+from src.infer.output.results import SUMMARY_FILE, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -31,26 +29,17 @@ def run_digest(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content; OSError when it cannot be read."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 class OutputFolder:
     """A folder of results that this process works in; `close` gives it free for others."""
 
-    def __init__(self, path: Path, lock: Any) -> None:
+    def __init__(self, path: Path, lock: FileLock | None) -> None:
         self.path = path
         self._lock = lock
 
     def close(self) -> None:
         if self._lock is not None:
-            Path(self._lock.name).unlink(missing_ok=True)
-            self._lock.close()
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+            self._lock.release()
             self._lock = None
 
 
@@ -58,8 +47,8 @@ def find_unfinished(parent: Path, digest: str, rank: int = 0) -> OutputFolder | 
     """The newest folder in `parent` that a run of this digest has left unfinished, if nobody works in it."""
     for path in sorted(parent.glob(f"{PREFIX}*"), reverse=True):
         if recorded_digest(path) == digest and not (path / SUMMARY_FILE).exists():
-            lock = _lock(path, rank)
-            if lock is not None:
+            is_free, lock = _lock(path, rank)
+            if is_free:
                 return OutputFolder(path, lock)
     return None
 
@@ -78,7 +67,7 @@ def new_output_folder(parent: Path, digest: str = "", rank: int = 0) -> OutputFo
             time.sleep(0.2)  # another job took this second's name
         except OSError as error:
             raise OutputError(f"{parent}: results cannot be written there: {error.strerror or error}") from None
-    lock = _lock(path, rank)
+    _, lock = _lock(path, rank)
     write_json(
         path / RUN_FILE, {"digest": digest, "started": datetime.now().astimezone().isoformat(timespec="seconds")}
     )
@@ -94,18 +83,14 @@ def recorded_digest(folder: Path) -> str:
     return str(document.get("digest", "")) if isinstance(document, dict) else ""
 
 
-def _lock(folder: Path, rank: int) -> Any:
-    """An open file that is locked until this process ends, however it ends; None when another process has it."""
+def _lock(folder: Path, rank: int) -> tuple[bool, FileLock | None]:
+    """Whether no other process works in the folder, and the lock that tells others so where the disk has locks."""
     path = folder / f".rank{rank}.lock"
     with writing(path):
-        file = path.open("ab")
-    if fcntl is None:
-        return file
+        path.touch()
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
+        lock = lock_file(path)
     except OSError as error:  # a file system without locks
         logger.debug("%s: no lock: %s", path, error)
-    return file
+        return True, None
+    return lock is not None, lock

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.actions import Judgement
-from src.errors import OutputError
+from src.files import atomic_path, write_atomically, writing
 
 RESULTS_FILE = "results.jsonl"
 SUMMARY_FILE = "summary.json"
@@ -95,14 +92,14 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole: beside it, then renamed; OutputError names it when that is impossible."""
-    with writing(path), _renamed_into(path) as aside:
-        aside.write_bytes(data)
+    with writing(path):
+        write_atomically(path, data)
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     """The same of a file whose content comes piece by piece, so that it is never in memory as a whole."""
-    with writing(path), _renamed_into(path) as aside, aside.open("wb") as file:
-        file.writelines(pieces)
+    with writing(path):
+        write_atomically(path, pieces)
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -110,28 +107,5 @@ def copy_file(source: Path, target: Path) -> None:
     with writing(target):
         if target.exists() and target.samefile(source):
             return
-        with _renamed_into(target) as aside:
-            shutil.copyfile(source, aside)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an OSError into an OutputError that names the file."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-
-@contextmanager
-def _renamed_into(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; what was written gets its real name at the end, or goes away on an error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not made of the file's name, which may be as long as names may be; nobody else writes to it.
-    aside = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        yield aside
-        os.replace(aside, path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
+        with atomic_path(target) as temporary:
+            shutil.copyfile(source, temporary)

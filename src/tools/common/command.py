@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import functools
 import logging
 import math
@@ -13,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from src.checks import nearest_word
 from src.errors import ConfigError, JobError, OutputError
 from src.model_utils.config import read_settings, setting_types
 from src.model_utils.setting import convert
@@ -27,8 +27,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         unknown = message.rpartition("unrecognized arguments: ")[2].split("=")[0]
-        near = difflib.get_close_matches(unknown, self._option_string_actions, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = nearest_word(unknown, self._option_string_actions)
+        hint = f"; did you mean {near}?" if near else ""
         raise ConfigError(f"{message}{hint}; --help lists the arguments")
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from src.data.packed import FORMAT, MASKS, PICTURES
 from src.errors import OutputError
+from src.files import atomic_path, file_sha256, writing
 
 Places = dict[str, list[int]]  # member of a shard -> offset and size of its bytes
 
-_BLOCK = 1 << 20
 _SHARD_NAME = "shard-{:05d}.tar"
 #: A shard, or what a killed run left of one or of the JSON files beside them.
-SHARD_FILE = re.compile(r"shard-\d{5}\.tar$|(shard-\d{5}\.tar|.+\.json)\.\d+\.part$")
+SHARD_FILE = re.compile(r"shard-\d{5}\.tar$|\.[0-9a-f]{32}\.part$")
 
 
 @dataclass(frozen=True)
@@ -80,21 +79,10 @@ def plan_shards(files: Sequence[PackedFile], shard_bytes: int) -> list[Shard]:
 
 
 def write_shard(shard: Shard, folder: Path) -> None:
-    """Write a shard under another name, have it on the disk, then rename it.
-
-    Raises OutputError where it cannot be written or a source has changed.
-    """
-    part = folder / f"{shard.name}.{os.getpid()}.part"
-    try:
-        with open(part, "wb") as target:
-            _compose(shard, target)
-            target.flush()
-            os.fsync(target.fileno())
-        part.replace(folder / shard.name)
-    except OSError as error:
-        raise OutputError(f"{folder / shard.name}: cannot be written: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    """Write a shard whole; OutputError where it cannot be written or a source has changed."""
+    path = folder / shard.name
+    with writing(path), atomic_path(path, durable=True) as temporary, temporary.open("wb") as target:
+        _compose(shard, target)
 
 
 def check_shard(shard: Shard, folder: Path) -> Places | None:
@@ -144,21 +132,7 @@ def describe(shards: Sequence[Shard], places: Sequence[Places], folder: Path, fa
     content: dict[str, Any] = {"format": FORMAT, **facts, "shards": [], PICTURES: {}, MASKS: {}}
     for number, (shard, members) in enumerate(zip(shards, places)):
         path = folder / shard.name
-        content["shards"].append({"name": shard.name, "bytes": path.stat().st_size, "sha256": sha256(path)})
+        content["shards"].append({"name": shard.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
         for file in shard.files:
             content[file.kind][file.name] = [number, *members[file.member]]
     return content
-
-
-def sha256(path: Path) -> str:
-    """Digest of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    for block in _blocks(path):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            yield block

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from src.checks import read_yaml_mapping
 from src.errors import ConfigError
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, COCO_ORDER, JointType
-from src.strict_yaml import read_documents
 
 ABSENT, OCCLUDED, VISIBLE = 0, 1, 2  # COCO's visibility
 
@@ -71,16 +71,8 @@ def _from_flags(flags: Mapping[str, Any], description: str) -> int:
 
 
 def _read_mapping(path: Path, names: Mapping[str, JointType]) -> dict[str, JointType]:
-    try:
-        documents = read_documents(path.read_text(encoding="utf-8-sig"), str(path))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such mapping file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise ConfigError(f"{path}: must hold 'label: joint' lines")
     mapping = {}
-    for label, joint in documents[0].items():
+    for label, joint in read_yaml_mapping(path, "mapping file").items():
         if _fold(str(joint)) not in names:
             raise ConfigError(
                 f"{path}: {label}: '{joint}' is no joint; use one of {', '.join(j.name for j in JointType)}"

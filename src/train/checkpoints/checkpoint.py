@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from mindspore import Parameter, nn
 from numpy.typing import NDArray
 
 from src.errors import CheckpointError, OutputError
+from src.files import atomic_path, file_sha256
 from src.net.weights import META_KEY, read_checkpoint
-from src.train.checkpoints.manifest import Manifest, file_sha256
+from src.train.checkpoints.manifest import Manifest
 
 FORMAT_VERSION = 1
 BATCH_STATISTICS = (".moving_mean", ".moving_variance")
@@ -76,20 +76,16 @@ def write_tensors(tensors: Mapping[str, ms.Tensor], path: Path, meta: Mapping[st
     """
     record = json.dumps({**meta, "parameter_count": len(tensors)})
     entries = [{"name": name, "data": tensor} for name, tensor in tensors.items()]
-    aside = path.with_name(f".{path.stem}.{os.getpid()}.part.ckpt")
     options = {"crc_check": True} if "crc_check" in inspect.signature(ms.save_checkpoint).parameters else {}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        ms.save_checkpoint(entries, str(aside), append_dict={META_KEY: record}, **options)
-        _flush(aside)
-        aside.chmod(0o644)
-        aside.replace(path)
-        _flush(path.parent)
+        with atomic_path(path, durable=True, suffix=".ckpt") as temporary:
+            try:
+                ms.save_checkpoint(entries, str(temporary), append_dict={META_KEY: record}, **options)
+            finally:
+                temporary.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own
+            temporary.chmod(0o644)
     except (OSError, RuntimeError, ValueError) as error:
         raise OutputError(f"{path}: the checkpoint cannot be written: {error}") from None
-    finally:
-        for leftover in (aside, aside.with_suffix(".tmp")):
-            leftover.unlink(missing_ok=True)
 
 
 def restore(cell: nn.Cell, path: Path, partly: bool = False) -> dict[str, Any]:
@@ -117,12 +113,3 @@ def weights_sha256(arrays: Mapping[str, NDArray[Any]]) -> str:
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(arrays[name]).view(np.uint8).reshape(-1).data)
     return digest.hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Have the operating system put a file's bytes, or a folder's names, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

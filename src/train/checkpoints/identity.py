@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from src.files import file_sha256
 from src.model_utils.config import Config
-from src.train.checkpoints.manifest import file_sha256
 
 #: Settings that change the weights a run arrives at.
 DECIDING = (

@@ -5,12 +5,10 @@ A rank's checkpoint counts once its manifest is in the store; a step counts once
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from src.errors import CheckpointError
@@ -87,15 +85,6 @@ class Manifest:
             return cls(**{field.name: document[field.name] for field in fields(cls)})
         except (ValueError, TypeError, KeyError) as error:
             raise CheckpointError(f"{source}: not a checkpoint manifest ({error})") from None
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def manifest_name(checkpoint: CheckpointName | str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from src.errors import OutputError
+from src.files import write_atomically, writing
 
 logger = logging.getLogger(__name__)
 
@@ -39,13 +39,8 @@ class LossRecord:
         self._waiting: list[dict[str, Any]] = []
         kept = _as_lines(line for line in read_record(self.path) if line["global_step"] <= first_step)
         self._whole_bytes = len(kept)
-        aside = self.path.with_suffix(".part")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(kept)
-            aside.replace(self.path)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from None
+        with writing(self.path):
+            write_atomically(self.path, kept)
 
     def add(self, **line: Any) -> None:
         """Take the values of a step; `flush` writes them."""

@@ -220,5 +220,5 @@ def test_placeholders_that_stand_for_nothing(make_job: MakeJob, value: str) -> N
 
 
 def test_missing_file_is_one_line() -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.yaml: cannot be read"):
+    with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
         load_job("nowhere.yaml")

@@ -13,6 +13,7 @@ import pytest
 
 from modelarts.runtime import rank_status as peers
 from modelarts.runtime.rank_status import FAILED, FINISHED, STOPPED, Peers, RankStatus
+from src.processes import started_at
 from src.train.phases import JOINING, TRAINING, WAITING
 
 MEET_S = 3.0
@@ -62,7 +63,7 @@ def trouble(
 ) -> str:
     """What rank 0, which lives, thinks of ranks 1, 2, …"""
     now = time.time()
-    own = own or RankStatus(living, "", phase=TRAINING, moved=now)
+    own = own or RankStatus(living, 0.0, phase=TRAINING, moved=now)
     for rank, said in enumerate((own, *others)):
         if said is not None:
             peers.write(folder, rank, replace(said, at=said.at or now))
@@ -72,26 +73,26 @@ def trouble(
 
 def test_all_is_well(tmp_path: Path, living: int, dead: int) -> None:
     now = time.time()
-    fine = RankStatus(living, peers.birth_of(living), phase=TRAINING, moved=now - 5, step_limit_s=10)
-    over = (RankStatus(dead, "", state=FINISHED), RankStatus(dead, "", state=STOPPED))
+    fine = RankStatus(living, started_at(living), phase=TRAINING, moved=now - 5, step_limit_s=10)
+    over = (RankStatus(dead, 0.0, state=FINISHED), RankStatus(dead, 0.0, state=STOPPED))
     assert trouble(tmp_path, living, fine, *over) == ""
 
 
 def test_a_dead_and_a_failed_rank_are_named(tmp_path: Path, living: int, dead: int) -> None:
     assert (
-        trouble(tmp_path, living, RankStatus(dead, "", phase=TRAINING, global_step=7))
+        trouble(tmp_path, living, RankStatus(dead, 0.0, phase=TRAINING, global_step=7))
         == "rank 1 died during: training, step 7"
     )
-    failed = RankStatus(dead, "", state=FAILED, reason="no room")
-    assert trouble(tmp_path, living, RankStatus(living, ""), failed) == "rank 2 failed: no room"
-    impostor = RankStatus(living, "12345", phase="staging")  # the number was given to another process meanwhile
+    failed = RankStatus(dead, 0.0, state=FAILED, reason="no room")
+    assert trouble(tmp_path, living, RankStatus(living, 0.0), failed) == "rank 2 failed: no room"
+    impostor = RankStatus(living, started_at(living) - 60, phase="staging")  # another process has its number now
     assert trouble(tmp_path, living, impostor) == "rank 1 died during: staging"
 
 
 def test_the_rank_that_holds_up_the_others_is_named(tmp_path: Path, living: int) -> None:
     now = time.time()
     ready, slow = (
-        RankStatus(living, "", phase=p, global_step=7, moved=now - 11, step_limit_s=10) for p in (TRAINING, WAITING)
+        RankStatus(living, 0.0, phase=p, global_step=7, moved=now - 11, step_limit_s=10) for p in (TRAINING, WAITING)
     )
     earlier = replace(ready, moved=now - 12)
     assert trouble(tmp_path, living, earlier, slow).startswith("rank 2 hangs: nothing for 10 s after waiting for data")
@@ -102,7 +103,7 @@ def test_the_rank_that_holds_up_the_others_is_named(tmp_path: Path, living: int)
 
 
 def test_what_hangs_may_wait_for_another_node(tmp_path: Path, living: int) -> None:
-    stuck = RankStatus(living, "", phase=TRAINING, global_step=7, moved=time.time() - 11, step_limit_s=10)
+    stuck = RankStatus(living, 0.0, phase=TRAINING, global_step=7, moved=time.time() - 11, step_limit_s=10)
     assert "another node" not in trouble(tmp_path, living, stuck)
     assert "rank 1 hangs" in trouble(tmp_path, living, stuck, rank_size=4)
     assert "another node" in trouble(tmp_path, living, stuck, rank_size=4)
@@ -111,7 +112,7 @@ def test_what_hangs_may_wait_for_another_node(tmp_path: Path, living: int) -> No
 
 def test_words_of_an_earlier_start_do_not_count(tmp_path: Path, living: int, dead: int) -> None:
     now = time.time()
-    old = RankStatus(dead, "", state=FAILED, reason="long ago", at=now - 100)
+    old = RankStatus(dead, 0.0, state=FAILED, reason="long ago", at=now - 100)
     assert trouble(tmp_path, living, old, started=now - 1) == ""
 
 
@@ -120,11 +121,11 @@ def test_a_rank_that_never_comes_is_missed_while_the_others_wait(
     tmp_path: Path, living: int, dead: int, there: bool
 ) -> None:
     now = time.time()
-    old = RankStatus(dead, "", at=now - 100) if there else None
+    old = RankStatus(dead, 0.0, at=now - 100) if there else None
     for waited, missed in ((MEET_S - 1, False), (MEET_S + 1, True)):
-        own = RankStatus(living, "", phase=JOINING, moved=now - waited)
+        own = RankStatus(living, 0.0, phase=JOINING, moved=now - waited)
         assert ("rank 1 has not come within 3 s" in trouble(tmp_path, living, old, own=own, started=now - 9)) == missed
-    met = RankStatus(living, "", phase="building the network", moved=now - 99)
+    met = RankStatus(living, 0.0, phase="building the network", moved=now - 99)
     assert trouble(tmp_path, living, old, own=met, started=now - 9) == ""
 
 
