@@ -33,6 +33,7 @@ from src.actions.readings import (
     width,
 )
 from src.pose.skeleton import JointType
+from src.translations import lookup
 
 J = JointType
 
@@ -55,8 +56,16 @@ class Criterion:
 
     @property
     def description(self) -> str:
-        """What it measures, in one sentence."""
+        """When it holds, in one sentence."""
         return (self.measure.__doc__ or "").strip().splitlines()[0]
+
+    def display_name(self, language: str = "en") -> str:
+        """Its name for readers."""
+        return lookup(f"criterion.{self.name}.name", language) or self.name.replace("_", " ")
+
+    def hint(self, language: str = "en") -> str:
+        """When it holds, in one sentence of that language, or in English where there is none."""
+        return lookup(f"criterion.{self.name}.hint", language) or self.description
 
 
 # --- heights ---------------------------------------------------------------------------------------------------------

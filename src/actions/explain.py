@@ -1,113 +1,139 @@
-"""The sentence beside a verdict: what was measured on which joints, and what it would have needed."""
+"""The sentences beside a verdict: what was measured on which joints, and what it would have needed.
+
+Everything here is a `Message`, so that results, pictures and reports can say it in any language.
+"""
 
 from __future__ import annotations
-
-import re
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion, Threshold
 from src.actions.combination import UNJUDGED, Tally
 from src.actions.criteria import Criterion
 from src.actions.measuring import Measurement
-from src.actions.pose import Pose
 from src.actions.readings import WAISTS, Kind
 from src.pose.skeleton import JointType
+from src.translations import Message, say
+
+#: The joints of a measurement, with the confidence of each in the person.
+Joints = tuple[tuple[JointType, float], ...]
 
 
-def explain(declared: DeclaredCriterion, found: Measurement, pose: Pose) -> str:
-    """One clause, such as "left hand 31 px (0.24 torso) above left shoulder; needs > 0".
-
-    `pose`: the person with all joints that were found, also those below the criterion's minimum confidence.
-    """
+def explain(declared: DeclaredCriterion, found: Measurement, joints: Joints) -> Message:
+    """One clause, such as "left hand 31 px (0.24 torso) above left shoulder; needs: above"."""
+    measured = explain_measured(declared, found, joints)
     if found.verdict == UNJUDGED:
-        return f"cannot be judged: {_why_not(declared, found, pose)}"
-    return f"{_measured(declared.criterion, found)}; needs {_needs(declared)}"
+        return measured
+    return say("measured_and_needed", measured=measured, needed=requirement(declared))
 
 
-def explain_verdict(standing: Tally) -> str:
+def explain_measured(declared: DeclaredCriterion, found: Measurement, joints: Joints) -> Message:
+    """What was measured, "left hand 31 px (0.24 torso) above left shoulder", or why nothing could be."""
+    if found.verdict == UNJUDGED:
+        return say("cannot_be_judged", reasons=_why_not(declared, joints))
+    return _measured(declared.criterion, found)
+
+
+def explain_verdict(standing: Tally) -> Message:
     """How a person's verdict came about, such as "6 of 11 signs hold, 3 cannot be judged; 8 needed"."""
-    unsure = f", {standing.open:g} cannot be judged" if standing.open else ""
-    return f"{standing.held:g} of {standing.total:g} signs hold{unsure}; {standing.needed:g} needed"
+    held, total, needed = (f"{value:g}" for value in (standing.held, standing.total, standing.needed))
+    if standing.open:
+        return say("signs_hold_some_open", held=held, total=total, open=f"{standing.open:g}", needed=needed)
+    return say("signs_hold", held=held, total=total, needed=needed)
 
 
-def verdict_words(occurred: bool | None) -> str:
-    """The verdict on a person in words."""
-    return {True: "occurs", False: "does not occur", None: "undecided"}[occurred]
+def verdict_message(occurred: bool | None) -> Message:
+    """The verdict on a person: occurs, does not occur, undecided."""
+    return say({True: "verdict.occurs", False: "verdict.does_not_occur", None: "verdict.undecided"}[occurred])
 
 
-def joint_words(joint: JointType) -> str:
-    """The joint's name in words: LeftHand is "left hand"."""
-    return " ".join(re.findall(r"[A-Z][a-z]+", joint.name)).lower()
+def requirement(declared: DeclaredCriterion) -> Message:
+    """The condition that an action sets, such as "at least 0.25 torso above, on each side"."""
+    needed = needs(declared.criterion, declared.threshold)
+    scope = {ANY_SIDE: "", EACH_SIDE: "on_each_side", FOUND_SIDES: "on_each_side_found"}[declared.sides]
+    return say(scope, needed=needed) if scope else needed
 
 
-def needs(criterion: Criterion, threshold: Threshold) -> str:
-    """The condition in words: "> 0.25 torso", "< 0.4 torso below", "< 90°" or "between 30° and 60°"."""
+def needs(criterion: Criterion, threshold: Threshold) -> Message:
+    """A threshold as a condition: "more than 0.7 torso", "at most 0.4 torso below", "between 30° and 60°"."""
     if isinstance(threshold, tuple):
-        return f"between {_bound(threshold[0], criterion)} and {_bound(threshold[1], criterion)}"
-    if criterion.kind is Kind.HEIGHT and threshold < 0:
-        return f"< {_bound(threshold, criterion)}"
-    return f"{criterion.relation} {_with_unit(threshold, criterion)}"
-
-
-def _needs(declared: DeclaredCriterion) -> str:
-    scope = {ANY_SIDE: "", EACH_SIDE: " on each side", FOUND_SIDES: " on each side that was found"}[declared.sides]
-    return needs(declared.criterion, declared.threshold) + scope
-
-
-def _measured(criterion: Criterion, found: Measurement) -> str:
-    words = _places(found.joints)
+        low, high = (_signed(bound, criterion) for bound in threshold)
+        return say("needs_between", low=low, high=high)
     if criterion.kind is Kind.HEIGHT:
-        above = (found.length_px or 0.0) >= 0
-        return f"{words[0]} {_length(found)} {'above' if above else 'below'} {words[1]}"
-    if criterion.kind is Kind.DISTANCE:
-        return f"{words[0]} and {words[1]} {_length(found)} apart"
-    if criterion.kind is Kind.WIDTH:
-        return f"{words[0]} and {words[1]} {_length(found)} apart sideways"
-    degrees = f"{found.value:.0f}°"
+        return _needed_height(threshold, criterion)
+    words = {">": "needs_more", ">=": "needs_at_least", "<": "needs_less"}[criterion.relation]
+    return say(words, value=_amount(threshold, criterion))
+
+
+def joint_message(joint: JointType) -> Message:
+    """The joint's name: LeftHand is "left hand"."""
+    return say(f"joint.{joint.name}")
+
+
+def _measured(criterion: Criterion, found: Measurement) -> Message:
+    places = _places(found.joints)
+    if criterion.kind.is_length:
+        words = {
+            Kind.HEIGHT: "height_above" if (found.value or 0.0) >= 0 else "height_below",
+            Kind.DISTANCE: "distance_apart",
+            Kind.WIDTH: "width_apart",
+        }[criterion.kind]
+        return say(words, joint=places[0], length=_length(found), other=places[1])
+    degrees = f"{found.value:.0f}"
     if criterion.kind is Kind.INNER_ANGLE:
-        return f"angle at {words[1]} between {words[0]} and {words[2]} {degrees}"
-    axis = "vertical" if criterion.kind is Kind.TO_VERTICAL else "horizontal"
-    return f"line from {words[0]} to {words[1]} {degrees} off the {axis}"
+        return say("angle_at", vertex=places[1], joint=places[0], other=places[2], degrees=degrees)
+    words = "line_off_vertical" if criterion.kind is Kind.TO_VERTICAL else "line_off_horizontal"
+    return say(words, joint=places[0], other=places[1], degrees=degrees)
 
 
-def _places(joints: tuple[JointType, ...]) -> list[str]:
-    """The words of the joints; both waists behind another joint are the middle between them."""
+def _places(joints: tuple[JointType, ...]) -> list[Message]:
+    """The names of the joints; both waists behind another joint are the middle between them."""
     if len(joints) > len(WAISTS) and joints[-2:] == WAISTS:
-        return [*map(joint_words, joints[:-2]), "middle of the waist"]
-    return [joint_words(joint) for joint in joints]
+        return [*map(joint_message, joints[:-2]), say("middle_of_the_waist")]
+    return [joint_message(joint) for joint in joints]
 
 
-def _length(found: Measurement) -> str:
-    pixels = f"{abs(found.length_px or 0.0):.3g} px"
-    return pixels if found.unit == "px" else f"{pixels} ({abs(found.value or 0.0):.2f} torso)"
+def _length(found: Measurement) -> Message:
+    if found.unit == "px":
+        return say("value_px", value=_pixels(found))
+    return say("length_px_torso", px=_pixels(found), torso=f"{abs(found.value or 0.0):.2f}")
 
 
-def _bound(threshold: float, criterion: Criterion) -> str:
-    """One end of a range; a height below zero is a depth."""
-    if criterion.kind is not Kind.HEIGHT or threshold == 0:
-        return _with_unit(threshold, criterion)
-    return f"{_with_unit(abs(threshold), criterion)} {'below' if threshold < 0 else 'above'}"
+def _pixels(found: Measurement) -> str:
+    return f"{abs(found.length_px or 0.0):.3g}"
 
 
-def _with_unit(threshold: float, criterion: Criterion) -> str:
-    if not criterion.kind.is_length:
-        return f"{threshold:g}°"
-    return "0" if threshold == 0 else f"{threshold:g} torso"
+def _needed_height(threshold: float, criterion: Criterion) -> Message:
+    """A height below zero is a depth, and to be more than -0.4 above is to be at most 0.4 below."""
+    least = criterion.relation != "<"
+    if threshold == 0:
+        return say("needs_above" if least else "needs_below")
+    amount = _amount(abs(threshold), criterion)
+    if threshold > 0:
+        return say("needs_at_least_above" if least else "needs_at_most_above", value=amount)
+    return say("needs_at_most_below" if least else "needs_at_least_below", value=amount)
 
 
-def _why_not(declared: DeclaredCriterion, found: Measurement, pose: Pose) -> str:
-    reasons = [_why_joint(joint, declared.min_confidence, pose) for joint in found.joints]
-    lacking = [reason for reason in reasons if reason]
-    if lacking:
-        return ", ".join(lacking)
-    if declared.criterion.kind.is_length:
-        return "no limb shows the body's size"
-    return "the joints are too close together to give a direction"
+def _signed(bound: float, criterion: Criterion) -> Message:
+    """One end of a range."""
+    amount = _amount(abs(bound), criterion)
+    if criterion.kind is not Kind.HEIGHT:
+        return amount
+    return say("level") if bound == 0 else say("value_above" if bound > 0 else "value_below", value=amount)
 
 
-def _why_joint(joint: JointType, min_confidence: float, pose: Pose) -> str:
-    confidence = pose.confidence(joint)
+def _amount(threshold: float, criterion: Criterion) -> Message:
+    return say("value_torso" if criterion.kind.is_length else "value_degrees", value=f"{threshold:g}")
+
+
+def _why_not(declared: DeclaredCriterion, joints: Joints) -> tuple[Message, ...]:
+    lacking = [_why_joint(joint, confidence, declared.min_confidence) for joint, confidence in joints]
+    reasons = tuple(reason for reason in lacking if reason)
+    return reasons or (say("no_body_size" if declared.criterion.kind.is_length else "no_direction"),)
+
+
+def _why_joint(joint: JointType, confidence: float, min_confidence: float) -> Message | None:
     if confidence <= 0:
-        return f"{joint_words(joint)} not found"
+        return say("joint_missing", joint=joint_message(joint))
     if confidence < min_confidence:
-        return f"{joint_words(joint)} too uncertain ({confidence:.2f}, needs {min_confidence:g})"
-    return ""
+        shown, needed = f"{confidence:.2f}", f"{min_confidence:g}"
+        return say("joint_uncertain", joint=joint_message(joint), confidence=shown, needed=needed)
+    return None

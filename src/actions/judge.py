@@ -8,12 +8,13 @@ from typing import Any
 
 from src.actions.action import Action, DeclaredCriterion, Threshold
 from src.actions.combination import UNJUDGED, decide, objections, tally
-from src.actions.explain import explain, explain_verdict
-from src.actions.measuring import measure
+from src.actions.explain import Joints, explain, explain_measured, explain_verdict
+from src.actions.measuring import Measurement, measure
 from src.actions.pose import Pose, as_pose
 from src.pose.skeleton import JointType
+from src.translations import Message
 
-#: Confidences in results: enough to tell them apart, few enough to read.
+#: Decimals of measured values in results: more than any threshold has.
 DECIMALS = 4
 
 
@@ -21,52 +22,113 @@ DECIMALS = 4
 class CriterionResult:
     """What one criterion says about one person.
 
-    `verdict`: 1 holds, 0 does not, -1 cannot be judged. `measured` and `threshold` are in `unit` ("torso", "deg"; "px"
-    where no limb told the body's size). `joints`: the joints it was decided on, or lacked, with their confidence.
-    `objection`: it speaks against the action when it holds.
+    `joints`: the joints it was decided on, or lacked, with their confidence. `objection`: it speaks against the action
+    when it holds. The sentences are made when they are asked for.
     """
 
-    verdict: int
-    measured: float | None
-    threshold: Threshold
-    unit: str
-    joints: tuple[tuple[JointType, float], ...]
-    text: str
+    declared: DeclaredCriterion
+    found: Measurement
+    joints: Joints
     objection: bool = False
+
+    @property
+    def verdict(self) -> int:
+        """1 holds, 0 does not, -1 cannot be judged."""
+        return self.found.verdict
 
     @property
     def sign(self) -> int:
         """1 for the action, 0 against it, -1 cannot be judged: the verdict, turned round for an objection."""
         return 1 - self.verdict if self.objection and self.verdict != UNJUDGED else self.verdict
 
+    @property
+    def measured(self) -> float | None:
+        """The measured value in `unit`."""
+        return self.found.value
+
+    @property
+    def unit(self) -> str:
+        """ "torso", "deg", or "px" where no limb told the body's size."""
+        return self.found.unit
+
+    @property
+    def threshold(self) -> Threshold:
+        """What the action asks for, in the criterion's unit."""
+        return self.declared.threshold
+
+    @property
+    def explanation(self) -> Message:
+        """What was measured on which joints, and what it needs; or why it cannot be judged."""
+        return explain(self.declared, self.found, self.joints)
+
+    @property
+    def reading(self) -> Message:
+        """The explanation without what it needs, for where that is said already."""
+        return explain_measured(self.declared, self.found, self.joints)
+
+    @property
+    def text(self) -> str:
+        """The explanation in English."""
+        return str(self.explanation)
+
     def to_json(self) -> dict[str, Any]:
-        """Plain values for results.jsonl."""
-        return {
+        """The measurement as plain values for results.jsonl; thresholds and sentences follow from the declaration."""
+        line: dict[str, Any] = {
             "verdict": self.verdict,
-            "measured": None if self.measured is None else round(self.measured, DECIMALS),
-            "threshold": list(self.threshold) if isinstance(self.threshold, tuple) else self.threshold,
+            "measured": _rounded(self.measured, DECIMALS),
             "unit": self.unit,
-            "joints": [{"joint": joint.name, "confidence": round(value, DECIMALS)} for joint, value in self.joints],
-            "text": self.text,
-            "objection": self.objection,
+            "joints": [joint.name for joint, _ in self.joints],
         }
+        if self.found.length_px is not None and self.unit != "px":
+            line["px"] = _rounded(self.found.length_px, 2)
+        return line
+
+    @staticmethod
+    def from_json(line: Mapping[str, Any], declared: DeclaredCriterion, objection: bool, pose: Pose) -> CriterionResult:
+        """What `to_json` wrote of this criterion for the person `pose`."""
+        joints = tuple(JointType[name] for name in line["joints"])
+        measured, unit = line["measured"], str(line["unit"])
+        length_px = measured if unit == "px" else line.get("px")
+        found = Measurement(int(line["verdict"]), measured, unit, joints, length_px)
+        return CriterionResult(declared, found, _with_confidence(joints, pose), objection)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Whether the action occurs: True, False, or None when the person is too incomplete to tell; `text` says why."""
+    """Whether the action occurs: True, False, or None when the person is too incomplete to tell."""
 
+    action: Action
     occurred: bool | None
-    text: str
     criteria: Mapping[str, CriterionResult]
 
+    @property
+    def explanation(self) -> Message:
+        """How the verdict came about."""
+        verdicts = {label: result.verdict for label, result in self.criteria.items()}
+        return explain_verdict(tally(self.action.occurs_when, verdicts))
+
+    @property
+    def text(self) -> str:
+        """The explanation in English."""
+        return str(self.explanation)
+
     def to_json(self) -> dict[str, Any]:
-        """{"occurred": …, "text": …, "criteria": {label: …}} for results.jsonl."""
+        """{"occurred": …, "criteria": {label: measurement}} for results.jsonl."""
         return {
             "occurred": self.occurred,
-            "text": self.text,
             "criteria": {label: result.to_json() for label, result in self.criteria.items()},
         }
+
+    @staticmethod
+    def from_json(line: Mapping[str, Any], action: Action) -> Judgement:
+        """What `to_json` wrote; `line` also has the person's "keypoints". KeyError for another declaration's."""
+        pose, against = as_pose(line["keypoints"]), objections(action.occurs_when)
+        measured = line["criteria"]
+        results = {
+            one.label: CriterionResult.from_json(measured[one.label], one, one.label in against, pose)
+            for one in action.criteria
+        }
+        return Judgement(action, line["occurred"], results)
 
 
 def judge_person(keypoints: Any, action: Action) -> Judgement:
@@ -79,19 +141,18 @@ def judge_person(keypoints: Any, action: Action) -> Judgement:
         for one in action.criteria
     }
     verdicts = {label: one.verdict for label, one in results.items()}
-    why = explain_verdict(tally(action.occurs_when, verdicts))
-    return Judgement(decide(action.occurs_when, verdicts), why, results)
+    return Judgement(action, decide(action.occurs_when, verdicts), results)
 
 
 def judge_criterion(pose: Pose, trusted: Pose, declared: DeclaredCriterion, objection: bool = False) -> CriterionResult:
     """Apply one criterion to the joints that are sure enough (`trusted`); `pose` has all that were found."""
     found = measure(trusted, declared.criterion, declared.threshold, declared.sides)
-    return CriterionResult(
-        verdict=found.verdict,
-        measured=found.value,
-        threshold=declared.threshold,
-        unit=found.unit,
-        joints=tuple((joint, pose.confidence(joint)) for joint in found.joints),
-        text=explain(declared, found, pose),
-        objection=objection,
-    )
+    return CriterionResult(declared, found, _with_confidence(found.joints, pose), objection)
+
+
+def _with_confidence(joints: tuple[JointType, ...], pose: Pose) -> Joints:
+    return tuple((joint, pose.confidence(joint)) for joint in joints)
+
+
+def _rounded(value: float | None, decimals: int) -> float | None:
+    return None if value is None else round(value, decimals)

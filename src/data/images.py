@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from src.errors import DataError
+from src.translations import Message, say
 
 Picture = NDArray[np.uint8]
 
@@ -39,11 +40,12 @@ _REDUCED_FLAGS = {
 
 
 class PictureError(DataError):
-    """A file that is not a whole, single picture; `path` and `reason` are kept apart for reports."""
+    """A file that is not a whole, single picture; `path` and `reason` (English) or `message` are for reports."""
 
-    def __init__(self, path: str | Path, reason: str) -> None:
-        super().__init__(str(path), reason)
-        self.path, self.reason = str(path), reason
+    def __init__(self, path: str | Path, reason: Message | str) -> None:
+        self.message = say("verbatim", text=reason) if isinstance(reason, str) else reason
+        self.path, self.reason = str(path), str(reason)
+        super().__init__(self.path, self.reason)
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
@@ -94,11 +96,11 @@ def decode_picture(data: bytes, path: str | Path, reduction: int = 1) -> Picture
     of the stored (not yet turned) picture. Other formats are decoded whole, then shrunk from their upright corner.
     """
     if not data:
-        raise PictureError(path, "empty file (0 bytes)")
+        raise PictureError(path, say("picture_empty"))
     if data[:3] == b"\xff\xd8\xff" and _check_jpeg(data, path) in (1, 3):
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED_FLAGS[reduction])
         if picture is None:
-            raise PictureError(path, "damaged JPEG, cannot be decoded")
+            raise PictureError(path, say("jpeg_damaged"))
         return picture
     return _decode_other(data, path, reduction)
 
@@ -106,7 +108,7 @@ def decode_picture(data: bytes, path: str | Path, reduction: int = 1) -> Picture
 def picture_size(data: bytes, path: str | Path) -> tuple[int, int]:
     """(width, height) as the picture stands upright, from the header alone."""
     if not data:
-        raise PictureError(path, "empty file (0 bytes)")
+        raise PictureError(path, say("picture_empty"))
     with _open(data, path) as image:
         width, height = image.size
         if image.format == "TIFF":  # Pillow's size of a turned TIFF depends on its version, the tags do not
@@ -143,7 +145,7 @@ def _is_turned(image: Any, path: str | Path) -> bool:
     try:
         return bool(image.getexif().get(_EXIF_ORIENTATION, 1) >= 5)
     except Exception as error:  # Pillow's plugins raise anything on damaged headers
-        raise PictureError(path, f"damaged {image.format} header ({error})") from error
+        raise PictureError(path, say("picture_damaged_header", format=str(image.format), reason=str(error))) from error
 
 
 def _shrink(picture: Picture, reduction: int) -> Picture:
@@ -166,9 +168,9 @@ def read_bytes(path: str | Path) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except FileNotFoundError as error:
-        raise PictureError(path, "no such file") from error
+        raise PictureError(path, say("picture_missing")) from error
     except OSError as error:
-        raise PictureError(path, f"cannot be read ({error.strerror or error})") from error
+        raise PictureError(path, say("picture_unreadable", reason=str(error.strerror or error))) from error
 
 
 def _open(data: bytes, path: str | Path) -> Any:
@@ -178,16 +180,16 @@ def _open(data: bytes, path: str | Path) -> Any:
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError as error:
-        raise PictureError(path, f"too large; at most {MAX_PIXELS} pixels are read") from error
+        raise PictureError(path, say("picture_too_large", most=MAX_PIXELS)) from error
     except Exception as error:  # Pillow's plugins raise anything on damaged headers
-        raise PictureError(path, "not a picture (unknown or damaged format)") from error
+        raise PictureError(path, say("picture_unknown")) from error
     _check_size(image.width, image.height, path)
     return image
 
 
 def _check_size(width: int, height: int, path: str | Path) -> None:
     if width * height > MAX_PIXELS:
-        raise PictureError(path, f"too large ({width}x{height}); at most {MAX_PIXELS} pixels are read")
+        raise PictureError(path, say("picture_too_large_size", width=width, height=height, most=MAX_PIXELS))
 
 
 def _decode_other(data: bytes, path: str | Path, reduction: int) -> Picture:
@@ -197,7 +199,7 @@ def _decode_other(data: bytes, path: str | Path, reduction: int) -> Picture:
         if (
             frames > 1 and image.format != "TIFF"
         ):  # further pages of a TIFF are previews or scans, the first is the picture
-            raise PictureError(path, f"animated ({frames} frames); give single pictures")
+            raise PictureError(path, say("picture_animated", frames=frames))
         try:
             if image.format == "JPEG" and min(image.size) >= reduction:  # CMYK: decoded smaller at once
                 image.draft(None, (image.width // reduction, image.height // reduction))
@@ -206,7 +208,7 @@ def _decode_other(data: bytes, path: str | Path, reduction: int) -> Picture:
             turned = image.getexif().get(_EXIF_ORIENTATION, 1) != 1
             return _shrink(_as_bgr(ImageOps.exif_transpose(image) if turned else image), reduction)
         except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error … on damaged data
-            raise PictureError(path, f"truncated or damaged {image.format} ({error})") from error
+            raise PictureError(path, say("picture_damaged", format=str(image.format), reason=str(error))) from error
 
 
 def _as_bgr(image: Any) -> Picture:
@@ -240,15 +242,15 @@ def _check_jpeg(data: bytes, path: str | Path) -> int:
     segments = _jpeg_segments(data)
     scan = segments[-1][2] if segments and segments[-1][0] == _SCAN else len(data)
     if scan >= len(data):
-        raise PictureError(path, "truncated JPEG (ends inside its header)")
+        raise PictureError(path, say("jpeg_ends_in_header"))
     if data.rfind(b"\xff\xd9", scan) < 0:
-        raise PictureError(path, f"truncated JPEG (its end is missing, {len(data)} bytes are there)")
+        raise PictureError(path, say("jpeg_end_missing", bytes=len(data)))
     for marker, start, _ in segments:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width, channels = struct.unpack_from(">xHHB", data, start)
             _check_size(width, height, path)
             return channels
-    raise PictureError(path, "damaged JPEG (no picture size in its header)")
+    raise PictureError(path, say("jpeg_no_size"))
 
 
 def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:

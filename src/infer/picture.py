@@ -89,7 +89,7 @@ def read_and_fit(network: Network, folder: Path, filename: str, times: StageTime
             picture = _decode(data, path)
     except PictureError as error:
         logger.warning("skipped: %s", error)
-        return PictureResult(filename, "unreadable", seconds=time.perf_counter() - started, error=error.reason)
+        return PictureResult(filename, "unreadable", seconds=time.perf_counter() - started, error=error.message)
     with times("fit"):
         fit, pixels_in = _fit(network, picture.pixels)
     return Fitted(filename, path, picture, fit, pixels_in, len(data), time.perf_counter() - started)

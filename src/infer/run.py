@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from src.actions import Action
+from src.actions import Action, declaration_of
 from src.errors import DataError, IncompleteError
 from src.infer.output.journal import Journal, Line, Lines, as_bytes, journals_in, read_journals
 from src.infer.output.names import rendered_names
@@ -82,6 +82,7 @@ def infer_folder(
     summary = {
         "action": action.name,
         "action_display": dict(action.display),
+        "declaration": declaration_of(action),
         "network": network.name,
         **facts,
         **count_results(lines.values()),
@@ -92,7 +93,7 @@ def infer_folder(
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now().astimezone() - started).total_seconds(), 3),
     }
-    _publish(output_dir, lines, summary, outbox)
+    _publish(output_dir, lines, summary, action, outbox)
     return summary
 
 
@@ -196,9 +197,9 @@ def _put_in_order(output_dir: Path, lines: Lines, filenames: Sequence[str]) -> L
     return Lines([output_dir / RESULTS_FILE])
 
 
-def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, Any], outbox: Outbox) -> None:
+def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, Any], action: Action, outbox: Outbox) -> None:
     """The files about the whole run; summary.json, which says that it is finished, comes last."""
-    write_report(output_dir, lines.values(), summary)
+    write_report(output_dir, lines.values(), summary, action)
     parts = [path.name for path in journals_in(output_dir) if path.name != RESULTS_FILE]
     outbox.hand_over([RESULTS_FILE, REPORT_FILE, TABLE_FILE])
     outbox.deliver()

@@ -265,5 +265,8 @@ def test_a_new_criterion_is_one_function_and_one_row() -> None:
     actions = load_actions(one({"nose_over_neck": 0.2}), criteria={**CRITERIA, row.name: row})
     judgement = judge_person(figure(), actions["jump"])
     assert judgement.occurred is True
-    assert judgement.criteria["nose_over_neck"].text == "nose 35 px (0.35 torso) above neck; needs > 0.2 torso"
+    assert (
+        judgement.criteria["nose_over_neck"].text
+        == "nose 35 px (0.35 torso) above neck; needs: at least 0.2 torso above"
+    )
     assert judge_person(np.zeros((18, 3)), actions["jump"]).occurred is None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.actions import default_actions, judge_person, load_actions
+from src.actions import Judgement, default_actions, judge_person, load_actions
 from src.actions.combination import AllOf, AnyOf, AtLeast, Leaf, Node, Not, Unless, decide
 from src.errors import DataError
 from src.pose.skeleton import JointType
@@ -96,60 +96,65 @@ TEXTS = [
         {"hand_over_shoulder": None},
         {J.LeftHand: (45, -31)},
         (),
-        "left hand 31 px (0.31 torso) above left shoulder; needs > 0",
+        "left hand 31 px (0.31 torso) above left shoulder; needs: above",
     ),
-    ({"hand_over_shoulder": 0.5}, {}, (), "right hand 112 px (1.12 torso) below right shoulder; needs > 0.5 torso"),
+    (
+        {"hand_over_shoulder": 0.5},
+        {},
+        (),
+        "right hand 112 px (1.12 torso) below right shoulder; needs: at least 0.5 torso above",
+    ),
     (
         {"hand_over_shoulder": -0.5},
         {J.LeftHand: (45, 31)},
         (),
-        "left hand 31 px (0.31 torso) below left shoulder; needs < 0.5 torso below",
+        "left hand 31 px (0.31 torso) below left shoulder; needs: at most 0.5 torso below",
     ),
     (
         {"foot_over_waist": [-0.5, 0.5]},
         {J.LeftFoot: (20, 69)},
         (),
-        "left foot 31 px (0.31 torso) above right waist; needs between 0.5 torso below and 0.5 torso above",
+        "left foot 31 px (0.31 torso) above right waist; needs: between 0.5 torso below and 0.5 torso above",
     ),
-    ({"knees": 0.7}, {}, (), "right knee and left knee 40 px (0.40 torso) apart; needs > 0.7 torso"),
+    ({"knees": 0.7}, {}, (), "right knee and left knee 40 px (0.40 torso) apart; needs: more than 0.7 torso"),
     (
         {"body_width": 1.5},
         {J.LeftHand: (150, 0)},
         (),
-        "right elbow and left hand 195 px (1.95 torso) apart sideways; needs > 1.5 torso",
+        "right elbow and left hand 195 px (1.95 torso) apart sideways; needs: more than 1.5 torso",
     ),
     (
         {"body_width": 0.2},
         {J.RightKnee: (0, 185), J.LeftKnee: (0, 185)},
         tuple(j for j in J if j not in (J.RightWaist, J.LeftWaist, J.RightKnee, J.LeftKnee)),
-        "right waist and left waist 40 px (0.39 torso) apart sideways; needs > 0.2 torso",
+        "right waist and left waist 40 px (0.39 torso) apart sideways; needs: more than 0.2 torso",
     ),
     (
         {"lower_foot_line_horizontal": 45},
         {J.RightFoot: (-100, 280)},
         (),
-        "line from right foot to middle of the waist 61° off the horizontal; needs < 45°",
+        "line from right foot to middle of the waist 61° off the horizontal; needs: less than 45°",
     ),
-    ({"hands_at_foot": 0.5}, {}, (), "left hand and right foot 171 px (1.71 torso) apart; needs < 0.5 torso"),
-    ({"neck_nose_line_horizontal": 30}, {}, (), "line from neck to nose 90° off the horizontal; needs < 30°"),
+    ({"hands_at_foot": 0.5}, {}, (), "left hand and right foot 171 px (1.71 torso) apart; needs: less than 0.5 torso"),
+    ({"neck_nose_line_horizontal": 30}, {}, (), "line from neck to nose 90° off the horizontal; needs: less than 30°"),
     (
         {"body_acute_angle_betweeen_vertical_line": 45},
         {},
         (),
-        "line from neck to middle of the waist 0° off the vertical; needs >= 45°",
+        "line from neck to middle of the waist 0° off the vertical; needs: at least 45°",
     ),
     (
         {"waist_knee_foot_inner_angle": [60, 120]},
         {},
         (),
-        "angle at right knee between right waist and right foot 180°; needs between 60° and 120°",
+        "angle at right knee between right waist and right foot 180°; needs: between 60° and 120°",
     ),
     ({"knees": 0.7}, {}, (J.LeftKnee,), "cannot be judged: left knee not found"),
     (
         {"hand_over_neck": {"sides": "each", "threshold": 0}},
         {},
         (J.LeftHand,),
-        "right hand 112 px (1.12 torso) below neck; needs > 0 on each side",
+        "right hand 112 px (1.12 torso) below neck; needs: above, on each side",
     ),
     (
         {"knees": 0.7},
@@ -181,14 +186,24 @@ def test_results_are_plain_json_with_everything_in_them() -> None:
     assert line["criteria"]["hand_over_shoulder"] == {
         "verdict": 1,
         "measured": 0.3103,
-        "threshold": 0.0,
         "unit": "torso",
-        "joints": [{"joint": "LeftHand", "confidence": 0.1235}, {"joint": "LeftShoulder", "confidence": 0.9}],
-        "text": "left hand 31 px (0.31 torso) above left shoulder; needs > 0",
-        "objection": False,
+        "px": 31.0,
+        "joints": ["LeftHand", "LeftShoulder"],
     }
-    assert line["text"] == "2 of 2 signs hold; 2 needed"
-    assert line["criteria"]["knees"]["threshold"] == [0.1, 3.0]
+
+
+def test_a_saved_judgement_is_read_back_with_its_sentences() -> None:
+    action = action_of({"hand_over_shoulder": None, "knees": [0.1, 3], "foot_over_knee": None}, {"at_least": 2})
+    for without in ([J.RightHand], [J.RightHand, J.LeftHand], list(J)):
+        keypoints = figure({J.LeftHand: (45, -31)}, without=without)
+        judgement = judge_person(keypoints, action)
+        saved = {"keypoints": keypoints.tolist(), **json.loads(json.dumps(judgement.to_json()))}
+        again = Judgement.from_json(saved, action)
+        assert again.text == judgement.text
+        assert [one.text for one in again.criteria.values()] == [one.text for one in judgement.criteria.values()]
+        assert [one.sign for one in again.criteria.values()] == [one.sign for one in judgement.criteria.values()]
+    with pytest.raises(KeyError):
+        Judgement.from_json(saved, action_of(["leg_raised"]))
 
 
 @pytest.mark.parametrize(

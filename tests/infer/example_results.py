@@ -5,26 +5,42 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from src.actions import load_actions
+from src.pose.skeleton import JointType
 from tests.pose.drawing import standing_person
 
 HOSTILE = "a</script><script>window.hacked=1</script>\"'&<img src=x onerror=window.hacked=1>.jpg"
 NAMES = ["滑雪 1.jpg", "a#b?c%20d.jpg", "sub folder/person.jpg", "javascript:alert(1).jpg", HOSTILE.replace("/", "_")]
 
 
-def criterion(verdict: int, measured: float | None, text: str = "", threshold: Any = 0.25) -> dict[str, Any]:
-    return {
-        "verdict": verdict,
-        "measured": measured,
-        "threshold": threshold,
-        "unit": "torso",
-        "joints": [],
-        "text": text,
+#: Two signs, of which the first one suffices.
+ACTION = load_actions(
+    {
+        "climb_up": {
+            "display": {"zh": "攀爬", "en": "climbing <up>"},
+            "criteria": {
+                "hand": {"criterion": "hand_over_shoulder", "threshold": 0.25},
+                "knee": {"criterion": "waist_knee_foot_inner_angle", "threshold": [30, 60]},
+            },
+            "occurs_when": "any",
+        }
     }
+)["climb_up"]
+
+UNSEEN = {"verdict": -1, "measured": None, "unit": "deg", "joints": ["LeftWaist", "LeftKnee", "LeftFoot"]}
 
 
-def person(occurred: bool | None, score: float, **criteria: dict[str, Any]) -> dict[str, Any]:
+def hand(verdict: int, measured: float) -> dict[str, Any]:
+    joints = ["LeftHand", "LeftShoulder"]
+    return {"verdict": verdict, "measured": measured, "unit": "torso", "px": 75 * measured, "joints": joints}
+
+
+def person(
+    occurred: bool | None, score: float, hand: dict[str, Any] = UNSEEN, knee: dict[str, Any] = UNSEEN
+) -> dict[str, Any]:
     keypoints = standing_person(100, 20, 200).tolist()
-    return {"keypoints": keypoints, "score": score, "occurred": occurred, "criteria": criteria}
+    keypoints[JointType.LeftKnee] = [0, 0, 0]
+    return {"keypoints": keypoints, "score": score, "occurred": occurred, "criteria": {"hand": hand, "knee": knee}}
 
 
 def line(file: str, *persons: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -37,14 +53,13 @@ def unreadable(file: str, error: str = "truncated") -> dict[str, Any]:
 
 
 def sample_results() -> list[dict[str, Any]]:
-    hand = criterion(1, 0.42, "left hand 31 px (0.42 torso) above left shoulder; needs > 0.25 torso")
-    knee = criterion(-1, None, "cannot be judged: left knee not found", threshold=[30.0, 60.0])
+    up = hand(1, 0.42)
     return [
-        line(NAMES[0], person(False, 0.9, hand=criterion(0, -0.1))),
-        line(NAMES[1], person(True, 0.3, hand=hand, knee=knee), person(False, 0.8, hand=criterion(0, -0.5))),
-        line(NAMES[2], person(None, 0.5, knee=knee), person(False, 0.7)),
+        line(NAMES[0], person(False, 0.9, hand(0, -0.1))),
+        line(NAMES[1], person(True, 0.3, up), person(False, 0.8, hand(0, -0.5))),
+        line(NAMES[2], person(None, 0.5), person(False, 0.7, hand(0, -0.2))),
         line(NAMES[3]),
-        line(NAMES[4], person(True, 0.6, hand=hand)),
+        line(NAMES[4], person(True, 0.6, up)),
         unreadable("broken <b>x</b>.jpg", "broken <b>x</b>.jpg: truncated"),
     ]
 

@@ -105,7 +105,7 @@ def test_results_have_a_line_for_every_picture_and_the_promised_fields(finished:
         assert line["seconds"] > 0
         assert line["persons"]
         for person in line["persons"]:
-            assert set(person) == {"keypoints", "score", "occurred", "text", "criteria"}
+            assert set(person) == {"keypoints", "score", "occurred", "criteria"}
             keypoints = np.array(person["keypoints"])
             assert keypoints.shape == (18, 3)
             found = keypoints[:, 2] > 0

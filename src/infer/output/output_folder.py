@@ -22,10 +22,13 @@ logger = logging.getLogger(__name__)
 PREFIX = "output_img"
 #: Says which run a folder belongs to; written first, while summary.json is written last.
 RUN_FILE = "run.json"
+#: Changes with the form of result lines: a run is not continued in the folder of an older form.
+RESULTS_VERSION = 2
 
 
 def run_digest(facts: Mapping[str, Any]) -> str:
     """A short name for everything that decides what the results are: equal digests, equal results."""
+    facts = {**facts, "results_version": RESULTS_VERSION}
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from src.actions import Judgement
 from src.files import atomic_path, write_atomically, writing
+from src.translations import Message
 
 RESULTS_FILE = "results.jsonl"
 SUMMARY_FILE = "summary.json"
@@ -51,7 +52,7 @@ class PictureResult:
     persons: tuple[Person, ...] = ()
     seconds: float = 0.0
     rendered: str = ""
-    error: str = ""
+    error: Message | None = None
     bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +68,8 @@ class PictureResult:
         if self.rendered:
             line["rendered"] = self.rendered
         if self.error:
-            line["error"] = self.error
+            line["error"] = str(self.error)
+            line["error_message"] = self.error.to_json()
         return line
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from src.actions import Action, CriterionResult
+from src.infer.report.signs import judgement_of
 
 _OCCURRED = {True: "occurred", False: "did not occur", None: "undecided"}
 _VERDICT = {1: "yes", 0: "no", -1: "cannot be judged"}
@@ -16,19 +19,18 @@ _FIRST_COLUMNS = ("file", "status", "width", "height", "person", "occurred", "wh
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "＝", "＋", "－", "＠")
 
 
-def results_csv(results: Collection[Mapping[str, Any]]) -> Iterator[bytes]:
+def results_csv(results: Iterable[Mapping[str, Any]], action: Action) -> Iterator[bytes]:
     """The table piece by piece: UTF-8 with a byte order mark; pictures without persons have one line of their own.
 
     For each criterion three columns: verdict, measured value, threshold. Text that a spreadsheet would compute is
     written behind an apostrophe.
     """
-    people = (person for line in results for person in line.get("persons") or ())
-    labels = list(dict.fromkeys(label for person in people for label in person.get("criteria") or {}))
+    labels = [one.label for one in action.criteria]
     criteria = [column for label in labels for column in (label, f"{label} measured", f"{label} threshold")]
     yield codecs.BOM_UTF8 + _as_bytes([[*_FIRST_COLUMNS, *criteria, "seconds", "error"]])
     for line in results:
         persons = enumerate(line.get("persons") or (None,), start=1)
-        yield _as_bytes(_row(line, number, person, labels) for number, person in persons)
+        yield _as_bytes(_row(line, number, person, action) for number, person in persons)
 
 
 def _as_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
@@ -38,26 +40,28 @@ def _as_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
     return text.getvalue().encode("utf-8", "replace")
 
 
-def _row(line: Mapping[str, Any], number: int, person: Mapping[str, Any] | None, labels: Sequence[str]) -> list[Any]:
+def _row(line: Mapping[str, Any], number: int, person: Mapping[str, Any] | None, action: Action) -> list[Any]:
     """The values of one line: the picture's, the person's and the criteria's (empty without one), the rest."""
     row = [line["file"], line["status"], line.get("width", 0), line.get("height", 0)]
     if person is None:
-        row += [""] * (len(_FIRST_COLUMNS) - len(row) + 3 * len(labels))
+        row += [""] * (len(_FIRST_COLUMNS) - len(row) + 3 * len(action.criteria))
     else:
+        judgement = judgement_of(person, action)
+        why = judgement.explanation if judgement else ""
         found = sum(confidence > 0 for _, _, confidence in person["keypoints"])
-        row += [number, _OCCURRED.get(person.get("occurred"), ""), person.get("text", ""), person["score"], found]
-        for label in labels:
-            row += _criterion((person.get("criteria") or {}).get(label))
+        row += [number, _OCCURRED.get(person.get("occurred"), ""), why, person["score"], found]
+        results = judgement.criteria if judgement else {}
+        for one in action.criteria:
+            row += _criterion(results.get(one.label))
     return [*row, line.get("seconds", 0.0), line.get("error", "")]
 
 
-def _criterion(criterion: Mapping[str, Any] | None) -> list[Any]:
-    if criterion is None:
+def _criterion(result: CriterionResult | None) -> list[Any]:
+    if result is None:
         return ["", "", ""]
-    threshold = criterion.get("threshold")
-    if isinstance(threshold, (list, tuple)):
-        threshold = " to ".join(f"{bound:g}" for bound in threshold)
-    return [_VERDICT.get(criterion["verdict"], ""), criterion.get("measured"), threshold]
+    threshold = result.threshold
+    shown = " to ".join(f"{bound:g}" for bound in threshold) if isinstance(threshold, tuple) else threshold
+    return [_VERDICT[result.verdict], result.measured, shown]
 
 
 def _cell(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -15,45 +14,46 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from src.actions import Action, Judgement
 from src.infer.output.results import write_pieces
 from src.infer.report.csv_table import results_csv
-from src.infer.report.translations import Sentences
+from src.infer.report.signs import judgement_of, sign_rows
+from src.translations import LANGUAGES, Catalog, Message, say, section
 
 REPORT_FILE = "index.html"
 TABLE_FILE = "results.csv"
 
 _PAGE = Path(__file__).parent
-_UNITS = {"deg": "°", "torso": " torso", "px": " px"}
-#: Between what was measured and the condition in a criterion's explanation.
-_NEEDS = "; needs "
 #: Of the summary, what the page shows elsewhere or in another form.
-_SHOWN_ELSEWHERE = {"action", "action_display", "seconds_by_stage"}
+_SHOWN_ELSEWHERE = {"action", "action_display", "declaration", "seconds_by_stage"}
 
 
-def write_report(output_dir: str | Path, results: Collection[Mapping[str, Any]], summary: Mapping[str, Any]) -> None:
+def write_report(
+    output_dir: str | Path, results: Collection[Mapping[str, Any]], summary: Mapping[str, Any], action: Action
+) -> None:
     """Write index.html and results.csv beside the pictures in `output_dir`.
 
-    `results`: the lines of results.jsonl; `summary`: the content of summary.json, any of whose keys may be missing.
-    Raises OutputError where the files cannot be written.
+    `results`: the lines of results.jsonl, judged by `action`; `summary`: the content of summary.json, any of whose keys
+    may be missing. Raises OutputError where the files cannot be written.
     """
     folder = Path(output_dir)
-    write_pieces(folder / TABLE_FILE, results_csv(results))
-    write_pieces(folder / REPORT_FILE, (text.encode("utf-8", "replace") for text in report_html(results, summary)))
+    write_pieces(folder / TABLE_FILE, results_csv(results, action))
+    html = report_html(results, summary, action)
+    write_pieces(folder / REPORT_FILE, (text.encode("utf-8", "replace") for text in html))
 
 
-def report_html(results: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]) -> Iterator[str]:
+def report_html(results: Iterable[Mapping[str, Any]], summary: Mapping[str, Any], action: Action) -> Iterator[str]:
     """The whole page, piece by piece: styles, script and results in one file; pictures are read from beside it."""
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         (_PAGE / "index.html.j2").read_text(encoding="utf-8")
     )
-    names = list(dict.fromkeys(str(name) for name in dict(summary.get("action_display") or {}).values()))
-    action = str(summary.get("action", ""))
+    names = list(dict.fromkeys(action.display.values()))
     return page.generate(
-        title=" · ".join(names) or action or "Results",
-        subtitle=" · ".join(str(part) for part in (action, summary.get("started", "")) if part),
+        title=" · ".join(names) or action.name,
+        subtitle=" · ".join(str(part) for part in (action.name, summary.get("started", "")) if part),
         facts=_facts(summary),
         stages=_stages(summary.get("seconds_by_stage") or {}),
-        data=_page_data(results),
+        data=_page_data(results, action),
         css=_trusted(_PAGE / "report.css"),
         js=_trusted(_PAGE / "report.js"),
     )
@@ -70,25 +70,24 @@ def _script_safe(document: Any) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-@dataclass(frozen=True)
-class _Listed:
-    """What is said of many persons and therefore listed once and referred to by number."""
-
-    labels: dict[str, int] = field(default_factory=dict)
-    sentences: Sentences = field(default_factory=Sentences)
-
-
-def _page_data(results: Iterable[Mapping[str, Any]]) -> Iterator[Markup]:
+def _page_data(results: Iterable[Mapping[str, Any]], action: Action) -> Iterator[Markup]:
     """What the page's script needs of the results, as pieces of one JSON document."""
-    listed = _Listed()
+    catalog = Catalog()
     yield Markup('{"pictures":[')
     for number, line in enumerate(results):
-        yield Markup(",\n" if number else "\n") + _script_safe(_picture(line, listed))
-    yield Markup('],\n"labels":') + _script_safe(list(listed.labels))
-    yield Markup(',\n"sentences":') + _script_safe(listed.sentences.table()) + Markup("}")
+        yield Markup(",\n" if number else "\n") + _script_safe(_picture(line, action, catalog))
+    yield Markup('],\n"signs":') + _script_safe(sign_rows(action, catalog))
+    yield Markup(',\n"messages":') + _script_safe(catalog.entries())
+    yield Markup(',\n"separators":') + _script_safe(catalog.separators())
+    yield Markup(',\n"words":') + _script_safe({language: _words(language) for language in LANGUAGES}) + Markup("}")
 
 
-def _picture(line: Mapping[str, Any], listed: _Listed) -> dict[str, Any]:
+def _words(language: str) -> dict[str, dict[str, str]]:
+    """The page's own words by kind and name."""
+    return {kind: section(kind, language) for kind in ("report", "fact", "stage")}
+
+
+def _picture(line: Mapping[str, Any], action: Action, catalog: Catalog) -> dict[str, Any]:
     file, status = str(line["file"]), str(line["status"])
     width, height = int(line.get("width") or 0), int(line.get("height") or 0)
     rendered = str(line.get("rendered") or _rendered_beside(file)) if status == "ok" else ""
@@ -97,12 +96,20 @@ def _picture(line: Mapping[str, Any], listed: _Listed) -> dict[str, Any]:
         "original": _url(file),
         "rendered": rendered and _url(rendered),
         "status": status,
-        "error": listed.sentences.note(str(line.get("error") or "")),
+        "error": catalog.encode(_error(line)),
         "width": width,
         "height": height,
         "seconds": float(line.get("seconds") or 0),
-        "persons": [_person(person, width, height, listed) for person in line.get("persons") or ()],
+        "persons": [_person(person, width, height, action, catalog) for person in line.get("persons") or ()],
     }
+
+
+def _error(line: Mapping[str, Any]) -> Message:
+    """Why a picture could not be read, as a message where the line has one."""
+    try:
+        return Message.from_json(line.get("error_message"))
+    except ValueError:
+        return say("verbatim", text=str(line.get("error") or ""))
 
 
 def _rendered_beside(file: str) -> str:
@@ -115,20 +122,24 @@ def _url(file: str) -> str:
     return "./" + quote(os.fsencode(file), safe="/")
 
 
-def _person(person: Mapping[str, Any], width: int, height: int, listed: _Listed) -> dict[str, Any]:
+def _person(person: Mapping[str, Any], width: int, height: int, action: Action, catalog: Catalog) -> dict[str, Any]:
     keypoints = np.asarray(person["keypoints"], np.float64).reshape(-1, 3)
     found = keypoints[keypoints[:, 2] > 0, :2]
     return {
         "score": float(person["score"]),
         "occurred": person.get("occurred"),
         "joints": len(found),
-        "why": listed.sentences.note(str(person.get("text") or "")),
         "box": _box(found, width, height),
-        "criteria": [
-            _criterion(listed.labels.setdefault(str(label), len(listed.labels)), criterion, listed.sentences)
-            for label, criterion in (person.get("criteria") or {}).items()
-        ],
+        **_reasons(judgement_of(person, action), catalog),
     }
+
+
+def _reasons(judgement: Judgement | None, catalog: Catalog) -> dict[str, Any]:
+    """ "why": how the verdict came about; "criteria": [sign, what was measured] of each in the action's order."""
+    if judgement is None:
+        return {"why": None, "criteria": []}
+    criteria = [[result.sign, catalog.encode(result.reading)] for result in judgement.criteria.values()]
+    return {"why": catalog.encode(judgement.explanation), "criteria": criteria}
 
 
 def _box(found: NDArray[np.float64], width: int, height: int) -> list[float] | None:
@@ -140,33 +151,6 @@ def _box(found: NDArray[np.float64], width: int, height: int) -> list[float] | N
     low, high = np.maximum(low - margin, 0), np.minimum(high + margin, (width, height))
     size = np.array((width, height))
     return [round(float(value), 4) for value in (*(low / size), *((high - low) / size))]
-
-
-def _criterion(label: int, criterion: Mapping[str, Any], sentences: Sentences) -> list[Any]:
-    """[number of the label, verdict, measured, condition, explanation, 1 for an objection]; three noted sentences."""
-    unit = _UNITS.get(str(criterion.get("unit", "")), "")
-    text = str(criterion.get("text") or "")
-    return [
-        label,
-        int(criterion["verdict"]),
-        sentences.note(_number(criterion.get("measured"), unit)),
-        sentences.note(_condition(criterion.get("threshold"), unit, text)),
-        sentences.note(text.partition(_NEEDS)[0]),
-        int(bool(criterion.get("objection"))),
-    ]
-
-
-def _number(value: Any, unit: str) -> str:
-    return "" if value is None else f"{float(value):.3g}{unit}"
-
-
-def _condition(threshold: Any, unit: str, text: str) -> str:
-    """What the explanation says after "needs"; the bare threshold where it says nothing."""
-    stated = text.partition(_NEEDS)[2]
-    if stated or threshold is None:
-        return stated
-    bounds = threshold if isinstance(threshold, (list, tuple)) else [threshold]
-    return " … ".join(_number(bound, unit) for bound in bounds)
 
 
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str | dict[str, str]]]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.actions.evaluation.labelled import JudgedPicture, Picture
-from src.actions.explain import verdict_words
+from src.actions.explain import verdict_message
 from src.actions.judge import CriterionResult, Judgement
 from src.actions.pose import Pose, as_pose
 from src.pose.skeleton import CONFIRMING_LIMBS, LIMBS
@@ -71,7 +71,7 @@ def _article(judged: JudgedPicture) -> str:
 
 def _reasons(number: int, judgement: Judgement) -> str:
     lines = "".join(map(_reason, judgement.criteria, judgement.criteria.values()))
-    verdict = f"<b>person {number}: {verdict_words(judgement.occurred)}</b> ({html.escape(judgement.text)})"
+    verdict = f"<b>person {number}: {verdict_message(judgement.occurred)}</b> ({html.escape(judgement.text)})"
     return f"{verdict}<ul>{lines}</ul>"
 
 

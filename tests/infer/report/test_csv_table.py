@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from src.infer.report.csv_table import results_csv
-from tests.infer.example_results import NAMES, line, sample_results
+from tests.infer.example_results import ACTION, NAMES, line, sample_results
 
 
 def read_table(results: list[dict[str, Any]]) -> list[dict[str, str]]:
-    data = b"".join(results_csv(results))
+    data = b"".join(results_csv(results, ACTION))
     assert data.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
@@ -31,6 +31,7 @@ def test_the_table_has_a_line_for_each_person_and_for_pictures_without() -> None
         "occurred",
         "",
     ]
+    assert rows[1]["why"] == "1 of 2 signs hold, 1 cannot be judged; 1 needed"
     assert rows[1]["hand"] == "yes"
     assert float(rows[1]["hand measured"]) == 0.42
     assert float(rows[1]["hand threshold"]) == 0.25
@@ -41,7 +42,7 @@ def test_the_table_has_a_line_for_each_person_and_for_pictures_without() -> None
     )
     assert rows[-1]["status"] == "unreadable"
     assert rows[-1]["error"] == "broken <b>x</b>.jpg: truncated"
-    assert rows[0]["joints"] == "18"
+    assert rows[0]["joints"] == "17"
 
 
 @pytest.mark.parametrize(
@@ -73,4 +74,4 @@ def test_negative_numbers_stay_numbers() -> None:
 
 
 def test_an_empty_run_has_a_heading() -> None:
-    assert b"".join(results_csv([])).decode("utf-8-sig").startswith('"file","status"')
+    assert b"".join(results_csv([], ACTION)).decode("utf-8-sig").startswith('"file","status"')

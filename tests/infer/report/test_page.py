@@ -14,12 +14,12 @@ from src.errors import OutputError
 from src.infer.report import page as report_module
 from src.infer.report.csv_table import results_csv
 from src.infer.report.page import write_report
-from tests.infer.example_results import HOSTILE, SUMMARY, criterion, line, person, sample_results
+from tests.infer.example_results import ACTION, HOSTILE, SUMMARY, line, person, sample_results, unreadable
 from tests.pose.drawing import standing_person
 
 
 def report_html(results: list[dict[str, Any]], summary: dict[str, Any]) -> str:
-    return "".join(report_module.report_html(results, summary))
+    return "".join(report_module.report_html(results, summary, ACTION))
 
 
 def page_data(html: str) -> dict[str, Any]:
@@ -29,12 +29,12 @@ def page_data(html: str) -> dict[str, Any]:
 
 
 def test_no_name_becomes_markup() -> None:
-    html = report_html([line(HOSTILE, person(True, 0.5, **{HOSTILE: criterion(1, 0.3, HOSTILE)}))], SUMMARY)
+    html = report_html([line(HOSTILE, person(True, 0.5)), unreadable(HOSTILE, HOSTILE)], SUMMARY)
     assert html.count("<script") == 2
     assert "<img src=x" not in html
     assert "<b>np4" not in html
     assert page_data(html)["pictures"][0]["file"] == HOSTILE
-    assert page_data(html)["labels"] == [HOSTILE]
+    assert "climbing <up>" not in html
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
@@ -46,7 +46,7 @@ def test_names_that_are_not_text_are_shown_and_addressed_by_their_bytes() -> Non
     name = os.fsdecode(b"\xff\xfe.jpg")
     picture = page_data(report_html([line(name)], SUMMARY))["pictures"][0]
     assert picture["original"] == "./%FF%FE.jpg"
-    assert list(results_csv([line(name)]))
+    assert list(results_csv([line(name)], ACTION))
 
 
 def test_the_rendered_name_may_be_given() -> None:
@@ -55,14 +55,14 @@ def test_the_rendered_name_may_be_given() -> None:
 
 
 def test_a_summary_may_lack_everything(tmp_path: Path) -> None:
-    write_report(tmp_path, [], {})
-    assert "<title>Results</title>" in (tmp_path / "index.html").read_text(encoding="utf-8")
+    write_report(tmp_path, [], {}, ACTION)
+    assert "<title>攀爬 · climbing &lt;up&gt;</title>" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
-        write_report(tmp_path / "file", [], SUMMARY)
+        write_report(tmp_path / "file", [], SUMMARY, ACTION)
 
 
 def test_the_frame_around_a_person_holds_all_joints_and_stays_in_the_picture() -> None:
@@ -77,4 +77,4 @@ def test_the_frame_around_a_person_holds_all_joints_and_stays_in_the_picture() -
 def test_settings_are_listed_one_by_one() -> None:
     settings = {"infer_insize": 368, "filename_to_infer": "", "lr_steps": [1, 2]}
     page = re.sub(r"\s+", "", report_html([], {**SUMMARY, "settings": settings}))
-    assert "<dl><dt>infer_insize</dt><dd>368</dd><dt>lr_steps</dt><dd>1,2</dd></dl>" in page
+    assert '<dl><dtdata-setting="infer_insize">infer_insize</dt><dd>368</dd>' in page

@@ -1,0 +1,38 @@
+"""The signs of an action as report and table show them, and the judgements of saved results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from src.actions import Action, DeclaredCriterion, Judgement
+from src.actions.combination import objections
+from src.actions.explain import requirement
+from src.translations import LANGUAGES, Catalog
+
+
+def judgement_of(person: Mapping[str, Any], action: Action) -> Judgement | None:
+    """The judgement in a line of results.jsonl; None where it was made by another declaration of the action."""
+    try:
+        return Judgement.from_json(person, action)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def sign_rows(action: Action, catalog: Catalog) -> list[dict[str, Any]]:
+    """What is said of each sign once: names and hints by language, what it needs, and whether it is an objection."""
+    against = objections(action.occurs_when)
+    return [
+        {
+            "names": {language: _name(one, language) for language in LANGUAGES},
+            "hints": {language: one.criterion.hint(language) for language in LANGUAGES},
+            "needs": catalog.encode(requirement(one)),
+            "objection": one.label in against,
+        }
+        for one in action.criteria
+    ]
+
+
+def _name(declared: DeclaredCriterion, language: str) -> str:
+    """The declaration's own label in English; other languages have names for criteria only."""
+    return declared.label.replace("_", " ") if language == "en" else declared.criterion.display_name(language)
