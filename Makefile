@@ -32,14 +32,15 @@ demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 min
 test: setup-dev  ## all tests, two files at a time
 	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=15
 
-lint: setup-dev  ## style and types
+lint: setup-dev  ## check style, types and directions of imports
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports --no-logo
 
 format: setup-dev  ## put the code into the project's style
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
 clean:  ## remove what the targets above made, but not .venv
-	rm -rf obs_root output_img work build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf obs_root output_img work build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage
