@@ -61,11 +61,11 @@ class Criterion:
 
     def display_name(self, language: str = "en") -> str:
         """Its name for readers."""
-        return lookup(f"criterion.{self.name}.name", language) or self.name.replace("_", " ")
+        return lookup(f"criterion_name.{self.name}", language) or self.name.replace("_", " ")
 
     def hint(self, language: str = "en") -> str:
         """When it holds, in one sentence of that language, or in English where there is none."""
-        return lookup(f"criterion.{self.name}.hint", language) or self.description
+        return lookup(f"criterion_hint.{self.name}", language) or self.description
 
 
 # --- heights ---------------------------------------------------------------------------------------------------------

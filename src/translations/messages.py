@@ -1,6 +1,7 @@
 """Messages: what is said (an id of the table and its arguments), apart from the language in which it is said.
 
 The table is the YAML files beside this module: `id: {en: text, zh: text}`, with the arguments as `{name}` in the texts.
+Names and hints that the code or `default_config.yaml` gives in English are there in Chinese only.
 """
 
 from __future__ import annotations
@@ -68,9 +69,10 @@ def lookup(message_id: str, language: str) -> str | None:
 
 
 def section(prefix: str, language: str) -> dict[str, str]:
-    """The texts of all entries `<prefix>.<name>`, by name."""
+    """The texts that entries `<prefix>.<name>` have in a language, by name."""
     start = f"{prefix}."
-    return {key[len(start) :]: texts[language] for key, texts in table().items() if key.startswith(start)}
+    entries = ((key[len(start) :], texts) for key, texts in table().items() if key.startswith(start))
+    return {name: texts[language] for name, texts in entries if language in texts}
 
 
 def text_of(message_id: str, language: str) -> str:

@@ -15,7 +15,8 @@ from src.actions.criteria import CRITERIA
 from src.actions.judge import CriterionResult, judge_criterion
 from src.actions.pose import as_pose
 from src.data.images import PictureError, read_picture
-from src.translations import LANGUAGES, Catalog, Message, say, translate
+from src.model_utils.config import read_settings
+from src.translations import LANGUAGES, Catalog, Message, say, section, translate
 from src.translations.catalog import placeholders
 from src.translations.messages import table
 from tests.infer.test_picture_kinds import broken
@@ -99,7 +100,7 @@ def test_why_a_picture_cannot_be_read_is_said_in_chinese(tmp_path: Path) -> None
 
 def test_every_entry_is_there_in_both_languages_with_the_same_arguments() -> None:
     for message_id, texts in table().items():
-        wanted = ("zh",) if message_id.endswith(".hint") else LANGUAGES
+        wanted = ("zh",) if message_id.startswith(("criterion_hint.", "setting_")) else LANGUAGES
         assert set(texts) == set(wanted), message_id
         assert len({frozenset(placeholders(text)) for text in texts.values()}) == 1, message_id
 
@@ -110,6 +111,14 @@ def test_every_criterion_has_a_name_and_a_hint_in_both_languages() -> None:
         hints = [criterion.hint(language) for criterion in CRITERIA.values()]
         assert len({*names}) == len({*hints}) == len(CRITERIA)
         assert all(bool(re.search(r"[一-鿿]", text)) == (language == "zh") for text in names + hints)
+
+
+def test_every_setting_has_a_name_and_a_hint_in_chinese() -> None:
+    settings, _ = read_settings()
+    for kind in ("setting_name", "setting_hint"):
+        texts = section(kind, "zh")
+        assert set(texts) == set(settings)
+        assert all(re.search(r"[一-鿿]", text) for text in texts.values())
 
 
 def test_messages_survive_as_json_and_others_are_refused() -> None:

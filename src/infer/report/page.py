@@ -84,7 +84,7 @@ def _page_data(results: Iterable[Mapping[str, Any]], action: Action) -> Iterator
 
 def _words(language: str) -> dict[str, dict[str, str]]:
     """The page's own words by kind and name."""
-    return {kind: section(kind, language) for kind in ("report", "fact", "stage")}
+    return {kind: section(kind, language) for kind in ("report", "fact", "stage", "setting_name")}
 
 
 def _picture(line: Mapping[str, Any], action: Action, catalog: Catalog) -> dict[str, Any]:

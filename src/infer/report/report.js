@@ -203,6 +203,10 @@ function speak() {
   for (const node of document.querySelectorAll("[data-fact]")) {
     node.textContent = named("fact", node.dataset.fact);
   }
+  for (const node of document.querySelectorAll("[data-setting]")) {
+    node.textContent = data.words[ui.language].setting_name[node.dataset.setting] || node.dataset.setting;
+    node.title = node.dataset.setting;
+  }
   for (const node of document.querySelectorAll("[data-stage]")) node.textContent = named("stage", node.dataset.stage);
   const orders = Object.keys(ORDERS).map((order) => new Option(word(order), order, false, order === ui.sort));
   byId("sort").replaceChildren(...orders);
