@@ -26,7 +26,7 @@ def for_each(items: Iterable[T], work: Callable[[T], None], threads: int) -> Non
                 work(item)
         except StopIteration:
             return
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised in the calling thread
             errors.append(error)
             stop.set()
 

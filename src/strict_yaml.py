@@ -34,7 +34,7 @@ def read_documents(text: str, origin: str) -> list[Any]:
         return list(yaml.load_all(text, _StrictLoader))  # derived from SafeLoader: builds plain values only
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from None
-    except Exception as error:  # PyYAML also lets through errors of the values it builds, such as impossible dates
+    except Exception as error:  # noqa: BLE001 - PyYAML also lets through errors of the values it builds, such as impossible dates
         raise ConfigError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
 
 

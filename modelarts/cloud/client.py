@@ -176,7 +176,7 @@ class Cloud:
         for attempt in range(1, self._retry.attempts + 1):
             try:
                 return dict(getattr(self._client, method)(request).to_json_object() or {})
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the gate of the platform's SDK
                 failure = self._judge(error)
             if isinstance(failure, CloudError) and not self._renew(failure):
                 raise failure

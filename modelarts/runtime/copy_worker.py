@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         return 0
     try:
         status.post({"value": run(request, status.tell)})
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - reported to the ranks that wait
         status.post_error(error)
         logger.error("%s", error)
         return 1

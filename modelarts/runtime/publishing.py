@@ -129,7 +129,7 @@ class Publisher:
             path = make()
             if path is not None:
                 self.publish_file(path)
-        except Exception as error:  # a picture is not worth the training
+        except Exception as error:  # noqa: BLE001 - a picture is not worth the training
             logger.warning("%s: a small file is not made or not published: %s", self._local, error)
 
     def _write(self, write: Callable[[Path], Manifest], file_name: str) -> None:

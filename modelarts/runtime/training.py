@@ -85,7 +85,7 @@ def _export(config: Config, trained: Trained, store: CheckpointStore, publisher:
         if missing:
             raise OutputError(missing[0])
         path.unlink()
-    except Exception as error:  # whatever it is, the training has succeeded
+    except Exception as error:  # noqa: BLE001 - whatever it is, the training has succeeded
         what = error if isinstance(error, (JobError, obs_sync.ObsSyncError)) else first_line(error)
         logger.error("not exported: %s; all checkpoints are safe, `python -m src.tools.export` exports one", what)
     else:

@@ -50,7 +50,7 @@ class LocalStore(Store):
 
     def check_bucket(self, bucket: str) -> None:
         """Raise NotFound unless the bucket's folder is there."""
-        self._folder(bucket)
+        self.bucket_folder(bucket)
 
     def make_bucket(self, bucket: str) -> None:
         """Create the bucket's folder."""
@@ -59,7 +59,7 @@ class LocalStore(Store):
 
     def remove_bucket(self, bucket: str) -> None:
         """Remove the folder of a bucket that holds no object."""
-        folder = self._folder(bucket)
+        folder = self.bucket_folder(bucket)
         if any(True for _ in walk_keys(folder, "")):
             raise RequestFailed("the bucket is not empty", url=f"obs://{bucket}/", operation="remove bucket")
         with local_errors(folder, "remove bucket"):
@@ -67,7 +67,7 @@ class LocalStore(Store):
 
     def pages(self, bucket: str, prefix: str = "", delimiter: str = "", limit: int = 0) -> Iterator[Page]:
         """Objects in the order of their keys' bytes, 1,000 a page; with `/` as delimiter folders are not entered."""
-        folder = self._folder(bucket)
+        folder = self.bucket_folder(bucket)
         with local_errors(folder, "list"):
             found = dict(walk_keys(folder, prefix, enter=not delimiter))
         objects = sorted((k for k in found if found[k] is not None), key=str.encode)
@@ -109,7 +109,7 @@ class LocalStore(Store):
 
     def delete(self, bucket: str, keys: Sequence[str]) -> None:
         """Remove objects and the folders that are empty without them."""
-        folder = self._folder(bucket)
+        folder = self.bucket_folder(bucket)
         for key in keys:
             for path in self._candidates(folder, key):
                 with local_errors(path, "delete"):
@@ -118,7 +118,7 @@ class LocalStore(Store):
 
     def upload(self, path: str, bucket: str, key: str, on_bytes: OnBytes = ignore_bytes) -> ObjectInfo:
         """Store a local file; one that changes while it is read is an error."""
-        self._folder(bucket)
+        self.bucket_folder(bucket)
         with local_errors(path, "read"), open(path, "rb") as source:
             before = os.fstat(source.fileno())
             info = self._store_stream(source, bucket, key, on_bytes)
@@ -146,13 +146,14 @@ class LocalStore(Store):
 
     def path_of(self, bucket: str, key: str) -> str:
         """The file that holds an object, or NotFound."""
-        for path in self._candidates(self._folder(bucket), key):
+        for path in self._candidates(self.bucket_folder(bucket), key):
             with contextlib.suppress(OSError, ValueError):
                 if stat.S_ISREG(os.stat(path).st_mode):
                     return path
         raise NotFound("no such object", url=Location(bucket, key).url, next_step=f"look below {self.root}")
 
-    def _folder(self, bucket: str) -> str:
+    def bucket_folder(self, bucket: str) -> str:
+        """The folder that stands for the bucket; NotFound when there is none."""
         folder = os.path.join(self.root, bucket)
         if not os.path.isdir(folder):
             raise NotFound(
@@ -197,7 +198,7 @@ class LocalStore(Store):
 
     def place(self, part: str, bucket: str, key: str, exclusive: bool) -> ObjectInfo:
         """Give a finished temporary file its final name; folders may come and go meanwhile, so try again."""
-        folder, url = self._folder(bucket), Location(bucket, key).url
+        folder, url = self.bucket_folder(bucket), Location(bucket, key).url
         paths = self._candidates(folder, key)
         for _ in range(_PLACE_ATTEMPTS):
             if exclusive and any(os.path.isfile(path) for path in paths):
@@ -259,7 +260,7 @@ class LocalUpload(Upload):
 
     def __init__(self, store: LocalStore, bucket: str, key: str) -> None:
         self._store, self._bucket, self._key = store, bucket, key
-        folder = names.temporary_folder(store._folder(bucket))
+        folder = names.temporary_folder(store.bucket_folder(bucket))
         self._part = os.path.join(folder, uuid.uuid4().hex)
         with local_errors(folder, "write"):
             os.makedirs(folder, exist_ok=True)

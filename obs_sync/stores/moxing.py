@@ -89,7 +89,7 @@ class MoxingStore(Store):
         def run() -> None:
             try:
                 outcome.append((True, work()))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - raised in the calling thread
                 outcome.append((False, error))
 
         worker = threading.Thread(target=run, name="obs_sync-moxing", daemon=True)

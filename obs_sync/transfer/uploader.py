@@ -158,7 +158,7 @@ class Uploader:
                 copy(path, url, filesystem=self._fs)
             if item.on_done is not None:
                 item.on_done()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - reported by `failures` and `drain`
             self._note_failure(item, error)
             return
         with self._changed:
