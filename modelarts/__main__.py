@@ -16,6 +16,7 @@ from modelarts.dryrun.dryrun import FRESH, SAME, WORK_FOLDER
 from obs_sync import ObsSyncError
 from obs_sync.settings import MODES
 from src.errors import JobError, exit_code_of
+from src.version import add_version
 
 EPILOG = """examples:
   python -m modelarts jobs
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_version(parser)
     where, storage, changes, job = _where(), _storage(), _changes(), _job()
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 

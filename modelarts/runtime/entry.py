@@ -19,6 +19,7 @@ from modelarts.runtime.training import train_and_publish
 from modelarts.runtime.watchdog import Watch
 from src.errors import ConfigError, IncompleteError, JobError
 from src.model_utils.config import Config, parse_config
+from src.version import NAME, VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +112,7 @@ def _run(job: Callable[[Config], object], argv: Sequence[str], prog: str, exampl
     _set_up_process()
     try:
         config = parse_config(argv, prog, examples, channels_in(os.environ))
+        logger.info("%s %s, %s", NAME, VERSION, prog)
         job(config)
     except JobError as error:
         logger.error("%s", error)

@@ -16,6 +16,7 @@ from src.files import file_sha256
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Share
 from src.model_utils.config import Config
+from src.version import VERSION
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filena
         decode_settings=DecodeSettings(peak_threshold=config.peak_threshold),
     )
     action = config.actions[config.target_action_type]
-    facts = {"checkpoint": str(checkpoint), "settings": config.settings()}
+    facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings()}
     share = Share(topology.rank, topology.rank_size)
     parent = Path(config.output_img_path_relative)
     root = under(config.output_path_root_obs, "output_img") if config.is_model_arts else ""

@@ -19,6 +19,7 @@ from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
 from src.model_utils.setting import Setting, convert
 from src.net.formats import INPUT_FORMATS
+from src.version import add_version
 
 logger = logging.getLogger(__name__)
 
@@ -255,6 +256,7 @@ def _read_arguments(argv: Sequence[str], settings: Mapping[str, Setting], prog: 
         flags = [aliases[name]] if name in aliases else []
         help_text = setting.describe().replace("%", "%%")
         parser.add_argument(*flags, f"--{name}", metavar="VALUE", default=argparse.SUPPRESS, help=help_text)
+    add_version(parser)
     known, unknown = _parse(parser, argv)
     for argument in unknown:
         _tolerate(argument, settings)

@@ -16,6 +16,7 @@ from src.checks import nearest_word
 from src.errors import ConfigError, JobError, OutputError
 from src.model_utils.config import read_settings, setting_types
 from src.model_utils.setting import convert
+from src.version import add_version
 
 #: Anything a tool did not foresee in a file it was given.
 FAILED = 1
@@ -35,13 +36,15 @@ class _Parser(argparse.ArgumentParser):
 def make_parser(tool: str, description: str, *examples: str) -> argparse.ArgumentParser:
     """The parser of `python -m src.tools.<tool>`; `examples` are the arguments of calls that work."""
     lines = "\n".join(f"  python -m src.tools.{tool} {example}" for example in examples)
-    return _Parser(
+    parser = _Parser(
         prog=f"python -m src.tools.{tool}",
         description=description,
         epilog=f"examples:\n{lines}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    add_version(parser)
+    return parser
 
 
 def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:

@@ -20,6 +20,7 @@ from src.errors import CheckpointError, OutputError
 from src.files import atomic_path, file_sha256
 from src.net.weights import META_KEY, read_checkpoint
 from src.train.checkpoints.manifest import Manifest
+from src.version import NAME, VERSION
 
 FORMAT_VERSION = 1
 BATCH_STATISTICS = (".moving_mean", ".moving_variance")
@@ -35,7 +36,8 @@ class Snapshot:
 
 def network_meta(network: str, stages: int, **more: Any) -> dict[str, Any]:
     """Metadata every checkpoint of this package carries: which network it is for, made by what."""
-    return {"format": FORMAT_VERSION, "network": network, "stages": stages, "mindspore": ms.__version__, **more}
+    made_by = {"version": VERSION, "mindspore": ms.__version__}
+    return {"format": FORMAT_VERSION, "network": network, "stages": stages, **made_by, **more}
 
 
 def take_snapshot(cell: nn.Cell, meta: Mapping[str, Any]) -> Snapshot:
@@ -59,7 +61,12 @@ def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, id
         sha256=file_sha256(path),
         weights_sha256=weights_sha256(snapshot.arrays),
         identity=identity,
-        versions={"mindspore": ms.__version__, "numpy": np.__version__, "python": platform.python_version()},
+        versions={
+            NAME: VERSION,
+            "mindspore": ms.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
     )
 
 
