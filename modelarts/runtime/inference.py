@@ -14,7 +14,7 @@ from obs_sync import under
 from src.actions import declaration_of
 from src.files import file_sha256
 from src.infer.output.output_folder import run_digest
-from src.infer.output.shard import Share
+from src.infer.output.shard import Shard
 from src.model_utils.config import Config
 from src.version import VERSION
 
@@ -42,12 +42,12 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filena
     )
     action = config.actions[config.target_action_type]
     facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings()}
-    share = Share(topology.rank, topology.rank_size)
+    shard = Shard(topology.rank, topology.rank_size)
     parent = Path(config.output_img_path_relative)
     root = under(config.output_path_root_obs, "output_img") if config.is_model_arts else ""
     try:
-        with results_folder(parent, root, digest_of(config, checkpoint, folder), share) as (output, results, outbox):
-            summary = infer_folder(network, folder, filenames, output, action, facts, share=share, outbox=outbox)
+        with results_folder(parent, root, digest_of(config, checkpoint, folder), shard) as (output, results, sink):
+            summary = infer_folder(network, folder, filenames, output, action, facts, shard=shard, sink=sink)
     except FinishedBefore as finished:
         logger.info("nothing left to do: the first card has finished %s", finished)
         return {}

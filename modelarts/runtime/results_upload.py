@@ -28,8 +28,8 @@ from src.infer.output.output_folder import (
     new_output_folder,
 )
 from src.infer.output.results import SUMMARY_FILE, write_bytes, write_pieces
-from src.infer.output.shard import Share
-from src.infer.output.sink import LocalOutbox, Outbox
+from src.infer.output.shard import Shard
+from src.infer.output.sink import LocalResultSink, ResultSink
 
 logger = logging.getLogger(__name__)
 
@@ -49,43 +49,43 @@ class FinishedBefore(Exception):
 
 
 @contextmanager
-def results_folder(parent: Path, root: str, digest: str, share: Share) -> Iterator[tuple[Path, str, Outbox]]:
-    """The local output folder, where its content belongs, and the outbox that brings it there.
+def results_folder(parent: Path, root: str, digest: str, shard: Shard) -> Iterator[tuple[Path, str, ResultSink]]:
+    """The local output folder, where its content belongs, and the sink that brings it there.
 
     `root` is the OBS folder (or mounted folder) that results belong under, empty when `parent` is their url. The
     first process takes the newest unfinished folder of this digest, or a new one; the others wait for the same, or
     raise FinishedBefore.
     """
-    folder = _open_folder(parent, root, digest, share)
+    folder = _open_folder(parent, root, digest, shard)
     try:
         if not root:
-            yield folder.path, str(folder.path), LocalOutbox(folder.path)
+            yield folder.path, str(folder.path), LocalResultSink(folder.path)
             return
         url = under(root, folder.path.name)
-        with ObsResultSink(folder.path, url, share.journal, DELIVER_EVERY_S, LOOK_EVERY_S) as outbox:
-            if share.rank == 0:
-                outbox.hand_over([RUN_FILE])
-                outbox.deliver()
-            yield folder.path, url, outbox
+        with ObsResultSink(folder.path, url, shard.journal, DELIVER_EVERY_S, LOOK_EVERY_S) as sink:
+            if shard.rank == 0:
+                sink.enqueue([RUN_FILE])
+                sink.flush()
+            yield folder.path, url, sink
     finally:
         folder.close()
 
 
-def _open_folder(parent: Path, root: str, digest: str, share: Share) -> OutputFolder:
-    given_up = time.monotonic() + share.patience_s
+def _open_folder(parent: Path, root: str, digest: str, shard: Shard) -> OutputFolder:
+    given_up = time.monotonic() + shard.stall_timeout_s
     while True:
         if root:
             _recall(parent, root, digest)
-        folder = find_unfinished(parent, digest, share.rank)
-        if folder is None and share.rank == 0:
-            folder = new_output_folder(parent, digest, share.rank)
+        folder = find_unfinished(parent, digest, shard.rank)
+        if folder is None and shard.rank == 0:
+            folder = new_output_folder(parent, digest, shard.rank)
         if folder is not None:
             return folder
         if time.monotonic() > given_up:
-            if finished := _just_finished(root or str(parent), digest, share.patience_s + STARTS_APART_S):
+            if finished := _just_finished(root or str(parent), digest, shard.stall_timeout_s + STARTS_APART_S):
                 raise FinishedBefore(finished)
             raise IncompleteError(
-                f"{root or parent}: the first card has made no output folder within {share.patience_s:.0f} s; "
+                f"{root or parent}: the first card has made no output folder within {shard.stall_timeout_s:.0f} s; "
                 "see its log (all cards must see the same output folder)"
             )
         time.sleep(LOOK_EVERY_S if root else 1.0)
@@ -138,7 +138,7 @@ class ObsResultSink:
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._deliver_now_and_then, name="outbox", daemon=True)
+        self._thread = threading.Thread(target=self._deliver_now_and_then, name="sink", daemon=True)
 
     def __enter__(self) -> ObsResultSink:
         return self
@@ -150,18 +150,18 @@ class ObsResultSink:
         for path in self._folder.glob(f".{self._journal}.*{_COLLECTED}"):
             path.unlink(missing_ok=True)
 
-    def earlier(self) -> Lines:
+    def previous_lines(self) -> Lines:
         return self.collect()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         self._begun = True
         self._thread.start()
 
-    def hand_over(self, names: Sequence[str]) -> None:
+    def enqueue(self, names: Sequence[str]) -> None:
         with self._lock:
             self._pending.extend(names)
 
-    def deliver(self) -> None:
+    def flush(self) -> None:
         with self._delivering:
             length = self._bytes_so_far()  # before the files are taken: theirs are all among them
             with self._lock:
@@ -185,7 +185,7 @@ class ObsResultSink:
             fs.get_file(under(self._url, name), str(path))
         return Lines(here)
 
-    def discard(self, names: Sequence[str]) -> None:
+    def remove(self, names: Sequence[str]) -> None:
         with self._delivering:  # or a delivery under way would put them back
             for name in names:
                 (self._folder / name).unlink(missing_ok=True)
@@ -216,7 +216,7 @@ class ObsResultSink:
     def _deliver_now_and_then(self) -> None:
         while not self._closed.wait(self._every_s):
             try:
-                self.deliver()
+                self.flush()
             except (obs_sync.ObsSyncError, OSError, OutputError) as error:
                 logger.warning("results could not be delivered, will be tried again: %s", error)
 

@@ -1,4 +1,7 @@
-"""The forward pass: a loaded network that turns pictures into maps, counting the graphs it had to compile."""
+"""The forward pass: a loaded network that turns pictures into maps, counting the graphs it had to compile.
+
+MindSpore is imported when a network is loaded, so that this module can be imported, and documented, without it.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,19 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mindspore as ms
 import numpy as np
 from numpy.typing import NDArray
 
 from src.infer.picture import Maps
 from src.infer.shapes import CANONICAL_ASPECTS, PADDING, canonical_fit, tight_fit
-from src.net.build import PictureNet, build_network, choose_device
 from src.net.formats import INPUT_FORMATS
-from src.net.weights import load_all_weights
 from src.pose import DecodeSettings
 from src.pose.grid import Fit
+
+if TYPE_CHECKING:
+    from src.net.build import PictureNet
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +53,8 @@ class PoseNetwork:
         self._cell = cell.set_train(False)
         self._shapes: set[tuple[int, ...]] = set()
         if dynamic:
+            import mindspore as ms
+
             self._cell.set_inputs(ms.Tensor(shape=[None, 3, None, None], dtype=ms.uint8))
 
     @property
@@ -67,6 +73,8 @@ class PoseNetwork:
         """At most `batch_size` fitted pictures of one shape (H, W, 3), uint8 BGR, to their maps."""
         if not 0 < len(inputs) <= self.batch_size:
             raise ValueError(f"{len(inputs)} pictures given, a batch holds 1 … {self.batch_size}")
+        import mindspore as ms
+
         batch = self._as_batch(inputs)
         if batch.shape not in self._shapes:
             self._shapes.add(batch.shape)
@@ -110,6 +118,9 @@ def load_model(
     Raises CheckpointError when the checkpoint is missing, damaged or of another network, and ConfigError when the
     device cannot be used.
     """
+    from src.net.build import build_network, choose_device
+    from src.net.weights import load_all_weights
+
     device = choose_device(device_target, device_id)
     cell = build_network(network, stages)
     report = load_all_weights(cell, Path(checkpoint), network, stages)

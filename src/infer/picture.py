@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Protocol
 
 import cv2
@@ -150,9 +150,26 @@ def find_persons(maps: Maps, fit: Fit, settings: DecodeSettings) -> tuple[NDArra
 
 
 def detect(img: Picture, network: Network) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The persons in a BGR picture (H, W, 3): poses (P, 18, 3) [x_px, y_px, confidence] and scores (P,), best first."""
+    """The persons in a BGR picture (H, W, 3): poses (P, 18, 3) [x_px, y_px, confidence] and scores (P,), best first.
+
+    TypeError for anything but a uint8 colour picture, such as the None that `cv2.imread` returns for a missing file.
+    """
+    check_picture(img)
     fit, pixels_in = _fit(network, img)
     return find_persons(network.forward([pixels_in])[0], fit, network.decode_settings)
+
+
+def check_picture(img: object) -> None:
+    """TypeError, saying what to give instead, unless `img` is a (H, W, 3) uint8 array."""
+    wanted = "a picture of the form (height, width, 3), uint8, BGR, such as src.data.images.read_picture(path) returns"
+    if img is None:
+        raise TypeError(f"img is None (cv2.imread returns that when it cannot read a file); give {wanted}")
+    if isinstance(img, (str, bytes, PurePath)):
+        raise TypeError(f"img is the path {str(img)!r}; give {wanted}, or judge a file with infer_one_pic")
+    if not isinstance(img, np.ndarray):
+        raise TypeError(f"img is a {type(img).__name__}; give {wanted}")
+    if img.ndim != 3 or img.shape[2] != 3 or img.dtype != np.uint8 or 0 in img.shape:
+        raise TypeError(f"img is an array {img.shape} of {img.dtype}; give {wanted}")
 
 
 def infer_one_pic(

@@ -20,14 +20,14 @@ Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
-class Refused(Generic[Done]):
+class Skip(Generic[Done]):
     """What `read` returns for an item that goes around the network: its result is `done` already."""
 
     done: Done
 
 
 @dataclass(frozen=True)
-class Room:
+class PipelineLimits:
     """How much happens at once: threads on either side of the network, and items that wait to enter or leave it.
 
     `batch_size` items of one kind go through the network together; while fewer have come, others may pass them, as long
@@ -51,38 +51,38 @@ class Room:
         return 2 * self.batch_size if self.batch_size > 1 else 0
 
 
-def room_for(batch_size: int) -> Room:
+def limits_for(batch_size: int) -> PipelineLimits:
     """Threads by the number of processors this process may use: a few on either side keep the network fed."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = max(1, min(4, processors // 2))
-    return Room(readers=threads, finishers=threads, batch_size=batch_size)
+    return PipelineLimits(readers=threads, finishers=threads, batch_size=batch_size)
 
 
 def run_pipeline(
     items: Iterable[str],
-    read: Callable[[str], Read | Refused[Done]],
+    read: Callable[[str], Read | Skip[Done]],
     kind_of: Callable[[Read], object],
     forward: Callable[[Sequence[Read]], Sequence[Made]],
     finish: Callable[[Read, Made], Done],
-    room: Room,
+    limits: PipelineLimits,
 ) -> Iterator[Done]:
     """`finish(x, forward([x, …]))` for every `x = read(item)`, as results come; equal `kind_of` share a batch.
 
     Results come in the order of the items but where batches of another kind were full earlier. The first exception of
     any stage is raised here; what has not been started then never is.
     """
-    reading = ThreadPoolExecutor(room.readers, thread_name_prefix="read")
-    finishing = ThreadPoolExecutor(room.finishers, thread_name_prefix="finish")
+    reading = ThreadPoolExecutor(limits.readers, thread_name_prefix="read")
+    finishing = ThreadPoolExecutor(limits.finishers, thread_name_prefix="finish")
     leaving: deque[Future[Done]] = deque()
     try:
-        arriving: Iterator[Read | Refused[Done]] = _ahead(reading, read, items, room.ahead)
-        for batch in _batches(arriving, kind_of, room):
-            if isinstance(batch, Refused):
+        arriving: Iterator[Read | Skip[Done]] = _ahead(reading, read, items, limits.ahead)
+        for batch in _batches(arriving, kind_of, limits):
+            if isinstance(batch, Skip):
                 leaving.append(_finished(batch.done))
             else:
                 made = forward(batch)
                 leaving.extend(finishing.submit(finish, one, its) for one, its in zip(batch, made))
-            while leaving and (leaving[0].done() or len(leaving) > room.behind):
+            while leaving and (leaving[0].done() or len(leaving) > limits.behind):
                 yield leaving.popleft().result()
         while leaving:
             yield leaving.popleft().result()
@@ -103,19 +103,19 @@ def _ahead(pool: ThreadPoolExecutor, read: Callable[[str], Any], items: Iterable
 
 
 def _batches(
-    arriving: Iterable[Read | Refused[Done]], kind_of: Callable[[Read], object], room: Room
-) -> Iterator[list[Read] | Refused[Done]]:
+    arriving: Iterable[Read | Skip[Done]], kind_of: Callable[[Read], object], limits: PipelineLimits
+) -> Iterator[list[Read] | Skip[Done]]:
     """Full batches of one kind; short ones when too many items wait (the oldest goes first) and at the end."""
     groups: dict[object, list[Read]] = {}
     for item in arriving:
-        if isinstance(item, Refused):
+        if isinstance(item, Skip):
             yield item
             continue
         group = groups.setdefault(kind_of(item), [])
         group.append(item)
-        if len(group) == room.batch_size:
+        if len(group) == limits.batch_size:
             yield groups.pop(kind_of(item))
-        elif sum(map(len, groups.values())) > room.held:
+        elif sum(map(len, groups.values())) > limits.held:
             yield groups.pop(next(iter(groups)))
     yield from groups.values()
 

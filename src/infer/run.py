@@ -22,10 +22,10 @@ from src.infer.output.results import (
     write_json,
     write_pieces,
 )
-from src.infer.output.shard import Share, gather
-from src.infer.output.sink import LocalOutbox, Outbox
+from src.infer.output.shard import Shard, gather
+from src.infer.output.sink import LocalResultSink, ResultSink
 from src.infer.picture import Fitted, Maps, Network, finish_picture, read_and_fit
-from src.infer.pipeline import Refused, Room, room_for, run_pipeline
+from src.infer.pipeline import PipelineLimits, Skip, limits_for, run_pipeline
 from src.infer.report.page import REPORT_FILE, TABLE_FILE, write_report
 from src.progress import Progress, StageTimes
 
@@ -42,34 +42,34 @@ def infer_folder(
     action: Action,
     facts: Mapping[str, Any],
     *,
-    share: Share | None = None,
-    outbox: Outbox | None = None,
+    shard: Shard | None = None,
+    sink: ResultSink | None = None,
 ) -> dict[str, Any]:
     """Judge all named pictures and write results.jsonl, summary.json, index.html and results.csv into `output_dir`.
 
-    Pictures that `output_dir` (or the outbox) already has a result of are not judged again. With a `share`, this
+    Pictures that `output_dir` (or the sink) already has a result of are not judged again. With a `shard`, this
     process judges its part only, and the first one gathers all and writes the files. `facts` (checkpoint, settings, …)
     go into the summary, which is returned; other processes return the counts of their part.
     """
     if not filenames:
         raise DataError(f"{folder}: holds no pictures")
-    share, outbox = share or Share(), outbox or LocalOutbox(output_dir)
+    shard, sink = shard or Shard(), sink or LocalResultSink(output_dir)
     times = StageTimes()
     started = datetime.now().astimezone()
-    mine, rendered = share.of(filenames), rendered_names(filenames)
-    done = _finished_before(folder, mine, rendered, output_dir, outbox)
+    mine, rendered = shard.of(filenames), rendered_names(filenames)
+    done = _finished_before(folder, mine, rendered, output_dir, sink)
     to_do = [name for name in mine if name not in done]
     results = judge_pictures(network, folder, to_do, output_dir, action, times, rendered=rendered)
-    counts = _record(results, done, len(mine), output_dir / share.journal, network, outbox)
+    counts = _record(results, done, len(mine), output_dir / shard.journal, network, sink)
     with times("deliver"):
-        outbox.deliver()
-    if share.rank > 0:
+        sink.flush()
+    if shard.rank > 0:
         return counts
     with times("gather"):
-        own = Lines([output_dir / share.journal]).only(mine)
+        own = Lines([output_dir / shard.journal]).only(mine)
 
         def collect() -> Lines:
-            lines = own.before(outbox.collect())
+            lines = own.before(sink.collect())
             if any(name not in lines for name in filenames):
                 return lines  # it is too early to look into each
             return lines.only([name for name in filenames if fits(name, lines[name])])
@@ -77,7 +77,7 @@ def infer_folder(
         def fits(name: str, line: Line) -> bool:
             return line["status"] != "ok" or _holds(line, folder / name, rendered[name])
 
-        everything = gather(filenames, collect, share, outbox.look_every_s)
+        everything = gather(filenames, collect, shard, sink.look_every_s)
     lines = _put_in_order(output_dir, everything, filenames)
     summary = {
         "action": action.name,
@@ -86,14 +86,14 @@ def infer_folder(
         "network": network.name,
         **facts,
         **count_results(lines.values()),
-        "cards": share.rank_size,
+        "cards": shard.rank_size,
         "judged_before": len(done),
         "compiles": network.compiles,
         "seconds_by_stage": times.rounded(),
         "started": started.isoformat(timespec="seconds"),
         "seconds": round((datetime.now().astimezone() - started).total_seconds(), 3),
     }
-    _publish(output_dir, lines, summary, action, outbox)
+    _publish(output_dir, lines, summary, action, sink)
     return summary
 
 
@@ -104,7 +104,7 @@ def judge_pictures(
     output_dir: Path,
     action: Action,
     times: StageTimes,
-    room: Room | None = None,
+    limits: PipelineLimits | None = None,
     rendered: Mapping[str, str] | None = None,
 ) -> Iterator[PictureResult]:
     """Results of the pictures as they come, their files written; reading, network and drawing overlap.
@@ -113,9 +113,9 @@ def judge_pictures(
     """
     names = rendered_names(filenames) if rendered is None else rendered
 
-    def read(filename: str) -> Fitted | Refused[PictureResult]:
+    def read(filename: str) -> Fitted | Skip[PictureResult]:
         fitted = read_and_fit(network, folder, filename, times)
-        return Refused(fitted) if isinstance(fitted, PictureResult) else fitted
+        return Skip(fitted) if isinstance(fitted, PictureResult) else fitted
 
     def forward(batch: Sequence[Fitted]) -> list[tuple[Maps, float]]:
         begin = time.perf_counter()
@@ -129,8 +129,8 @@ def judge_pictures(
         drawn = names[fitted.filename]
         return finish_picture(fitted, maps, action, output_dir, drawn, network.decode_settings, times, seconds)
 
-    room = room or room_for(network.batch_size)
-    return run_pipeline(filenames, read, lambda fitted: fitted.pixels_in.shape, forward, finish, room)
+    limits = limits or limits_for(network.batch_size)
+    return run_pipeline(filenames, read, lambda fitted: fitted.pixels_in.shape, forward, finish, limits)
 
 
 def check_any_readable(summary: Mapping[str, Any]) -> None:
@@ -143,16 +143,16 @@ def check_any_readable(summary: Mapping[str, Any]) -> None:
 
 
 def _finished_before(
-    folder: Path, names: Sequence[str], rendered: Mapping[str, str], output_dir: Path, outbox: Outbox
+    folder: Path, names: Sequence[str], rendered: Mapping[str, str], output_dir: Path, sink: ResultSink
 ) -> Lines:
     """Lines of an interrupted run that hold still; its local files that may not have been delivered are handed over."""
-    delivered, here = outbox.earlier(), read_journals(output_dir)
+    delivered, here = sink.previous_lines(), read_journals(output_dir)
     known = here.before(delivered)
     holding = [name for name in names if name in known and _holds(known[name], folder / name, rendered[name])]
     done = known.only(holding)
     for name in done:
         if name in here and name not in delivered:
-            outbox.hand_over(_files_of(done[name]))
+            sink.enqueue(_files_of(done[name]))
     if done:
         logger.info("continuing %s: %d of %d pictures are done already", output_dir.name, len(done), len(names))
     return done
@@ -168,7 +168,7 @@ def _holds(line: Line, path: Path, rendered: str) -> bool:
 
 
 def _record(
-    results: Iterator[PictureResult], done: Lines, count: int, path: Path, network: Network, outbox: Outbox
+    results: Iterator[PictureResult], done: Lines, count: int, path: Path, network: Network, sink: ResultSink
 ) -> dict[str, int]:
     """Write each result's line as it comes and tell the progress; returns what all lines of this process count."""
     counts = Counter(count_results(done.values()))
@@ -177,10 +177,10 @@ def _record(
         for name in done:
             if name not in known:
                 journal.append(done[name])
-        outbox.begin()
+        sink.start()
         for result in results:
             line = result.to_json()
-            outbox.hand_over(_files_of(line))  # first: a line that is delivered vouches for its files
+            sink.enqueue(_files_of(line))  # first: a line that is delivered vouches for its files
             journal.append(line)
             counts.update(count_results([line]))
             progress.advance(note=f"{network.compiles} compiles, {counts['unreadable']} unreadable")
@@ -197,16 +197,16 @@ def _put_in_order(output_dir: Path, lines: Lines, filenames: Sequence[str]) -> L
     return Lines([output_dir / RESULTS_FILE])
 
 
-def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, Any], action: Action, outbox: Outbox) -> None:
+def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, Any], action: Action, sink: ResultSink) -> None:
     """The files about the whole run; summary.json, which says that it is finished, comes last."""
     write_report(output_dir, lines.values(), summary, action)
     parts = [path.name for path in journals_in(output_dir) if path.name != RESULTS_FILE]
-    outbox.hand_over([RESULTS_FILE, REPORT_FILE, TABLE_FILE])
-    outbox.deliver()
+    sink.enqueue([RESULTS_FILE, REPORT_FILE, TABLE_FILE])
+    sink.flush()
     write_json(output_dir / SUMMARY_FILE, summary)
-    outbox.hand_over([SUMMARY_FILE])
-    outbox.deliver()
-    outbox.discard(parts)
+    sink.enqueue([SUMMARY_FILE])
+    sink.flush()
+    sink.remove(parts)
     for pattern in LEFT_BY_KILLED_PROCESSES:
         for path in output_dir.rglob(pattern):
             path.unlink(missing_ok=True)

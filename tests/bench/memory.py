@@ -19,7 +19,7 @@ import numpy as np
 
 from src.actions import find_action
 from src.data.images import read_picture
-from src.infer.output.sink import LocalOutbox
+from src.infer.output.sink import LocalResultSink
 from src.infer.run import infer_folder
 from tests.bench.inference import SHARED, make_network
 
@@ -46,7 +46,7 @@ def make_pictures(folder: Path, count: int) -> list[str]:
     return names
 
 
-class Looks(LocalOutbox):
+class Looks(LocalResultSink):
     """The place of local results, which looks at the memory whenever a share of the pictures is finished."""
 
     def __init__(self, folder: Path, every: int) -> None:
@@ -54,7 +54,7 @@ class Looks(LocalOutbox):
         self._every, self._done, self._began = every, 0, time.perf_counter()
         self.seen: list[tuple[int, float]] = []
 
-    def hand_over(self, names: list[str] | tuple[str, ...]) -> None:  # type: ignore[override]
+    def enqueue(self, names: list[str] | tuple[str, ...]) -> None:  # type: ignore[override]
         if len(names) != 2:  # not a picture and its rendered one
             return
         self._done += 1
@@ -78,12 +78,12 @@ def main() -> int:
         network = make_network("mobilenet_v2", batch_size, scratch, INSIZE)
         names = make_pictures(scratch / "pics", count)
         output = scratch / "out"
-        outbox = Looks(output, max(1, count // LOOKS))
+        sink = Looks(output, max(1, count // LOOKS))
         print(f"{'pictures':>8} {'MB':>10} {'s':>8}   ({os.cpu_count()} processors, load {os.getloadavg()[0]:.1f})")
-        summary = infer_folder(network, scratch / "pics", names, output, action, {}, outbox=outbox)
+        summary = infer_folder(network, scratch / "pics", names, output, action, {}, sink=sink)
         at_end = anonymous_mb()
         sizes = {name: (output / name).stat().st_size / 1e6 for name in ("results.jsonl", "index.html", "results.csv")}
-    late = outbox.seen[len(outbox.seen) // 2 :]
+    late = sink.seen[len(sink.seen) // 2 :]
     slope = np.polyfit(*np.transpose(late), 1)[0]
     print(f"{summary['persons']} persons in {summary['pictures']} pictures, {summary['compiles']} compiles")
     print(f"growth in the second half: {slope * 1000:.2f} MB per 1000 pictures")

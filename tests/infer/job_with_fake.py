@@ -15,7 +15,7 @@ from modelarts.runtime.results_upload import results_folder
 from src.actions import find_action
 from src.infer.listing import picture_names
 from src.infer.output.output_folder import run_digest
-from src.infer.output.shard import Share
+from src.infer.output.shard import Shard
 from src.infer.run import infer_folder
 from tests.infer.fakes import FakeNetwork
 
@@ -28,11 +28,11 @@ def main(pictures: str, parent: str, bucket: str, rank: str, rank_size: str, del
     if bucket:
         obs_sync.configure(storage_mode="local", obs_local_root=bucket)
         root = "obs://bucket/job/output_img"
-    share = Share(int(rank), int(rank_size), patience_s=20)
+    shard = Shard(int(rank), int(rank_size), stall_timeout_s=20)
     names = picture_names(Path(pictures))
-    with results_folder(Path(parent), root, run_digest({"pictures": pictures}), share) as (folder, _, outbox):
+    with results_folder(Path(parent), root, run_digest({"pictures": pictures}), shard) as (folder, _, sink):
         network = FakeNetwork(delay_s=float(delay_s))
-        infer_folder(network, Path(pictures), names, folder, find_action("climb_up"), {}, share=share, outbox=outbox)
+        infer_folder(network, Path(pictures), names, folder, find_action("climb_up"), {}, shard=shard, sink=sink)
         sys.stdout.write(f"judged {sum(map(len, network.log))} in {folder.name}\n")
     return 0
 

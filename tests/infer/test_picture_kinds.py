@@ -23,8 +23,8 @@ from src.actions import find_action
 from src.data.images import read_picture
 from src.infer.output.journal import read_journals
 from src.infer.output.names import rendered_name, rendered_names
-from src.infer.output.shard import Share
-from src.infer.output.sink import LocalOutbox
+from src.infer.output.shard import Shard
+from src.infer.output.sink import LocalResultSink
 from src.infer.picture import SHOWN_SIDE_MAX, infer_one_pic
 from src.infer.run import infer_folder
 from tests.infer.fakes import FakeNetwork
@@ -148,7 +148,7 @@ def test_no_picture_is_written_over_another(tmp_path: Path, cards: int) -> None:
     folder, output = tmp_path / "pics", tmp_path / "out"
     names = clashing_pictures(folder)
     for rank in reversed(range(cards)):
-        infer_folder(FakeNetwork(), folder, names, output, ACTION, {}, share=Share(rank, cards))
+        infer_folder(FakeNetwork(), folder, names, output, ACTION, {}, share=Shard(rank, cards))
     lines = list(map(json.loads, (output / "results.jsonl").read_text("utf-8").splitlines()))
     assert [line["file"] for line in lines] == names
     check_each_has_its_own(folder, output, lines)
@@ -230,14 +230,14 @@ def test_60_megapixels_stay_within_memory(tmp_path: Path, root: Path) -> None:
     assert grown_mb < 800
 
 
-class Watch(LocalOutbox):
+class Watch(LocalResultSink):
     """Notes how much memory is in use when a picture is handed over."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.in_use: list[int] = []
 
-    def hand_over(self, names: Sequence[str]) -> None:
+    def enqueue(self, names: Sequence[str]) -> None:
         if len(names) == 2:  # a picture and its rendered one
             self.in_use.append(tracemalloc.get_traced_memory()[0])
 
@@ -254,7 +254,7 @@ def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         action = find_action("climb_over_fence")  # of which a result is 28 kB in memory
-        infer_folder(FakeNetwork(insize=48), folder, names, output, action, {}, outbox=watch)
+        infer_folder(FakeNetwork(insize=48), folder, names, output, action, {}, sink=watch)
         at_end, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -25,7 +25,7 @@ from src.actions import find_action
 from src.errors import IncompleteError, OutputError
 from src.infer.output.journal import Journal, read_journals
 from src.infer.output.output_folder import find_unfinished, new_output_folder, run_digest
-from src.infer.output.shard import Share
+from src.infer.output.shard import Shard
 from src.infer.run import infer_folder
 from tests.infer.fakes import FakeNetwork
 
@@ -236,7 +236,7 @@ def test_a_card_that_never_delivers_is_named_and_nothing_is_lost(pictures: Path,
     folder = new_output_folder(tmp_path / "out", "d").path
     names = sorted(path.name for path in pictures.iterdir())
     with pytest.raises(IncompleteError, match=r"20 of 41 pictures have no result .*, …\) .* start the same job again"):
-        infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, share=Share(0, 2, patience_s=1.0))
+        infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, shard=Shard(0, 2, stall_timeout_s=1.0))
     assert not (folder / "summary.json").exists()
     network = FakeNetwork()
     assert infer_folder(network, pictures, names, folder, ACTION, {})["pictures"] == 41
@@ -246,16 +246,16 @@ def test_a_card_that_never_delivers_is_named_and_nothing_is_lost(pictures: Path,
 def test_another_cards_old_line_of_a_changed_picture_is_not_taken(pictures: Path, tmp_path: Path) -> None:
     names = sorted(path.name for path in pictures.iterdir())
     folder = new_output_folder(tmp_path / "out", "digest").path
-    first, second = Share(0, 2, patience_s=60), Share(1, 2)
-    infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, share=second)
+    first, second = Shard(0, 2, stall_timeout_s=60), Shard(1, 2)
+    infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, shard=second)
     changed = second.of(names)[3]
     cv2.imwrite(str(pictures / "new.jpg"), np.full((300, 200, 3), 128, np.uint8))
     (pictures / "new.jpg").replace(pictures / changed)
     with ThreadPoolExecutor(1) as pool:
-        whole = pool.submit(infer_folder, FakeNetwork(), pictures, names, folder, ACTION, {}, share=first)
+        whole = pool.submit(infer_folder, FakeNetwork(), pictures, names, folder, ACTION, {}, shard=first)
         with pytest.raises(FutureTimeout):
             whole.result(3)
-        infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, share=second)
+        infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, shard=second)
         whole.result(60)
     lines = {line["file"]: line for line in check_complete(folder, pictures)}
     assert lines[changed]["bytes"] == (pictures / changed).stat().st_size
@@ -268,9 +268,9 @@ def test_a_card_that_comes_when_all_is_done_ends_well(
     monkeypatch.setattr("modelarts.runtime.results_upload.LOOK_EVERY_S", 0.1)
     obs_sync.configure(storage_mode="local", obs_local_root=str(tmp_path / "bucket"))
     names = sorted(path.name for path in pictures.iterdir())
-    with results_folder(tmp_path / "a", root, "digest", Share()) as (folder, place, outbox):
-        infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, outbox=outbox)
-    parent, late = tmp_path / ("b" if root else "a"), Share(1, 2, patience_s=0.3)
+    with results_folder(tmp_path / "a", root, "digest", Shard()) as (folder, place, sink):
+        infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {}, sink=sink)
+    parent, late = tmp_path / ("b" if root else "a"), Shard(1, 2, stall_timeout_s=0.3)
     with pytest.raises(FinishedBefore, match=place), results_folder(parent, root, "digest", late):
         pass
     with pytest.raises(IncompleteError), results_folder(parent, root, "another", late):
@@ -322,15 +322,15 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_files(
 
 def test_what_was_discarded_does_not_come_back(tmp_path: Path) -> None:
     place, folder = tmp_path / "mounted", tmp_path / "out"
-    with ObsResultSink(folder, str(place), "results.part0.jsonl", every_s=60, look_every_s=1) as outbox:
+    with ObsResultSink(folder, str(place), "results.part0.jsonl", every_s=60, look_every_s=1) as sink:
         with Journal(folder / "results.part0.jsonl") as journal:
             journal.append({"file": "a.jpg", "status": "unreadable"})
-        outbox.deliver()
-        assert len(outbox.collect()) == 0, "lines are not delivered before it is said that their files were handed over"
-        outbox.begin()
-        outbox.deliver()
-        assert list(outbox.collect()) == ["a.jpg"]
-        outbox.discard(["results.part0.jsonl"])
-        outbox.deliver()
+        sink.flush()
+        assert len(sink.collect()) == 0, "lines are not delivered before it is said that their files were handed over"
+        sink.start()
+        sink.flush()
+        assert list(sink.collect()) == ["a.jpg"]
+        sink.remove(["results.part0.jsonl"])
+        sink.flush()
         assert list(place.iterdir()) == []
     assert list(folder.iterdir()) == []

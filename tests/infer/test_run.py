@@ -295,7 +295,7 @@ def test_steps_can_be_called_from_python(photographs: Path, checkpoint: Path, tm
 
 
 def test_pictures_judged_in_place_keep_their_originals(photographs: Path, checkpoint: Path) -> None:
-    from src.infer import infer_one_pic, load_model
+    from test_tmp import infer_one_pic, load_model
 
     network = load_model(checkpoint, "mobilenet_v2", device_target="CPU")
     original = photographs / "000000000785.jpg"

@@ -16,15 +16,15 @@ NAMES_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """This process is number `rank` of `rank_size`.
 
-    `patience_s`: how long the first process waits without any news from the others before it gives up.
+    `stall_timeout_s`: how long the first process waits without any news from the others before it gives up.
     """
 
     rank: int = 0
     rank_size: int = 1
-    patience_s: float = 600.0
+    stall_timeout_s: float = 600.0
 
     @property
     def journal(self) -> str:
@@ -35,10 +35,10 @@ class Share:
         return list(names[self.rank :: self.rank_size])
 
 
-def gather(names: Sequence[str], collect: Callable[[], Lines], share: Share, look_every_s: float) -> Lines:
+def gather(names: Sequence[str], collect: Callable[[], Lines], shard: Shard, look_every_s: float) -> Lines:
     """Lines of all `names`, as soon as the other processes have delivered theirs.
 
-    Raises IncompleteError when nothing new has come for `patience_s`; what is finished stays for the next start.
+    Raises IncompleteError when nothing new has come for `stall_timeout_s`; what is finished stays for the next start.
     """
     before, news = -1, time.monotonic()
     while True:
@@ -49,15 +49,15 @@ def gather(names: Sequence[str], collect: Callable[[], Lines], share: Share, loo
         if len(lines) != before:
             before, news = len(lines), time.monotonic()
             logger.info("waiting for other cards: %d of %d pictures are done", len(names) - len(missing), len(names))
-        if time.monotonic() - news > share.patience_s:
-            raise IncompleteError(_lost(missing, len(names), share.patience_s))
+        if time.monotonic() - news > shard.stall_timeout_s:
+            raise IncompleteError(_lost(missing, len(names), shard.stall_timeout_s))
         time.sleep(look_every_s)
 
 
-def _lost(missing: Sequence[str], count: int, patience_s: float) -> str:
+def _lost(missing: Sequence[str], count: int, stall_timeout_s: float) -> str:
     shown = ", ".join(missing[:NAMES_SHOWN]) + (", …" if len(missing) > NAMES_SHOWN else "")
     return (
         f"{len(missing)} of {count} pictures have no result ({shown}) and nothing came from other cards for "
-        f"{patience_s:.0f} s; see their logs, then start the same job again, finished pictures are kept "
+        f"{stall_timeout_s:.0f} s; see their logs, then start the same job again, finished pictures are kept "
         "(all cards must see the same output folder)"
     )

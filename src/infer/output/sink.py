@@ -9,33 +9,33 @@ from typing import Protocol
 from src.infer.output.journal import Lines, journals_in
 
 
-class Outbox(Protocol):
+class ResultSink(Protocol):
     """Files of the output folder are handed over when they are complete; they are delivered while the job goes on."""
 
     @property
     def look_every_s(self) -> float:
         """How often looking for what others have delivered makes sense."""
 
-    def earlier(self) -> Lines:
+    def previous_lines(self) -> Lines:
         """Lines of pictures that an interrupted run has delivered, by the picture's name."""
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """The journal holds all earlier lines, and their files have been handed over: lines may be delivered now."""
 
-    def hand_over(self, names: Sequence[str]) -> None:
+    def enqueue(self, names: Sequence[str]) -> None:
         """These files (relative to the output folder) are complete; returns at once."""
 
-    def deliver(self) -> None:
+    def flush(self) -> None:
         """Return when everything handed over has arrived, in that order; OSError or JobError when it cannot."""
 
     def collect(self) -> Lines:
         """Lines that all processes of the job have delivered so far, by the picture's name."""
 
-    def discard(self, names: Sequence[str]) -> None:
+    def remove(self, names: Sequence[str]) -> None:
         """Remove delivered files that are of no more use."""
 
 
-class LocalOutbox:
+class LocalResultSink:
     """The output folder itself is where the results belong; other processes work in the same folder."""
 
     look_every_s = 0.5
@@ -44,22 +44,22 @@ class LocalOutbox:
         self._folder = folder
         self._lines = Lines()
 
-    def earlier(self) -> Lines:
+    def previous_lines(self) -> Lines:
         return Lines()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """Nothing to do: they are there."""
 
-    def hand_over(self, names: Sequence[str]) -> None:
+    def enqueue(self, names: Sequence[str]) -> None:
         """Nothing to do: they are there."""
 
-    def deliver(self) -> None:
+    def flush(self) -> None:
         """Nothing to do: they are there."""
 
     def collect(self) -> Lines:
         self._lines.look_at(journals_in(self._folder))
         return self._lines
 
-    def discard(self, names: Sequence[str]) -> None:
+    def remove(self, names: Sequence[str]) -> None:
         for name in names:
             (self._folder / name).unlink(missing_ok=True)
