@@ -19,7 +19,7 @@ STEPS = ["detect", "draw_person_pose", "infer_one_pic", "load_model", "val"]
 def test_the_module_offers_its_five_steps_and_nothing_else() -> None:
     assert sorted(test_tmp.__all__) == dir(test_tmp) == STEPS
     text = pydoc.render_doc(test_tmp, renderer=pydoc.plaintext)
-    functions = text[text.index("FUNCTIONS") : text.index("DATA")]
+    functions = text[text.index("FUNCTIONS") :]
     for name in STEPS:
         assert f"    {name}(" in functions
     assert "importlib" not in text
@@ -36,7 +36,7 @@ def test_the_module_can_be_imported_and_documented_without_mindspore(root: Path)
     ("given", "said"),
     [
         (None, "None .*imread"),
-        ("a.jpg", "path 'a.jpg'.*infer_one_pic"),
+        ("a.jpg", "path 'a.jpg'"),
         (Path("a.jpg"), "path 'a.jpg'"),
         ([[1, 2, 3]], "list"),
         (np.zeros((8, 8), np.uint8), r"\(8, 8\)"),
