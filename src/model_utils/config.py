@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from src.actions import Action, hint_text, load_actions
 from src.checks import did_you_mean, read_yaml_mapping
@@ -22,6 +22,7 @@ from src.net.formats import INPUT_FORMATS
 from src.version import add_version
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 DEFAULT_CONFIG_FILE = Path(__file__).resolve().parents[2] / "default_config.yaml"
 ACTIONS_KEY = "actions"
@@ -85,6 +86,8 @@ class Config:
     colour_jitter: float
     min_keypoints: int
     min_area: float
+    unlabelled_joints: str
+    ignore_unannotated: bool
     heatmap_sigma: float
     paf_half_width: float
     # training: schedule
@@ -105,6 +108,7 @@ class Config:
     group_params_NP: bool
     vgg_freeze_steps: int
     loss_scale: float
+    batch_norm: str
     clip_norm: float
     # training: starting weights
     load_pretrain: bool
@@ -148,6 +152,10 @@ class Config:
     def settings(self) -> dict[str, Any]:
         """Every setting as plain values (no actions): what is stored with a checkpoint and shown at start."""
         return {name: _plain(getattr(self, name)) for name in setting_types()}
+
+    def part(self, kind: type[T]) -> T:
+        """The dataclass `kind`, each field filled with the setting of the same name."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})  # type: ignore[arg-type]
 
 
 def setting_types() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ import mindspore as ms
 from src.errors import CheckpointError, ConfigError
 from src.train.checkpoints.checkpoint import restore
 from src.train.checkpoints.identity import differences
-from src.train.checkpoints.storage import Candidate, CheckpointStorage
-from src.train.distributed import Together
+from src.train.checkpoints.storage import Candidate
+from src.train.distributed import Communicator
 from src.train.recipe import Recipe
 from src.train.step import TrainStep
 
@@ -21,9 +21,9 @@ logger = logging.getLogger(__name__)
 
 
 def resume_training(
-    storage: CheckpointStorage,
+    candidates: Sequence[Candidate],
     step: TrainStep,
-    together: Together,
+    communicator: Communicator,
     recipe: Recipe,
     identity: Mapping[str, Any],
     accept_changes: bool,
@@ -34,7 +34,7 @@ def resume_training(
     complete checkpoint belongs to a run that differs, unless `accept_changes`: weights and optimizer are then kept,
     and the epoch it was taken in starts over.
     """
-    for candidate in storage.candidates():
+    for candidate in candidates:
         changed = differences(candidate.manifest.identity, identity)
         if changed and not accept_changes:
             raise ConfigError(
@@ -42,7 +42,7 @@ def resume_training(
                 "--resume_changed=True, to start afresh name another train_url"
             )
         path = _fetch(candidate)
-        if not together.all(path is not None):
+        if not communicator.all(path is not None):
             if path is not None:
                 logger.warning("%s: passed over, another rank cannot use its copy", candidate.where)
             continue

@@ -99,7 +99,7 @@ def make_step() -> tuple[TrainStep, Callable[[], float]]:
         ms.Tensor(rng.random((1, 38, cells, cells), np.float32)),
         ms.Tensor(np.ones((1, 1, cells, cells), np.float32)),
     ]
-    return step, lambda: float(step(*batch).asnumpy())
+    return step, lambda: float(step(*batch)[0].asnumpy())
 
 
 def save(step: TrainStep, publisher: Publisher, number: int) -> None:

@@ -14,8 +14,9 @@ from pycocotools import mask as coco_mask
 
 from src.data.coco import Selection, index_annotations
 from src.data.drawn.dataset import draw_dataset
-from src.data.sample import SampleMaker, SampleSettings
+from src.data.sample import SampleMaker
 from src.tools.gen_ignore_mask import STAMP_FILE, main
+from tests.data.sample_settings import sample_settings
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_training_sees_the_same_cells_with_files_as_without(tmp_path: Path, draw
     annotations = drawn / "annotations" / "person_keypoints.json"
     assert run(f"--jsonpath_train={annotations}", f"--maskpath_train={tmp_path}", "--min_area=9000") == 0
     index = index_annotations(annotations, Selection(5, 9000))
-    settings = SampleSettings(256, 256, seed=3)
+    settings = sample_settings(insize=256, seed=3)
     with_files = SampleMaker(index, drawn / "images", settings, tmp_path)
     without = SampleMaker(index, drawn / "images", settings)
     ignored = 0
@@ -111,7 +112,7 @@ def test_thin_regions_are_ignored_from_files_too(tmp_path: Path, drawn: Path) ->
     assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}") == 0
     (tmp_path / "sub").mkdir()
     cv2.imwrite(str(tmp_path / "sub" / "one.jpg"), np.full((40, 60, 3), 90, np.uint8))
-    settings = SampleSettings(64, 64, augment=False)
+    settings = sample_settings(insize=64, augment=False)
     index = index_annotations(path)
     from_file = SampleMaker(index, tmp_path, settings, tmp_path / "m").make(0, 0).valid_mask
     assert (from_file == 0).any(axis=1).sum() >= 3, "its column and both neighbours"

@@ -18,11 +18,12 @@ from pycocotools.coco import COCO
 
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
-from src.data.sample import SampleMaker, SampleSettings
+from src.data.sample import SampleMaker
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, JointType
 from src.tools import coco2labelme
 from src.tools.labelme.joint_names import read_joint_names, read_label
 from src.tools.labelme2coco import main
+from tests.data.sample_settings import sample_settings
 
 SIZE = (200, 150)  # width, height
 
@@ -413,7 +414,7 @@ def test_result_loads_in_pycocotools_and_makes_samples(drawn: Path, tmp_path: Pa
     assert loaded.getCatIds(catNms=["person"]) == [1]
     assert loaded.annToMask(loaded.loadAnns(loaded.getAnnIds())[0]).any()
     index = index_annotations(tmp_path / "train.json")
-    maker = SampleMaker(index, tmp_path, SampleSettings(64, 64))
+    maker = SampleMaker(index, tmp_path, sample_settings(insize=64))
     assert maker.make(0, 0).heatmaps[:18].max() > 0.5
     assert cv2.imread(str(tmp_path / str(index.names[0]))) is not None
 
