@@ -187,7 +187,7 @@ def _check_urls(job: JobSpec, for_cloud: bool) -> list[str]:
             continue
         try:
             obs_sync.split(url)
-        except obs_sync.Refused as error:
+        except obs_sync.InvalidRequest as error:
             problems.append(f"{name}: {error}")
     return problems
 

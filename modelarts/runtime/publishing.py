@@ -18,7 +18,6 @@ from typing import Any
 
 import obs_sync
 from modelarts.runtime.checkpoint_store import CheckpointStore
-from modelarts.runtime.staging import ensure_local_bucket
 from src.errors import CheckpointError, ConfigError, JobError, OutputError
 from src.files import LEFTOVERS, write_atomically
 from src.train.checkpoints.manifest import MANIFEST_ENDING, CheckpointName, Manifest, divergence, manifest_name, retired
@@ -65,7 +64,7 @@ class Publisher:
         Then fetch the loss record, which goes on where an earlier start left it, and publish what an earlier start in
         this container had written but not published.
         """
-        ensure_local_bucket(self._store.folder)
+        obs_sync.create_local_buckets([self._store.folder])
         local = self._local / "settings.json"
         try:
             self._local.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,6 @@ from typing import Any
 import fsspec
 
 import obs_sync
-from modelarts.runtime.staging import ensure_local_bucket
 from obs_sync import under
 from src.errors import IncompleteError, OutputError
 from src.infer.output.journal import Lines, end_of_lines
@@ -129,7 +128,7 @@ class ObsResultSink:
     """
 
     def __init__(self, folder: Path, url: str, journal: str, every_s: float, look_every_s: float) -> None:
-        ensure_local_bucket(url)
+        obs_sync.create_local_buckets([url])
         self._folder, self._url, self._journal, self._every_s = folder, url, journal, every_s
         self.look_every_s = look_every_s
         self._pending: list[str] = []

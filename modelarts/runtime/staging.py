@@ -60,12 +60,6 @@ def _work_name(kind: str, target: Path) -> str:
     return f"{kind}-{hashlib.sha256(str(target.absolute()).encode()).hexdigest()[:12]}"
 
 
-def ensure_local_bucket(url: str) -> None:
-    """In mode local a bucket is a folder, and one to write to may be made; in the cloud it must be there."""
-    if obs_sync.is_url(url) and obs_sync.filesystem().storage_mode == "local":
-        obs_sync.filesystem().mkdir(url.split("://", 1)[1].split("/", 1)[0])
-
-
 def stage_training(config: Config, scratch: Path, startup: Startup | None = None) -> TrainingInputs:
     """Everything training reads, as local paths, once per node; `startup` gets the account.
 
