@@ -21,7 +21,14 @@ from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError
 from modelarts.cloud.profile import has_profile
 from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
 from modelarts.dryrun.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run
-from modelarts.jobs.checks import check_definition, check_in_use, check_storage, code_notes, outputs_in_use
+from modelarts.jobs.checks import (
+    check_definition,
+    check_in_use,
+    check_storage,
+    code_notes,
+    outputs_in_use,
+    setting_notes,
+)
 from modelarts.jobs.code_folder import code_files, upload_code
 from modelarts.jobs.definition import JobSpec
 from modelarts.jobs.loading import is_declared, job_keys, load_job
@@ -226,6 +233,7 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
     """Mistakes, and notes on what could not be looked at."""
     problems, notes = check_definition(job), []
     if not problems:
+        notes += setting_notes(job)
         filesystem = given.filesystem_of(options)
         if given.has_bucket(filesystem, job):
             problems += check_storage(job, filesystem)
