@@ -10,6 +10,13 @@ Importing it registers the protocol `obs` with fsspec and has no other side effe
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+
+if sys.argv[:1] == ["-m"] and importlib.util.find_spec("fsspec") is None:  # only while `python -m obs_sync` starts
+    sys.stderr.write(f"error: {sys.executable} lacks the package fsspec; run: pip install -r requirements.txt\n")
+    sys.exit(2)
+
 from obs_sync.credentials import Credentials
 from obs_sync.errors import (
     AccessDenied,

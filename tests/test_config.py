@@ -227,7 +227,8 @@ def test_help_shows_a_job_its_own_settings_first(capsys: pytest.CaptureFixture[s
     assert {name for name in settings if f"--{name} " in shown} == {
         n for n, s in settings.items() if s.job in ("", job)
     }
-    assert re.findall(r"^(\w[\w: ]*):$", shown, re.M)[0] == first
+    headings = re.findall(r"^(\w[\w: ]*):$", shown, re.M)
+    assert next(one for one in headings if one != "options") == first
 
 
 def test_help_names_the_declared_actions(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
