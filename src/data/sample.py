@@ -27,6 +27,7 @@ from src.data.augment import (
 )
 from src.data.images import PictureError, decode_picture, exif_orientation
 from src.data.masks import Mask, ignored_cells, ignored_regions, regions_of_file, valid_cells
+from src.data.names import mask_name
 from src.data.packed import MASKS, PICTURES, FileSource, open_files
 from src.data.pose_index import PoseIndex
 from src.errors import DataError
@@ -195,7 +196,7 @@ class SampleMaker:
         """A picture's pixels where the loss is not counted; None where there are none."""
         index = self.index
         if self.masks is not None:
-            name = os.path.splitext(str(index.names[row]))[0] + ".png"
+            name = mask_name(str(index.names[row]))
             if self.masks.has(name):
                 return regions_of_file(self._mask_file(self.masks, name, row))
         if not len(index.ignored[row]) and not len(index.crowds[row]):
