@@ -2,10 +2,7 @@
 
 import sys
 
-from src.missing_packages import explain_missing_packages
+from modelarts.runtime.entry import training_job
 
 if __name__ == "__main__":
-    explain_missing_packages()
-    from modelarts.runtime.entry import training_job
-
     sys.exit(training_job(sys.argv[1:]))

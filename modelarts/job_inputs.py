@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 from obs_sync import under
 from src.model_utils.config import Config
-from src.model_utils.setting import INFERENCE, TRAINING
 
-__all__ = ["CHANNELS", "INFERENCE", "TRAINING", "channels_in", "job_inputs", "missing_settings"]
-
+TRAINING, INFERENCE = "training", "inference"
 #: Settings that are inputs or outputs of a job; the platform may pass them as environment variables of the same name.
 CHANNELS = ("data_url", "train_url")
 

@@ -1,27 +1,24 @@
-"""The two ends of a transfer: a local path or a location in a store; each lists its files and finds one by name."""
+"""The two ends of a transfer: a local path or a place in a store, each able to list its files and to name one."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Union
 
 from obs_sync import urls
 from obs_sync.atomic import is_part, local_errors
-from obs_sync.errors import InvalidName, InvalidRequest, NotFound, ObsSyncError
+from obs_sync.errors import NotFound, ObsSyncError, Refused
 from obs_sync.stores.base import ObjectInfo, Store
-
-OUTSIDE = "link to a target outside the source folder"
 
 
 @dataclass(frozen=True)
 class File:
-    """One file or object: its name relative to the endpoint, its size in bytes, and what the store says of an object.
+    """One file or object: its name relative to the place, size, and for objects what the store says.
 
-    `problem` says why it cannot be copied (`missing`: it does not exist; `rejected`: the target cannot hold such a
-    name), `skip` why it need not be.
+    `problem` tells why it cannot be copied (`missing`: because there is no such file), `skip` why it need not.
     """
 
     name: str
@@ -30,40 +27,36 @@ class File:
     problem: str = ""
     skip: str = ""
     missing: bool = False
-    rejected: bool = False
 
 
 @dataclass(frozen=True)
-class LocalEndpoint:
+class LocalPlace:
     """A file or folder of this machine."""
 
     path: str
 
     @property
     def label(self) -> str:
-        """The path as it appears in messages."""
+        """How messages call it."""
         return self.path
 
     def path_of(self, name: str) -> str:
-        """The path of a relative name; the endpoint itself for an empty one."""
+        """The path of a relative name; the place itself for an empty one."""
         return os.path.join(self.path, *name.split("/")) if name else self.path
 
     def single(self) -> File | None:
-        """The endpoint as one file, or None if it is a folder; NotFound if it is neither."""
+        """The place as one file, or None if it is a folder; NotFound when it is neither."""
         with local_errors(self.path, "copy"):
             status = os.stat(self.path)
         if stat.S_ISDIR(status.st_mode):
             return None
         if not stat.S_ISREG(status.st_mode):
-            raise InvalidRequest(
-                "not a regular file", url=self.path, operation="copy", next_step="name a file or a folder"
-            )
+            raise Refused("not a regular file", url=self.path, operation="copy", next_step="name a file or a folder")
         return File("", status.st_size)
 
     def below(self) -> Iterator[File]:
-        """All files of the folder; links within it are followed, others are skipped; leftovers are left out."""
-        folder = os.path.abspath(self.path)
-        yield from _walk(folder, "", frozenset(), os.path.realpath(folder))
+        """All files of the folder, links to files and folders followed, leftovers of transfers left out."""
+        yield from _walk(os.path.abspath(self.path), "", frozenset())
 
     def named(self, name: str) -> File:
         """One file of the folder by its relative name."""
@@ -71,8 +64,8 @@ class LocalEndpoint:
 
 
 @dataclass(frozen=True)
-class StoreEndpoint:
-    """A key in a bucket, or the folder of keys below it; `key` has no trailing slash."""
+class RemotePlace:
+    """A key in a bucket, or the folder of keys below it; `key` has no slash at its end."""
 
     store: Store
     bucket: str
@@ -81,15 +74,15 @@ class StoreEndpoint:
 
     @property
     def label(self) -> str:
-        """The URL as it appears in messages."""
+        """How messages call it."""
         return f"obs://{self.bucket}/{self.key}"
 
     def key_of(self, name: str) -> str:
-        """The key of a relative name; the endpoint's own for an empty one."""
+        """The key of a relative name; the place's own for an empty one."""
         return "/".join(part for part in (self.key, name) if part)
 
     def single(self) -> File | None:
-        """The endpoint as one object, or None if it has to be read as a folder."""
+        """The place as one object, or None if it has to be read as a folder."""
         if self.is_folder or not self.key:
             return None
         try:
@@ -97,19 +90,6 @@ class StoreEndpoint:
         except NotFound:
             return None
         return File("", info.size, info)
-
-    def exists(self) -> bool:
-        """Whether there is such a bucket, an object of this key or one below it."""
-        try:
-            if not self.key:
-                self.store.check_bucket(self.bucket)
-                return True
-            if replace(self, is_folder=False).single() is not None:
-                return True
-            pages = self.store.pages(self.bucket, f"{self.key}/", limit=1)
-            return any(page.objects for page in pages)
-        except NotFound:
-            return False
 
     def below(self) -> Iterator[File]:
         """All objects below the key."""
@@ -128,15 +108,14 @@ class StoreEndpoint:
             urls.check_key(self.key_of(name))
             info = self.store.head(self.bucket, self.key_of(name))
         except ObsSyncError as error:
-            missing, rejected = isinstance(error, NotFound), isinstance(error, InvalidName)
-            return File(name, 0, problem=str(error), missing=missing, rejected=rejected)
+            return File(name, 0, problem=str(error), missing=isinstance(error, NotFound))
         return File(name, info.size, info)
 
 
-Endpoint = Union[LocalEndpoint, StoreEndpoint]
+Place = Union[LocalPlace, RemotePlace]
 
 
-def _walk(folder: str, base: str, above: frozenset[str], root: str) -> Iterator[File]:
+def _walk(folder: str, base: str, above: frozenset[str]) -> Iterator[File]:
     real = os.path.realpath(folder)
     with local_errors(folder, "list"):
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
@@ -144,26 +123,20 @@ def _walk(folder: str, base: str, above: frozenset[str], root: str) -> Iterator[
         name = base + entry.name
         if is_part(entry.name):
             continue
-        if entry.is_symlink() and os.path.exists(entry.path) and not _is_inside(root, entry.path):
-            yield File(name, 0, skip=OUTSIDE)
-        elif not entry.is_dir():
+        if not entry.is_dir():
             yield _local_file(name, entry.path)
         elif entry.is_symlink() and os.path.realpath(entry.path) in above | {real}:
-            yield File(name, 0, problem="link to a parent folder")
+            yield File(name, 0, problem="a link to a folder above it")
         else:
-            yield from _walk(entry.path, f"{name}/", above | {real}, root)
-
-
-def _is_inside(root: str, path: str) -> bool:
-    return os.path.realpath(path).startswith(root.rstrip(os.sep) + os.sep) or os.path.realpath(path) == root
+            yield from _walk(entry.path, f"{name}/", above | {real})
 
 
 def _local_file(name: str, path: str) -> File:
     try:
         status = os.stat(path)
-    except (OSError, ValueError) as error:
-        missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
-        return File(name, 0, problem=getattr(error, "strerror", None) or "cannot be read", missing=missing)
+    except OSError as error:
+        gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        return File(name, 0, problem=error.strerror or "cannot be read", missing=gone)
     if not stat.S_ISREG(status.st_mode):
         return File(name, 0, problem="not a regular file")
     return File(name, status.st_size)

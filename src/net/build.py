@@ -1,4 +1,4 @@
-"""Build a network by name, and choose the device it runs on."""
+"""From a network's name to a MindSpore cell that takes pictures as they are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from src.errors import ConfigError
 from src.net.formats import INPUT_FORMATS, InputFormat
 from src.net.mobilenet import openpose_mobilenet_v2
 from src.net.openposenet import StagedNet, openpose_vgg19
-from src.net.versions import select_device
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class PictureNet(nn.Cell):
 
 
 def choose_device(device_target: str, device_id: int = 0) -> str:
-    """Set MindSpore up for graph mode on `device_target` (auto, CPU, Ascend) and return the device chosen.
+    """Set MindSpore up for graph mode on `device_target` (auto, CPU, Ascend) and return the one taken.
 
     Raises ConfigError when the installed MindSpore cannot compute there.
     """
@@ -57,7 +56,7 @@ def choose_device(device_target: str, device_id: int = 0) -> str:
         elif not _ascend_is_present():
             continue
         try:
-            select_device(target, device_id)
+            ms.set_context(mode=ms.GRAPH_MODE, device_target=target, device_id=device_id)
         except (RuntimeError, ValueError) as error:
             logger.debug("device %s: %s", target, error)
             continue
@@ -79,7 +78,5 @@ def _prefer_fast_cpu_kernels() -> None:
     if name not in os.environ:
         os.environ[name] = value
         logger.info(
-            "set %s=%s: this MindSpore's convolutions are up to 100 times slower without it on AVX-512 processors",
-            name,
-            value,
+            "%s=%s set: without it this MindSpore's convolutions are far slower on some processors", name, value
         )
