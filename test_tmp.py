@@ -38,6 +38,9 @@ def __dir__() -> list[str]:
 
 
 if __name__ == "__main__":
+    from src.missing_packages import explain_missing_packages
+
+    explain_missing_packages()
     from modelarts.runtime.entry import inference_job
 
     sys.exit(inference_job(sys.argv[1:]))

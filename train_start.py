@@ -2,7 +2,10 @@
 
 import sys
 
-from modelarts.runtime.entry import training_job
+from src.missing_packages import explain_missing_packages
 
 if __name__ == "__main__":
+    explain_missing_packages()
+    from modelarts.runtime.entry import training_job
+
     sys.exit(training_job(sys.argv[1:]))

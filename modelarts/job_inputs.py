@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from obs_sync import under
 from src.model_utils.config import Config
+from src.model_utils.setting import INFERENCE, TRAINING
 
-TRAINING, INFERENCE = "training", "inference"
+__all__ = ["CHANNELS", "INFERENCE", "TRAINING", "channels_in", "job_inputs", "missing_settings"]
+
 #: Settings that are inputs or outputs of a job; the platform may pass them as environment variables of the same name.
 CHANNELS = ("data_url", "train_url")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import obs_sync
 from obs_sync.doctor import examine
-from obs_sync.errors import AccessDenied, NotFound, ObsSyncError, Refused
+from obs_sync.errors import AccessDenied, InvalidRequest, NotFound, ObsSyncError
 from obs_sync.settings import MODES
 from obs_sync.transfer.result import Incomplete
 
@@ -92,7 +92,7 @@ def rm(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     bucket, key = fs.split(options.url)
     if not key:
         problem = "that would empty the whole bucket"
-        raise Refused(problem, url=options.url, operation="rm", next_step="name a folder in it")
+        raise InvalidRequest(problem, url=options.url, operation="rm", next_step="name a folder in it")
     count = len(fs.find(options.url))
     fs.rm(options.url, recursive=True)
     return {"removed": count, "bucket": bucket}
@@ -196,7 +196,7 @@ def exit_code(error: ObsSyncError) -> int:
         return NOT_FOUND
     if isinstance(error, AccessDenied):
         return DENIED
-    return WRONG_CALL if isinstance(error, Refused) else FAILED
+    return WRONG_CALL if isinstance(error, InvalidRequest) else FAILED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

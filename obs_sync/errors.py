@@ -1,13 +1,16 @@
-"""The errors of obs_sync: each says which url, which operation and what to do next."""
+"""Error tree of obs_sync: every message names the URL or path, the operation and the next step."""
 
 from __future__ import annotations
 
+from obs_sync.formatting import one_line
+
 
 class ObsSyncError(Exception):
-    """Something went wrong with the storage; the message is one line for the user.
+    """A storage operation failed; the message is one line for the user.
 
-    `problem` may be the whole message (that is how a pickled error comes back), or be completed by the three
-    keyword arguments, which stay readable as attributes. `code` is the store's own word for the error.
+    `problem` alone may be the whole message (this is how an error is restored from a pickle), or `url`, `operation` and
+    `next_step` complete it; they stay readable as attributes. `code` is the store's own error code, `may_pass` says
+    whether a retry can help.
     """
 
     may_pass = False
@@ -17,44 +20,48 @@ class ObsSyncError(Exception):
         self.problem, self.url, self.operation, self.next_step = problem, url, operation, next_step
         what = " ".join(part for part in (operation, url) if part)
         message = f"{what}: {problem}" if what else problem
-        super().__init__(f"{message} - {next_step}" if next_step else message)
+        super().__init__(one_line(f"{message} - {next_step}" if next_step else message))
 
 
 class NotFound(ObsSyncError, FileNotFoundError):
-    """The bucket, object or file is not there."""
+    """The bucket, object or file does not exist."""
 
 
 class AccessDenied(ObsSyncError, PermissionError):
-    """The store refuses these credentials, or a write would leave the folder it belongs to."""
+    """The store rejects these credentials, or a write would leave the target folder."""
 
 
 class Transient(ObsSyncError, OSError):
-    """The store or the network failed in a way that may pass; it was retried until the deadline."""
+    """The store or the network failed temporarily; retried until the deadline."""
 
 
 class Integrity(ObsSyncError, OSError):
-    """Bytes arrived damaged, cut or mixed, or an object is not what was sent."""
+    """Data arrived damaged, truncated or mixed, or an object differs from what was sent."""
 
 
 class MissingDependency(ObsSyncError, ImportError):
-    """A mode needs a package that is not installed."""
+    """A storage mode needs a package that is not installed."""
 
 
-class Exists(ObsSyncError, FileExistsError):
-    """The object was to be created anew and is already there."""
+class AlreadyExists(ObsSyncError, FileExistsError):
+    """The object was to be created but already exists."""
 
 
 class NotAFile(ObsSyncError, IsADirectoryError):
-    """A file was asked for and the url names a bucket or a folder."""
+    """A file is required, but the URL names a bucket or a folder."""
 
 
-class Refused(ObsSyncError, ValueError):
-    """The request makes no sense or is unsafe: a bad url, a key that no disk can hold, a copy onto itself."""
+class InvalidRequest(ObsSyncError, ValueError):
+    """The request is invalid or unsafe: a bad URL, a name that cannot be stored, a copy onto itself."""
+
+
+class InvalidName(InvalidRequest):
+    """The store cannot hold an object of this name; only this object is affected."""
 
 
 class LocalProblem(ObsSyncError, OSError):
-    """The local disk refuses: full, read-only, not a regular file."""
+    """The local disk rejects the operation: full, read-only, not a regular file."""
 
 
 class RequestFailed(ObsSyncError, OSError):
-    """The store answered with an error that no retry will cure."""
+    """The store answered with an error that a retry cannot fix."""

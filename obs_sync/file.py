@@ -1,32 +1,44 @@
-"""An open object: reads in blocks of one version, writes parts that appear together at close."""
+"""An open object: reads blocks of one version; what is written appears, complete, on close."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from fsspec.spec import AbstractBufferedFile
 
-from obs_sync.errors import Exists, NotAFile, NotFound
-from obs_sync.stores.base import Upload
-
-if TYPE_CHECKING:
-    from obs_sync.filesystem import ObsFileSystem
+from obs_sync.errors import AlreadyExists, NotAFile, NotFound
+from obs_sync.stores.base import Store, Upload
+from obs_sync.urls import Location
 
 logger = logging.getLogger(__name__)
 
 _READ_BLOCK = 5 << 20
 
 
+class ObjectFileSystem(Protocol):
+    """The part of the filesystem that an open file needs."""
+
+    @property
+    def store(self) -> Store:
+        """The store of this process."""
+
+    def object_at(self, path: str, operation: str) -> Location:
+        """Bucket and key of a path."""
+
+    def exists(self, path: str, **kwargs: Any) -> bool:
+        """Whether there is an object or folder."""
+
+
 class ObsFile(AbstractBufferedFile):
-    """A file of `ObsFileSystem`; modes rb, wb, xb and ab (which writes the object anew)."""
+    """A file of `ObsFileSystem`; modes rb, wb, xb and ab (which rewrites the object)."""
 
     closed: bool
 
     def __init__(
         self,
-        fs: ObsFileSystem,
+        fs: ObjectFileSystem,
         path: str,
         mode: str = "rb",
         block_size: Any = None,
@@ -40,24 +52,24 @@ class ObsFile(AbstractBufferedFile):
         super().__init__(fs, path, mode, block_size, autocommit, **kwargs)
         self.bucket, self.key = fs.object_at(path, "open")
         if mode == "rb" and self.details["type"] != "file":
-            raise NotAFile("that is a folder", url=f"obs://{path}", operation="open", next_step="name a file in it")
+            raise NotAFile("this is a folder", url=f"obs://{path}", operation="open", next_step="name a file in it")
         if mode == "xb" and fs.exists(path):
-            raise Exists("the object exists already", url=f"obs://{path}", operation="create")
+            raise AlreadyExists("the object already exists", url=f"obs://{path}", operation="create")
         if mode == "ab":
-            self._take_over()
+            self._load_existing()
 
-    def _take_over(self) -> None:
+    def _load_existing(self) -> None:
         try:
             self.write(self.fs.store.read(self.bucket, self.key))
         except NotFound:
             return
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        """A range of the version that was opened; Integrity if it has been replaced since."""
+        """A range of the version that was opened; Integrity if the object has been replaced since."""
         return self.fs.store.read(self.bucket, self.key, start, min(end, self.size), self.details["etag"])
 
     def _initiate_upload(self) -> None:
-        """Nothing is sent before the first full part: small objects go in one request."""
+        """Nothing is sent before the first full part, so that small objects take one request."""
 
     def _upload_chunk(self, final: bool = False) -> bool:
         data = self.buffer.getvalue()
@@ -83,15 +95,15 @@ class ObsFile(AbstractBufferedFile):
             self._upload.commit()
 
     def discard(self) -> None:
-        """Throw away what was written."""
+        """Discard what was written."""
         if self._upload is not None:
             self._upload.abort()
             self._upload = None
 
     def close(self) -> None:
-        """Publish what was written - unless an exception is on its way: half an object is never published."""
+        """Publish what was written, unless an exception is being raised: an incomplete object is never published."""
         if not self.closed and self.mode != "rb" and sys.exc_info()[1] is not self._pending:
-            logger.warning("obs://%s is not written: an error came before its end", self.path)
+            logger.warning("obs://%s was not written: an error occurred before it was complete", self.path)
             self.discard()
             self.closed = True
         super().close()
@@ -100,6 +112,6 @@ class ObsFile(AbstractBufferedFile):
         if bool(self.__dict__.get("closed", True)):
             return
         if self.mode != "rb":
-            logger.warning("obs://%s is not written: the file was never closed", self.path)
+            logger.warning("obs://%s was not written: the file was never closed", self.path)
             self.discard()
         self.closed = True

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG002 - fsspec prescribes these signatures
-"""The fsspec filesystem of protocol `obs`: folders, paths and files on top of any of the three stores."""
+"""The fsspec filesystem of protocol `obs`: paths, folders and files on top of any of the three stores."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fsspec.spec import AbstractFileSystem
 
 from obs_sync import urls
 from obs_sync.credentials import Credentials, Provider
-from obs_sync.errors import Exists, NotAFile, NotFound, Refused
+from obs_sync.errors import AlreadyExists, InvalidName, NotAFile, NotFound
 from obs_sync.file import ObsFile
 from obs_sync.settings import default_credentials, resolve
 from obs_sync.stores.base import ObjectInfo, Store
@@ -24,10 +24,11 @@ _SECRET = ("credentials", "access_key_id", "secret_access_key", "security_token"
 
 
 class ObsFileSystem(AbstractFileSystem):
-    """Objects of OBS, of an S3-compatible store or of a local folder, by `storage_mode`.
+    """Objects in OBS, an S3-compatible store or a local folder, depending on `storage_mode`.
 
-    Nothing is cached: what a listing shows is what the store holds. Credentials never enter `storage_options`, `repr`
-    or a pickle; a copy in another process takes its own from that process's environment or `configure`.
+    Nothing is cached: listings always show the current state of the store. Credentials never appear in
+    `storage_options`, `repr` or a pickle; a copy in another process takes them from that process's environment or
+    `configure`.
     """
 
     protocol = "obs"
@@ -55,7 +56,7 @@ class ObsFileSystem(AbstractFileSystem):
 
     @property
     def store(self) -> Store:
-        """The objects below; made anew after a fork."""
+        """The store of this process; reopened after a fork."""
         if self._store is None or self._pid != os.getpid():
             self._store, self._pid = open_store(self.settings, self._credentials), os.getpid()
         return self._store
@@ -67,7 +68,7 @@ class ObsFileSystem(AbstractFileSystem):
 
     @property
     def storage_options(self) -> Entry:
-        """How to make this filesystem again, without its credentials."""
+        """The arguments to create this filesystem again, without its credentials."""
         return self.__dict__.get("_options", {})
 
     @storage_options.setter
@@ -89,20 +90,20 @@ class ObsFileSystem(AbstractFileSystem):
         return urls.split(self._strip_protocol(path))
 
     def object_at(self, path: str, operation: str) -> urls.Location:
-        """Bucket and key of a path that must name an object, never a whole bucket."""
+        """Bucket and key of a path that must name an object, not a bucket."""
         location = self.split(path)
         if not location.key:
-            raise NotAFile("that is a bucket", url=location.url, operation=operation, next_step="name an object in it")
+            raise NotAFile("this is a bucket", url=location.url, operation=operation, next_step="name an object in it")
         return location
 
-    # ---- what is there ----
+    # ---- listings ----
 
     def _file(self, bucket: str, info: ObjectInfo) -> Entry:
         name = f"{bucket}/{info.key}"
         return {"name": name, "size": info.size, "type": "file", "etag": info.etag, "LastModified": info.modified}
 
     def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
-        """Files and folders directly below a folder, or the file itself; NotFound when there is neither."""
+        """Files and folders directly below a folder, or the file itself; NotFound if there is neither."""
         stripped = self._strip_protocol(path)
         entries = self._ls(stripped) if stripped else [_folder(bucket) for bucket in self.store.buckets()]
         return entries if detail else sorted(entry["name"] for entry in entries)
@@ -121,7 +122,7 @@ class ObsFileSystem(AbstractFileSystem):
         return [self._file(bucket, self.store.head(bucket, key))]
 
     def info(self, path: str, **kwargs: Any) -> Entry:
-        """What a path names: a file with size and ETag, or a folder with something in it."""
+        """What a path names: a file with size and ETag, or a folder with at least one file."""
         stripped = self._strip_protocol(path)
         if not stripped:
             return _folder("")
@@ -140,7 +141,7 @@ class ObsFileSystem(AbstractFileSystem):
     def find(
         self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **kwargs: Any
     ) -> Any:
-        """All files below a path: one request for each 1,000 keys."""
+        """All files below a path: one request per 1,000 keys."""
         stripped = self._strip_protocol(path)
         if not stripped or maxdepth is not None or withdirs:
             return super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
@@ -160,7 +161,7 @@ class ObsFileSystem(AbstractFileSystem):
             yield from (info for info in page.objects if not info.key.endswith("/"))
 
     def created(self, path: str) -> Any:
-        """When the object was written (a store keeps no other time)."""
+        """When the object was written; stores keep no other time."""
         return self.modified(path)
 
     def modified(self, path: str) -> Any:
@@ -168,23 +169,23 @@ class ObsFileSystem(AbstractFileSystem):
         return self.info(path)["LastModified"]
 
     def checksum(self, path: str) -> Any:
-        """The ETag: it changes when the content does."""
+        """The ETag, which changes when the content does."""
         return self.info(path).get("etag") or self.ukey(path)
 
-    # ---- folders: they exist through their files ----
+    # ---- folders, which exist only while they contain files ----
 
     def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
-        """Create a bucket; below one nothing is needed."""
+        """Create a bucket; folders need not be created."""
         bucket, key = self.split(path)
         if not key:
             self.store.make_bucket(bucket)
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Nothing to do: a folder exists when an object lies below it."""
+        """Nothing to do: a folder exists once there is an object below it."""
         self.split(path)
 
     def rmdir(self, path: str) -> None:
-        """Remove an empty bucket; a folder vanishes with its last file."""
+        """Remove an empty bucket; a folder disappears with its last file."""
         bucket, key = self.split(path)
         if not key:
             self.store.remove_bucket(bucket)
@@ -204,39 +205,28 @@ class ObsFileSystem(AbstractFileSystem):
         return self.store.read(bucket, key, start or 0, end)
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
-        """Store bytes; mode `create` refuses to overwrite."""
+        """Store bytes; mode `create` raises AlreadyExists instead of overwriting, also for simultaneous writers."""
         bucket, key = self.object_at(path, "write")
         self.store.write(bucket, key, bytes(value), exclusive=mode == "create")
 
     def get_file(
         self, rpath: str, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **kwargs: Any
     ) -> None:
-        """Write an object to a local file that appears whole and verified, or not at all."""
+        """Write an object to a local file that appears complete and verified, or not at all."""
         if outfile is not None or not isinstance(lpath, (str, os.PathLike)):
             super().get_file(rpath, lpath, callback=callback, outfile=outfile, **kwargs)
             return
         bucket, key = self.split(rpath)
-        try:
-            info = self.store.head(bucket, key) if key else None
-        except NotFound:
-            info = None
-        if info is None:
-            self._get_folder(rpath, os.fspath(lpath))
+        entry = self.info(rpath)
+        if entry["type"] == "directory":
+            os.makedirs(lpath, exist_ok=True)
             return
         if problem := urls.name_problem(key):
-            raise Refused(
-                problem,
-                url=f"obs://{bucket}/{key}",
-                operation="download",
-                next_step="use obs_sync.copy with a file name",
-            )
-        callback.set_size(info.size)
+            step = "use obs_sync.copy with a file name"
+            raise InvalidName(problem, url=f"obs://{bucket}/{key}", operation="download", next_step=step)
+        callback.set_size(entry["size"])
+        info = ObjectInfo(key, entry["size"], entry["etag"], entry["LastModified"])
         self.store.download(bucket, info, os.fspath(lpath), callback.relative_update)
-
-    def _get_folder(self, rpath: str, lpath: str) -> None:
-        if not self.isdir(rpath):
-            raise NotFound("no such object", url=f"obs://{self._strip_protocol(rpath)}", operation="download")
-        os.makedirs(lpath, exist_ok=True)
 
     def put_file(
         self, lpath: Any, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **kwargs: Any
@@ -247,12 +237,12 @@ class ObsFileSystem(AbstractFileSystem):
             return
         bucket, key = self.object_at(rpath, "upload")
         if mode == "create" and self.exists(rpath):
-            raise Exists("the object exists already", url=f"obs://{bucket}/{key}", operation="upload")
+            raise AlreadyExists("the object already exists", url=f"obs://{bucket}/{key}", operation="upload")
         callback.set_size(os.path.getsize(lpath))
         self.store.confirm(bucket, self.store.upload(os.fspath(lpath), bucket, key, callback.relative_update))
 
     def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
-        """Copy an object within the store; a folder needs no copy of its own."""
+        """Copy an object within the store; a folder needs no copy."""
         bucket, key = self.split(path1)
         to_bucket = self.split(path2).bucket
         try:
@@ -265,16 +255,18 @@ class ObsFileSystem(AbstractFileSystem):
         self.makedirs(path2, exist_ok=True)
 
     def rm_file(self, path: str) -> None:
-        """Remove an object; NotFound when there is none."""
+        """Remove an object; NotFound if there is none, NotAFile for a folder."""
         bucket, key = self.object_at(path, "remove")
-        self.store.head(bucket, key)
+        if self.info(path)["type"] == "directory":
+            step = "remove all objects in it with recursive=True (command line: -r)"
+            raise NotAFile("this is a folder", url=f"obs://{bucket}/{key}", operation="remove", next_step=step)
         self.store.delete(bucket, [key])
 
     def _rm(self, path: str) -> None:
         self.rm_file(path)
 
     def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
-        """Remove objects, or with `recursive` all below a path (1,000 keys a request)."""
+        """Remove objects, or with `recursive` everything below a path (1,000 keys per request)."""
         for each in path if isinstance(path, (list, tuple)) else [path]:
             if recursive and maxdepth is None and not any(mark in str(each) for mark in "*?["):
                 self._rm_below(each)
@@ -313,10 +305,10 @@ def _folder(name: str) -> Entry:
 
 
 def filesystem(storage_mode: str | None = None, **settings: Any) -> ObsFileSystem:
-    """The filesystem for a mode and other `Settings`; what is not given comes from `configure` or the environment."""
+    """The filesystem for a mode and other `Settings`; unset ones come from `configure` or the environment."""
     return ObsFileSystem(storage_mode=storage_mode, **settings)
 
 
 def register() -> None:
-    """Let fsspec, pandas and pyarrow know `obs://`."""
+    """Register `obs://` with fsspec, and so with pandas and pyarrow."""
     fsspec.register_implementation("obs", ObsFileSystem, clobber=True)

@@ -1,10 +1,12 @@
-"""Try again what may pass: exponential pauses with jitter, a limit on tries and a deadline on everything together."""
+"""Retries with exponential backoff and a total deadline, and one function over many items in a few threads."""
 
 from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Callable, TypeVar
 
@@ -15,17 +17,17 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """A point in time that a piece of work must not outlast."""
+    """A point in time by which an operation must end."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Seconds left; not positive when the time is over."""
+        """Seconds left; zero or negative once the deadline has passed."""
         return self._end - time.monotonic()
 
     def wait_limit(self, timeout_s: float) -> float:
-        """How long one wait may take; raises TimeoutError when the time is over."""
+        """How long a single wait may take, in seconds; raises TimeoutError once the deadline has passed."""
         left = self.remaining()
         if left <= 0:
             raise TimeoutError("the deadline has passed")
@@ -34,7 +36,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Policy:
-    """How often and how long to try; seconds."""
+    """How often and how long to retry; times in seconds."""
 
     max_attempts: int
     backoff_s: float
@@ -42,18 +44,18 @@ class Policy:
     deadline_s: float
 
     def pause(self, attempt: int) -> float:
-        """The pause after the given try (from 1): a random share of a doubling limit."""
+        """The pause after the given attempt (from 1): half to all of a limit that doubles each time."""
         limit = min(self.max_backoff_s, self.backoff_s * 2.0 ** (attempt - 1))
         return limit * random.uniform(0.5, 1.0)
 
 
 def may_pass(error: ObsSyncError) -> bool:
-    """Whether trying again makes sense: trouble of the moment, or bytes damaged on the way."""
+    """Whether a retry can help: a temporary failure, or data damaged in transit."""
     return isinstance(error, Transient) or bool(getattr(error, "may_pass", False))
 
 
 def run(work: Callable[[Deadline, int], T], policy: Policy) -> T:
-    """Call `work(deadline, attempt)` until it succeeds, fails for good, or tries or time are used up."""
+    """Call `work(deadline, attempt)` until it succeeds, fails permanently, or attempts or time run out."""
     deadline = Deadline(policy.deadline_s)
     begin = time.monotonic()
     attempt = 1
@@ -66,7 +68,7 @@ def run(work: Callable[[Deadline, int], T], policy: Policy) -> T:
                 raise
             if attempt >= policy.max_attempts or deadline.remaining() <= pause:
                 raise _giving_up(error, attempt, time.monotonic() - begin) from error
-            logger.warning("%s; try %d of %d in %.1f s", error, attempt + 1, policy.max_attempts, pause)
+            logger.warning("%s; attempt %d of %d in %.1f s", error, attempt + 1, policy.max_attempts, pause)
             time.sleep(pause)
             attempt += 1
 
@@ -74,5 +76,40 @@ def run(work: Callable[[Deadline, int], T], policy: Policy) -> T:
 def _giving_up(error: ObsSyncError, attempts: int, seconds: float) -> ObsSyncError:
     if not isinstance(error, Transient):
         return error
-    problem = f"{error.problem} (gave up after {attempts} tries in {seconds:.1f} s)"
+    problem = f"{error.problem} (gave up after {attempts} attempts in {seconds:.1f} s)"
     return Transient(problem, url=error.url, operation=error.operation, next_step=error.next_step)
+
+
+def for_each(items: Iterable[T], work: Callable[[T], None], threads: int) -> None:
+    """Call `work` on every item in `threads` threads; the next item is drawn when a thread becomes free.
+
+    The first exception of `work` or of the iterable stops the other threads after their current item and is raised.
+    """
+    source: Iterator[T] = iter(items)
+    lock, stop = threading.Lock(), threading.Event()
+    errors: list[BaseException] = []
+
+    def drain() -> None:
+        try:
+            while not stop.is_set():
+                with lock:
+                    item = next(source)
+                work(item)
+        except StopIteration:
+            return
+        except BaseException as error:  # noqa: BLE001 - raised in the calling thread
+            errors.append(error)
+            stop.set()
+
+    workers = [threading.Thread(target=drain, name=f"obs_sync-{number}", daemon=True) for number in range(threads - 1)]
+    for worker in workers:
+        worker.start()
+    try:
+        drain()
+        for worker in workers:
+            worker.join()
+    except BaseException:
+        stop.set()
+        raise
+    if errors:
+        raise errors[0]

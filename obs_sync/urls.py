@@ -1,4 +1,4 @@
-"""Urls, buckets, keys and relative names: how they are taken apart, joined and judged."""
+"""URLs, buckets, keys and relative names: parsing, joining and validation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from obs_sync.errors import Refused
+from obs_sync.errors import InvalidName, InvalidRequest
 
 SCHEMES = ("obs://", "s3://")
 MAX_KEY_BYTES = 1024
@@ -16,24 +16,24 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Location(NamedTuple):
-    """A bucket and a key in it; an empty key means the bucket itself."""
+    """A bucket and a key in it; an empty key stands for the bucket itself."""
 
     bucket: str
     key: str
 
     @property
     def url(self) -> str:
-        """The location as an obs:// url."""
+        """The location as an obs:// URL."""
         return f"obs://{self.bucket}/{self.key}"
 
 
 def is_url(path: object) -> bool:
-    """Whether a path names an object or folder in the store (`obs://` or its synonym `s3://`)."""
+    """Whether a path is a URL of the store (`obs://` or its synonym `s3://`)."""
     return isinstance(path, str) and path.startswith(SCHEMES)
 
 
 def without_scheme(path: str) -> str:
-    """`bucket/key` of a url; a path without a scheme is returned as it is."""
+    """`bucket/key` of a URL; a path without a scheme is returned unchanged."""
     for scheme in SCHEMES:
         if path.startswith(scheme):
             return path[len(scheme) :]
@@ -41,7 +41,10 @@ def without_scheme(path: str) -> str:
 
 
 def split(url: str) -> Location:
-    """Bucket and key of a url or of `bucket/key`; the key may be empty. Raises Refused for what no store accepts."""
+    """Bucket and key of a URL or of `bucket/key`; the key may be empty.
+
+    Raises InvalidRequest for a bucket name, and InvalidName for a key, that no store accepts.
+    """
     bucket, _, key = without_scheme(url).partition("/")
     check_bucket(bucket, url)
     if key:
@@ -50,7 +53,7 @@ def split(url: str) -> Location:
 
 
 def join(path: str, *parts: str) -> str:
-    """Append relative parts to a url or to a local path, with exactly one slash between them."""
+    """Append relative parts to a URL or a local path, separated by exactly one slash."""
     if not is_url(path):
         return os.path.join(path, *parts)
     for part in parts:
@@ -68,48 +71,48 @@ def under(base: str, path: str) -> str:
 
 
 def check_bucket(bucket: str, url: str = "") -> None:
-    """Raise Refused unless the name follows the rules for buckets."""
+    """Raise InvalidRequest unless the name follows the naming rules for buckets."""
     if not _BUCKET.fullmatch(bucket) or ".." in bucket or ".-" in bucket or "-." in bucket:
-        raise Refused(
+        raise InvalidRequest(
             f"{bucket!r} is not a bucket name",
             url=url,
-            next_step="bucket names have 3 to 63 of a-z, 0-9, '-', '.'; write obs://bucket/key",
+            next_step="bucket names have 3-63 characters of a-z, 0-9, '-' and '.'; write obs://bucket/key",
         )
 
 
 def check_key(key: str, url: str = "") -> None:
-    """Raise Refused for a key that is empty, too long, not text, or holds control characters."""
+    """Raise InvalidName for a key that is empty, too long, not valid UTF-8, or contains control characters."""
     reason = key_problem(key)
     if reason:
-        raise Refused(reason, url=url or repr(key), next_step="choose another key")
+        raise InvalidName(reason, url=url or repr(key), next_step="choose another key")
 
 
 def key_problem(key: str) -> str:
-    """Why a store cannot hold this key, or an empty string."""
+    """Why the store cannot hold this key, or an empty string."""
     if not key:
-        return "the key is empty: that would address the bucket itself"
+        return "the key is empty, which would address the bucket itself"
     try:
         size = len(key.encode())
     except UnicodeEncodeError:
         return "the name is not valid UTF-8"
     if size > MAX_KEY_BYTES:
-        return f"the key has {size} bytes, the store takes {MAX_KEY_BYTES}"
+        return f"the key has {size} bytes; the limit is {MAX_KEY_BYTES}"
     if _CONTROL.search(key):
-        return "the key holds control characters"
+        return "the key contains control characters"
     return ""
 
 
 def name_problem(name: str) -> str:
-    """Why a relative name cannot be a file below a folder of any disk, or an empty string."""
+    """Why a relative name cannot be a file below a folder on every file system, or an empty string."""
     if name.startswith("/"):
         return "the name is absolute"
     if "\\" in name:
-        return "the name holds a backslash, which some systems read as a folder"
+        return "the name contains a backslash, which some systems treat as a folder separator"
     parts = name.split("/")
     if "" in parts:
-        return "the name has an empty part (`//` or a slash at the end)"
+        return "the name has an empty component (`//` or a trailing slash)"
     if ".." in parts or "." in parts:
-        return "the name has a `.` or `..` part"
+        return "the name has a `.` or `..` component"
     if any(len(part.encode(errors="replace")) > 255 for part in parts):
-        return "a part of the name has more than 255 bytes"
+        return "a component of the name is longer than 255 bytes"
     return key_problem(name)

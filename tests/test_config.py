@@ -9,6 +9,8 @@ import pytest
 
 from src.errors import ConfigError
 from src.model_utils.config import Config, build_config, parse_config, read_settings, setting_types
+from src.model_utils.unknown import PLATFORM_ARGUMENTS, SYNONYMS
+from src.model_utils.unused import unused_settings
 
 
 def parse(*argv: str) -> Config:
@@ -72,14 +74,14 @@ def test_value_in_the_next_argument_and_the_handbooks_short_name() -> None:
     [
         ("--max_epoch_trian=3", ("max_epoch_trian", "max_epoch_train")),
         ("--lr-steps=3", ("lr-steps", "lr_steps")),
-        ("--batch_size=-1", ("batch_size", "at least 1")),
+        ("--batch_size=-1", ("batch_size", "minimum is 1")),
         ("--batch_size=ten", ("batch_size", "ten", "whole number")),
         ("--batch_size=1.5", ("batch_size", "1.5")),
         ("--lr=nan", ("lr", "nan")),
         ("--load_pretrain=maybe", ("load_pretrain", "maybe", "True", "False")),
         ("--network=vgg16", ("network", "vgg16", "vgg19")),
         ("--target_action_type=climb_upp", ("climb_upp", "climb_up")),
-        ("--missing_pictures_max=2", ("missing_pictures_max", "at most 1")),
+        ("--missing_pictures_max=2", ("missing_pictures_max", "maximum is 1")),
         ("--lr_steps=1,x", ("lr_steps", "x")),
         ("--config_path=absent.yaml", ("absent.yaml",)),
         ("--batch_size", ("batch_size", "--key=value")),
@@ -91,9 +93,92 @@ def test_mistakes_are_named(argument: str, words: tuple[str, ...]) -> None:
         assert word in message
 
 
-def test_platform_arguments_are_tolerated_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    parse("--init_method=tcp://job:6666", "--rank=0", "--world_size=1")
-    assert "init_method" in caplog.text
+def test_platform_arguments_pass_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    given = [argument for name in PLATFORM_ARGUMENTS for argument in (f"--{name}=1", f"--{name}", "2")]
+    assert parse(*given) == parse()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "meant"),
+    [
+        (["--epochs=5"], "max_epoch_train"),
+        (["--learning_rate=1"], "lr"),
+        (["--learning-rate", "1"], "lr"),
+        (["--backbone=resnet"], "network"),
+        (["--pics", "x"], "pic_folder_path_relative"),
+        (["--output=x"], "train_url"),
+        (["--checkpoint=x"], "checkpoint_filename"),
+        (["--max_epoch=x"], "max_epoch_train_NP"),
+        (["--Batch-Size=2"], "batch_size"),
+        (["pics"], "'pics' on the command line"),
+        (["--rank", "0", "1"], "'1' on the command line"),
+        (["--qwertz=1"], "--help lists the settings"),
+        (["-x"], "unknown hyperparameter 'x'"),
+        (["--init_methodd=1"], "unknown hyperparameter 'init_methodd'"),
+    ],
+)
+def test_no_argument_is_ignored(argv: list[str], meant: str) -> None:
+    assert meant in refusal(*argv)
+    name, equals, value = argv[0].strip("-").partition("=")
+    if equals:  # a value in a definition or on `--set` is refused in the same words
+        with pytest.raises(ConfigError, match=re.escape(meant)):
+            build_config({name: value})
+
+
+def test_synonyms_name_settings() -> None:
+    names = {name for meant in SYNONYMS.values() for name in meant}
+    assert names <= set(setting_types())
+    assert not set(SYNONYMS) & (set(setting_types()) | PLATFORM_ARGUMENTS)
+
+
+def test_settings_of_the_other_job_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    parse_config(["--infer_insize=64", "--lr=1"], "test", job="training")
+    assert caplog.messages == ["ignoring infer_insize: it is a setting of inference, and this job is training"]
+
+
+@pytest.mark.parametrize(
+    ("job", "cards", "given", "line"),
+    [
+        ("training", 4, {"max_epoch_train": "5"}, "max_epoch_train=5: on 4 cards max_epoch_train_NP applies"),
+        ("training", 1, {"lr_steps_NP": "5"}, "lr_steps_NP=(5,): on 1 card lr_steps applies"),
+        ("training", 1, {"clip_norm": "1"}, "clip_norm=1.0: applies only with train_type=clip_grad"),
+        (
+            "training",
+            2,
+            {"momentum": "0.5", "optimizer_NP": "Adam"},
+            "momentum=0.5: applies only with optimizer_NP=Momentum",
+        ),
+        ("training", 1, {"warmup_epoch": "1"}, "warmup_epoch=1: applies only with lr_type=cosine"),
+        ("training", 1, {"rotate_max": "1", "augment": "no"}, "rotate_max=1.0: applies only with augment=True"),
+        (
+            "inference",
+            1,
+            {"filename_to_infer": "a.jpg"},
+            "filename_to_infer=a.jpg: applies only with is_batch_pics=False",
+        ),
+        (
+            "inference",
+            1,
+            {"pic_folder_path_obs": "obs://b"},
+            "pic_folder_path_obs=obs://b: applies only with is_model_arts=True",
+        ),
+    ],
+)
+def test_changed_settings_that_do_not_apply_are_named(job: str, cards: int, given: dict[str, str], line: str) -> None:
+    assert unused_settings(job, build_config(given), cards) == [line]
+
+
+def test_settings_that_apply_are_not_named() -> None:
+    given = {
+        "max_epoch_train_NP": "5",
+        "clip_norm": "1",
+        "lr_steps_NP": "3",
+        "rotate_max": "1",
+        "seed": "2",
+        "infer_insize": "64",
+    }
+    assert unused_settings("training", build_config(given), 4) == []
 
 
 def test_file_then_command_line(tmp_path: Path) -> None:
@@ -120,13 +205,30 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str, word: str) -> None:
     assert word in message
 
 
-def test_help_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+def shown_by(capsys: pytest.CaptureFixture[str], *argv: str, job: str = "") -> str:
     with pytest.raises(SystemExit) as caught:
-        parse("--help")
+        parse_config(list(argv), "test", job=job)
     assert caught.value.code == 0
-    shown = capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+def test_help_all_lists_every_setting_under_its_heading(capsys: pytest.CaptureFixture[str], root: Path) -> None:
+    shown = shown_by(capsys, "--help-all", job="training")
     for name in setting_types():
-        assert f"--{name}" in shown
+        assert f"--{name} " in shown
+    headings = re.findall(r"^# --- (.+?) -+$", (root / "default_config.yaml").read_text(encoding="utf-8"), re.M)
+    assert [heading for heading in headings if f"\n{heading}:\n" not in shown] == ["actions"]
+
+
+@pytest.mark.parametrize(("job", "first"), [("training", "training: data"), ("inference", "inference")])
+def test_help_shows_a_job_its_own_settings_first(capsys: pytest.CaptureFixture[str], job: str, first: str) -> None:
+    shown = shown_by(capsys, "--help", job=job)
+    settings, _ = read_settings()
+    assert {name for name in settings if f"--{name} " in shown} == {
+        n for n, s in settings.items() if s.job in ("", job)
+    }
+    headings = re.findall(r"^(\w[\w: ]*):$", shown, re.M)
+    assert next(one for one in headings if one != "options") == first
 
 
 def test_help_names_the_declared_actions(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

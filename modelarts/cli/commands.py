@@ -20,8 +20,15 @@ from modelarts.cli.tables import aligned, cloud_lines, cloud_row, console_rows, 
 from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError
 from modelarts.cloud.profile import has_profile
 from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
-from modelarts.dryrun.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run, make_buckets
-from modelarts.jobs.checks import check_definition, check_in_use, check_storage, code_notes, outputs_in_use
+from modelarts.dryrun.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run
+from modelarts.jobs.checks import (
+    check_definition,
+    check_in_use,
+    check_storage,
+    code_notes,
+    outputs_in_use,
+    setting_notes,
+)
 from modelarts.jobs.code_folder import code_files, upload_code
 from modelarts.jobs.definition import JobSpec
 from modelarts.jobs.loading import is_declared, job_keys, load_job
@@ -204,7 +211,7 @@ def upload(options: argparse.Namespace, _: Echo) -> Answer:
         _refuse([one for one in check_definition(job) if one.startswith(("code", "boot_file"))])
         filesystem = given.filesystem_of(options)
         if not options.only_list:
-            make_buckets(filesystem, [job.code_dir])
+            obs_sync.create_local_buckets([job.code_dir], filesystem)
             results.append(upload_code(job, filesystem))
         else:
             results.append(_would_upload(job, filesystem))
@@ -226,6 +233,7 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
     """Mistakes, and notes on what could not be looked at."""
     problems, notes = check_definition(job), []
     if not problems:
+        notes += setting_notes(job)
         filesystem = given.filesystem_of(options)
         if given.has_bucket(filesystem, job):
             problems += check_storage(job, filesystem)

@@ -53,7 +53,7 @@ def storage_of(options: argparse.Namespace) -> Storage:
 
 def filesystem_of(options: argparse.Namespace) -> obs_sync.ObsFileSystem:
     """OBS, or the folder that stands for it."""
-    return obs_sync.ObsFileSystem(storage_mode=options.storage, obs_local_root=str(options.obs_local_root))
+    return obs_sync.ObsFileSystem(storage_mode=options.storage_mode, obs_local_root=str(options.obs_local_root))
 
 
 def cloud_of(options: argparse.Namespace, before: str = "") -> Cloud:
@@ -79,8 +79,8 @@ def outputs_of_running(options: argparse.Namespace, cloud: Cloud | None) -> dict
 
 def notes_on_stand_in(options: argparse.Namespace) -> tuple[str, ...]:
     """Tells those who did not choose it that a folder stands for OBS."""
-    if options.storage == "auto" and filesystem_of(options).storage_mode == "local":
-        where = "the folder {} stands for OBS here; --storage obs takes the real one (docs/console.md, step 8)"
+    if options.storage_mode == "auto" and filesystem_of(options).storage_mode == "local":
+        where = "the folder {} stands for OBS here; --storage_mode obs takes the real one (docs/console.md, step 8)"
         return (where.format(options.obs_local_root),)
     return ()
 

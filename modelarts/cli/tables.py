@@ -69,7 +69,8 @@ def console_rows(job: JobSpec) -> list[Row]:
     rows += [(f"超参 Hyperparameter {one.name}", f"{one.url}") for one in direct]
     for hyperparameter in (one for one in job.hyperparameters if one.is_passed):
         rows.append((f"超参 Hyperparameter {hyperparameter.name}", hyperparameter.value))
-        rows.append(("  提示 Hint", hyperparameter.hint))
+        rows.append(("  中文提示 Hint in Chinese", hyperparameter.hint_zh))
+        rows.append(("  英文提示 Hint in English", hyperparameter.hint))
     rows += [(f"环境变量 Variable {name}", value) for name, value in job.environment.items()]
     again = job.auto_restart
     rows += [

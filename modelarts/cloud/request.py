@@ -56,7 +56,13 @@ def obs_path(url: str) -> str:
 
 
 def _parameter(one: Hyperparameter) -> Body:
-    return {"name": one.name, "value": one.value, "description": one.hint, "constraint": _constraint(one.type)}
+    return {
+        "name": one.name,
+        "value": one.value,
+        "description": one.hint_zh,
+        "i18n_description": {"language": "en-us", "description": one.hint},
+        "constraint": _constraint(one.type),
+    }
 
 
 def _constraint(kind: str) -> Body:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Callable
@@ -113,7 +113,7 @@ class DryRun:
         self.folder.mkdir(parents=True)
         self._note()
         try:
-            make_buckets(self._filesystem, (*self.state.outputs, self.state.log_path))
+            obs_sync.create_local_buckets((*self.state.outputs, self.state.log_path), self._filesystem)
             ending = self._run_with_restarts()
         except (JobError, obs_sync.ObsSyncError, OSError) as error:
             self._end("Failed", getattr(error, "exit_code", 1), str(error))
@@ -228,14 +228,6 @@ class _Tee:
             self._log.flush()
             if self._echo is not None:
                 self._echo(line.decode(errors="replace"))
-
-
-def make_buckets(filesystem: obs_sync.ObsFileSystem, urls: Sequence[str]) -> None:
-    """Where a local folder stands for OBS, its buckets are made as needed; real ones are made by their owners."""
-    if filesystem.storage_mode == "local":
-        for bucket in {obs_sync.split(url).bucket for url in urls if obs_sync.is_url(url)}:
-            if not obs_sync.exists(f"obs://{bucket}", filesystem=filesystem):
-                filesystem.mkdir(f"obs://{bucket}")
 
 
 def dry_runs(work: Path = WORK_FOLDER) -> list[State]:

@@ -9,8 +9,10 @@ import obs_sync
 from modelarts.job_inputs import INFERENCE, TRAINING, job_inputs, missing_settings
 from modelarts.jobs.code_folder import code_files, limits_exceeded, upload_code
 from modelarts.jobs.definition import INFERENCE_BOOT_FILE, TRAINING_BOOT_FILE, JobSpec
+from modelarts.jobs.hyperparameters import ACTION_KEY, not_in_console_alphabet
 from src.errors import ConfigError
 from src.model_utils.config import Config, build_config, setting_types
+from src.model_utils.unused import unused_settings
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -27,6 +29,7 @@ def check_definition(job: JobSpec, for_cloud: bool = True) -> list[str]:
         *_check_variables(job.environment),
         *_check_channels(job),
         *_check_urls(job, for_cloud),
+        *_check_hints(job),
         *_check_settings(job),
         *check_code(job),
     ]
@@ -187,8 +190,27 @@ def _check_urls(job: JobSpec, for_cloud: bool) -> list[str]:
             continue
         try:
             obs_sync.split(url)
-        except obs_sync.Refused as error:
+        except obs_sync.InvalidRequest as error:
             problems.append(f"{name}: {error}")
+    return problems
+
+
+def setting_notes(job: JobSpec) -> list[str]:
+    """Changed settings that have no effect in this job."""
+    kind = JOB_OF_BOOT_FILE.get(job.boot_file)
+    if kind is None or job.problems:
+        return []
+    return [f"no effect: {line}" for line in unused_settings(kind, typed_config(job), job.cards * job.nodes)]
+
+
+def _check_hints(job: JobSpec) -> list[str]:
+    """Hints that the console would refuse: texts of the configuration file, or names of declared actions."""
+    problems = []
+    for one in job.hyperparameters:
+        refused = not_in_console_alphabet(one.hint + one.hint_zh)
+        if refused:
+            where = "the names of the actions" if one.name == ACTION_KEY else "help and help_zh in default_config.yaml"
+            problems.append(f"{one.name}: the console refuses {refused} in a hint; change {where}")
     return problems
 
 

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from src.actions import Action, load_actions
-from src.actions.action import hint_text
 from src.checks import did_you_mean
 from src.errors import ConfigError
 from src.model_utils.config import read_settings, setting_types
 from src.model_utils.setting import Setting, convert
+from src.model_utils.unknown import unknown_setting
 
 ACTION_KEY, ACTIONS_FILE_KEY = "target_action_type", "actions_file"
+#: A hint may hold Chinese and Latin letters, digits, spaces, - _ , and . only.
+_REFUSED = re.compile(r"[^\u3400-\u4dbf\u4e00-\u9fffA-Za-z0-9 _.,-]")
+_TRANSLATIONS = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in ((r"\s*[(（]", ", "), (r"[<>{}*'\")）]", ""), (r"\s*[;:；：，、]", ","), ("。", "."))
+]
 _PLATFORM_TYPES = {bool: "Boolean", int: "Integer", float: "Float", str: "String"}
 
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One field of the console: its value in this job as text, and what the platform says beside it."""
+    """One field of the console: its value in this job as text, and the hint below it in Chinese and in English."""
 
     name: str
     value: str
     default: str
     hint: str
+    hint_zh: str
     type: str
     choices: tuple[str, ...] = ()
 
@@ -42,7 +50,7 @@ def hyperparameters(values: Mapping[str, Any], offered: tuple[str, ...]) -> tupl
     found = []
     for name in dict.fromkeys((*offered, *values)):
         if name not in settings:
-            problems.append(_unknown(name, settings))
+            problems.append(unknown_setting(name, settings))
             continue
         setting = settings[name]
         value = as_text(values.get(name, setting.value))
@@ -52,7 +60,7 @@ def hyperparameters(values: Mapping[str, Any], offered: tuple[str, ...]) -> tupl
                 name,
                 value,
                 as_text(setting.value),
-                _hint(name, setting, actions),
+                *_hints(name, setting, actions),
                 _PLATFORM_TYPES.get(types[name], "String"),
                 tuple(actions) if name == ACTION_KEY else setting.choices,
             )
@@ -75,10 +83,14 @@ def _actions(file: str, section: Any) -> tuple[Mapping[str, Action], list[str]]:
         return load_actions(section), [str(error)]
 
 
-def _hint(name: str, setting: Setting, actions: Mapping[str, Action]) -> str:
+def _hints(name: str, setting: Setting, actions: Mapping[str, Action]) -> tuple[str, str]:
+    """The English and the Chinese hint, in the console's alphabet as far as they can be."""
     if name == ACTION_KEY:
-        return f"{setting.help}; one of {hint_text(actions)}"
-    return setting.describe().rpartition(" [default: ")[0]
+        names = ", ".join(" ".join((one, *action.display.values())) for one, action in actions.items())
+        return console_text(f"{setting.help}; one of {names}"), console_text(f"{setting.help_zh}, 可选 {names}")
+    listed = all(choice in setting.help_zh for choice in setting.choices)
+    choices = "" if listed else f", 可选 {', '.join(setting.choices)}"
+    return console_text(setting.meaning()), console_text(setting.help_zh + choices)
 
 
 def _problems(name: str, value: str, kind: Any, setting: Setting, actions: Mapping[str, Action]) -> list[str]:
@@ -92,12 +104,13 @@ def _problems(name: str, value: str, kind: Any, setting: Setting, actions: Mappi
     return []
 
 
-def _unknown(name: str, settings: Mapping[str, Setting]) -> str:
-    """The message of the configuration itself, which names the nearest setting."""
-    from src.model_utils.config import build_config
+def console_text(text: str) -> str:
+    """A hint with the punctuation that the console refuses replaced or left out; other letters stay as they are."""
+    for pattern, replacement in _TRANSLATIONS:
+        text = pattern.sub(replacement, text)
+    return text.strip()
 
-    try:
-        build_config({name: ""}, settings, {})
-    except ConfigError as error:
-        return str(error)
-    return f"unknown hyperparameter '{name}'"
+
+def not_in_console_alphabet(hint: str) -> str:
+    """The characters of a hint that the console refuses, each once."""
+    return "".join(dict.fromkeys(_REFUSED.findall(hint)))

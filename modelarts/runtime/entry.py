@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.job_inputs import CHANNELS, INFERENCE, channels_in, job_inputs, missing_settings
+from modelarts.job_inputs import CHANNELS, INFERENCE, TRAINING, channels_in, job_inputs, missing_settings
 from modelarts.runtime.logs import set_up_logging
 from modelarts.runtime.staging import stage_checkpoint, stage_pictures
 from modelarts.runtime.topology import SCHEDULER, locate
@@ -19,6 +19,7 @@ from modelarts.runtime.training import train_and_publish
 from modelarts.runtime.watchdog import Watch
 from src.errors import ConfigError, IncompleteError, JobError
 from src.model_utils.config import Config, parse_config
+from src.model_utils.unused import unused_settings
 from src.version import NAME, VERSION
 
 logger = logging.getLogger(__name__)
@@ -38,12 +39,12 @@ INFERENCE_EXAMPLES = """examples:
 
 def training_job(argv: Sequence[str]) -> int:
     """`train_start.py`: train, publishing checkpoints on the way; returns the exit code."""
-    return _run(_train, argv, "train_start.py", TRAINING_EXAMPLES)
+    return _run(_train, TRAINING, argv, "train_start.py", TRAINING_EXAMPLES)
 
 
 def inference_job(argv: Sequence[str]) -> int:
     """`test_tmp.py`: judge a folder of pictures; returns the exit code."""
-    return _run(val, argv, "test_tmp.py", INFERENCE_EXAMPLES)
+    return _run(val, INFERENCE, argv, "test_tmp.py", INFERENCE_EXAMPLES)
 
 
 def val(config: Config | None = None) -> dict[str, Any]:
@@ -51,8 +52,9 @@ def val(config: Config | None = None) -> dict[str, Any]:
 
     Without a configuration it takes the process's command line.
     """
-    config = config or parse_config(sys.argv[1:], "test_tmp.py", INFERENCE_EXAMPLES)
+    config = config or parse_config(sys.argv[1:], "test_tmp.py", INFERENCE_EXAMPLES, job=INFERENCE)
     _choose_storage(config)
+    _warn_of_unused(INFERENCE, config, 1)
     checkpoint, folder, filenames = _inference_inputs(config)
     from modelarts.runtime.inference import judge_pictures_of_job
     from src.infer.run import check_any_readable
@@ -71,12 +73,19 @@ def _train(config: Config) -> None:
     if topology.role == SCHEDULER:  # msrun starts it with the same boot file
         _schedule(config)
         return
+    if topology.rank == 0:
+        _warn_of_unused(TRAINING, config, topology.rank_size)
     first = topology.rank - topology.local_rank
     ranks = range(first, first + topology.rank_size // topology.nodes)
     with Watch(topology.scratch / "ranks", topology.rank, ranks, topology.rank_size, config.hang_timeout) as watch:
         missing = train_and_publish(config, topology, watch)
     if missing:
         raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
+
+
+def _warn_of_unused(job: str, config: Config, cards: int) -> None:
+    for line in unused_settings(job, config, cards):
+        logger.warning("no effect: %s", line)
 
 
 def _schedule(config: Config) -> None:
@@ -107,13 +116,13 @@ def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
     return checkpoint, folder, names
 
 
-def _run(job: Callable[[Config], object], argv: Sequence[str], prog: str, examples: str) -> int:
+def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: str, examples: str) -> int:
     """Run a job and turn what it raises into one log line and an exit code (see README, exit codes)."""
     _set_up_process()
     try:
-        config = parse_config(argv, prog, examples, channels_in(os.environ))
+        config = parse_config(argv, prog, examples, channels_in(os.environ), job)
         logger.info("%s %s, %s", NAME, VERSION, prog)
-        job(config)
+        work(config)
     except JobError as error:
         logger.error("%s", error)
         return error.exit_code

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from src.files import write_atomically
 from src.processes import is_running
-from src.train.phases import JOINING, STEPPING, WAITING
+from src.train.inputs import JOINING, STEPPING, WAITING
 
 RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
 SILENT_S = 15.0  # a process that trains but cannot say so for so long is as good as dead

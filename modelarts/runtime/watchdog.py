@@ -21,7 +21,7 @@ from modelarts.runtime.guard import start_guard
 from modelarts.runtime.rank_status import FAILED, FINISHED, RUNNING, STOPPED, Peers, RankStatus
 from src.errors import PeerError, StoppedError
 from src.processes import started_at
-from src.train.phases import STEPPING
+from src.train.inputs import STEPPING
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What every mode offers: objects addressed by bucket and key, nothing about folders or paths."""
+"""The interface of every storage mode: objects addressed by bucket and key, without folders or paths."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ OnBytes = Callable[[int], None]
 
 
 def ignore_bytes(_count: int) -> None:
-    """The progress callback of someone who does not ask."""
+    """The progress callback for callers that do not need one."""
 
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One object as a listing or a HEAD shows it; `etag` changes whenever the content does."""
+    """One object as returned by a listing or a HEAD; `etag` changes whenever the content does, and may be empty."""
 
     key: str
     size: int
@@ -28,25 +28,25 @@ class ObjectInfo:
 
 
 class Page(NamedTuple):
-    """A part of a listing: objects, and with a delimiter the folders (each ends with `/`)."""
+    """A page of a listing: objects and, with a delimiter, folders (each ends with `/`)."""
 
     objects: list[ObjectInfo]
     folders: list[str]
 
 
 def mismatch(written: ObjectInfo, found: ObjectInfo | None) -> str:
-    """How the store's object differs from what was written, or an empty text."""
+    """How the store's object differs from what was written, or an empty string."""
     if found is None:
         return "the store reported success but has no such object"
     if found.size != written.size:
-        return f"the store holds {found.size} bytes instead of {written.size}"
+        return f"the store has {found.size} bytes instead of {written.size}"
     if written.etag and found.etag and written.etag != found.etag:
-        return f"the store holds other bytes: ETag {found.etag} instead of {written.etag}"
+        return f"the store has different content: ETag {found.etag} instead of {written.etag}"
     return ""
 
 
 class Upload(ABC):
-    """An object that is written in parts and appears, whole, only with `commit`."""
+    """An object written in parts, which appears, complete, only on `commit`."""
 
     @abstractmethod
     def write(self, data: bytes) -> None:
@@ -58,24 +58,28 @@ class Upload(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Forget the parts."""
+        """Discard the parts."""
 
 
 class Store(ABC):
-    """The objects of one service. Every method raises the errors of `obs_sync.errors` and nothing else.
+    """The objects of one service. Every method raises the errors of `obs_sync.errors` and no others.
 
-    A write is visible whole or not at all; `delete` of a missing key is no error; keys are checked by the caller
-    (`urls.split`). `etag` given to a read means: only if the object still is that one, else Integrity.
+    A write is visible completely or not at all; deleting a missing key is not an error; callers validate keys
+    (`urls.split`). A read with `etag` raises Integrity if the object has been replaced since.
     """
 
     mode: str
     part_size: int = 16 << 20
-    must_confirm = True  # whether a success still has to be looked at: false only where the write itself is proof
+    must_confirm = True  # whether a reported success must be verified; False only where the write itself is proof
+
+    def key_problem(self, _key: str) -> str:
+        """Why this mode cannot hold a key that is valid in OBS, or an empty string."""
+        return ""
 
     def confirm(self, bucket: str, info: ObjectInfo) -> None:
-        """Raise Integrity unless the object that was written is there as it was written."""
+        """Raise Integrity unless the object is in the store as it was written."""
         if self.must_confirm and (problem := mismatch(info, self.head(bucket, info.key))):
-            raise Integrity(problem, url=f"obs://{bucket}/{info.key}", operation="confirm", next_step="run it again")
+            raise Integrity(problem, url=f"obs://{bucket}/{info.key}", operation="verify", next_step="run it again")
 
     @abstractmethod
     def buckets(self) -> list[str]:
@@ -87,7 +91,7 @@ class Store(ABC):
 
     @abstractmethod
     def make_bucket(self, bucket: str) -> None:
-        """Create a bucket; an own one that exists is fine."""
+        """Create a bucket; one that exists already and is your own is fine."""
 
     @abstractmethod
     def remove_bucket(self, bucket: str) -> None:
@@ -95,7 +99,7 @@ class Store(ABC):
 
     @abstractmethod
     def pages(self, bucket: str, prefix: str = "", delimiter: str = "", limit: int = 0) -> Iterator[Page]:
-        """Objects whose key starts with the prefix, in order of the keys' bytes; `limit` keys at most if given."""
+        """Objects whose key starts with the prefix, in byte order of keys; at most `limit` keys if given."""
 
     @abstractmethod
     def head(self, bucket: str, key: str) -> ObjectInfo:
@@ -103,15 +107,19 @@ class Store(ABC):
 
     @abstractmethod
     def read(self, bucket: str, key: str, start: int = 0, end: int | None = None, etag: str = "") -> bytes:
-        """Bytes `start` to `end` (exclusive; None: to the end), both not negative."""
+        """Bytes from `start` to `end` (exclusive; None: to the end of the object), neither negative."""
 
     @abstractmethod
     def write(self, bucket: str, key: str, data: bytes, exclusive: bool = False) -> ObjectInfo:
-        """Store an object; with `exclusive` raise Exists if there is one already."""
+        """Store an object; with `exclusive` raise AlreadyExists if there is one, also one written at the same time.
+
+        Simultaneous exclusive writes must differ in their data. How strictly only one of them succeeds depends on the
+        mode; see each store.
+        """
 
     @abstractmethod
     def open_upload(self, bucket: str, key: str) -> Upload:
-        """Begin an object that is written in parts."""
+        """Start an object that is written in parts."""
 
     @abstractmethod
     def copy(self, bucket: str, key: str, to_bucket: str, to_key: str) -> ObjectInfo:
@@ -127,4 +135,4 @@ class Store(ABC):
 
     @abstractmethod
     def download(self, bucket: str, info: ObjectInfo, path: str, on_bytes: OnBytes = ignore_bytes) -> None:
-        """Write an object to a local file that appears whole and verified, or not at all."""
+        """Write an object to a local file that appears complete and verified, or not at all."""

@@ -1,7 +1,7 @@
-"""The `local` mode: a folder on disk behaves as the cloud does.
+"""The `local` mode: a folder on disk that behaves like the cloud.
 
-`obs://bucket/key` lies at `<root>/bucket/key`. A folder exists only while an object lies below it, an object is never
-visible half-written, a missing bucket is an error. The ETag changes with the content but is no MD5.
+`obs://bucket/key` is `<root>/bucket/key`. A folder exists only while there is an object below it, an object is never
+visible half-written, and a missing bucket is an error. The ETag changes with the content but is not an MD5.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import BinaryIO
 
-from obs_sync.atomic import CHUNK, finish, local_error, local_errors, replacing
-from obs_sync.errors import AccessDenied, Exists, Integrity, LocalProblem, NotFound, RequestFailed, Transient
-from obs_sync.stores import local_keys as names
+from obs_sync.atomic import CHUNK, finish, local_error, local_errors, move, replacing
+from obs_sync.errors import AccessDenied, AlreadyExists, Integrity, LocalProblem, NotFound, RequestFailed, Transient
+from obs_sync.stores import local_keys
 from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
-from obs_sync.stores.local_walk import walk_keys
 from obs_sync.urls import Location
 
 _PAGE = 1000
-_PLACE_ATTEMPTS = 20
+_COMMIT_ATTEMPTS = 20
 
 
 def info_of(key: str, status: os.stat_result) -> ObjectInfo:
-    """What a file's status says about the object in it."""
+    """The object that a file's status describes."""
     etag = f"{status.st_mtime_ns:x}.{status.st_size:x}.{status.st_ino:x}"
     return ObjectInfo(key, status.st_size, etag, datetime.fromtimestamp(status.st_mtime, timezone.utc))
 
@@ -49,7 +48,7 @@ class LocalStore(Store):
             return sorted(e.name for e in os.scandir(self.root) if e.is_dir() and not e.name.startswith("."))
 
     def check_bucket(self, bucket: str) -> None:
-        """Raise NotFound unless the bucket's folder is there."""
+        """Raise NotFound unless the bucket's folder exists."""
         self.bucket_folder(bucket)
 
     def make_bucket(self, bucket: str) -> None:
@@ -58,18 +57,18 @@ class LocalStore(Store):
             os.makedirs(os.path.join(self.root, bucket), exist_ok=True)
 
     def remove_bucket(self, bucket: str) -> None:
-        """Remove the folder of a bucket that holds no object."""
+        """Remove the folder of a bucket without objects."""
         folder = self.bucket_folder(bucket)
-        if any(True for _ in walk_keys(folder, "")):
+        if any(True for _ in local_keys.walk_keys(folder, "")):
             raise RequestFailed("the bucket is not empty", url=f"obs://{bucket}/", operation="remove bucket")
         with local_errors(folder, "remove bucket"):
             shutil.rmtree(folder)
 
     def pages(self, bucket: str, prefix: str = "", delimiter: str = "", limit: int = 0) -> Iterator[Page]:
-        """Objects in the order of their keys' bytes, 1,000 a page; with `/` as delimiter folders are not entered."""
+        """Objects in byte order of their keys, 1,000 per page; with `/` as delimiter folders are not entered."""
         folder = self.bucket_folder(bucket)
         with local_errors(folder, "list"):
-            found = dict(walk_keys(folder, prefix, enter=not delimiter))
+            found = dict(local_keys.walk_keys(folder, prefix, enter=not delimiter))
         objects = sorted((k for k in found if found[k] is not None), key=str.encode)
         folders = sorted((k for k in found if found[k] is None), key=str.encode)
         if limit:
@@ -89,17 +88,17 @@ class LocalStore(Store):
             return handle.read() if end is None else handle.read(max(end - start, 0))
 
     def write(self, bucket: str, key: str, data: bytes, exclusive: bool = False) -> ObjectInfo:
-        """Store bytes as an object."""
+        """Store bytes as an object; with `exclusive` exactly one of several simultaneous writers succeeds."""
         upload = self.open_upload(bucket, key)
         try:
             upload.write(data)
-            return upload.place(exclusive)
+            return upload.publish(exclusive)
         except BaseException:
             upload.abort()
             raise
 
     def open_upload(self, bucket: str, key: str) -> LocalUpload:
-        """An object under a temporary name, below the bucket's side room."""
+        """An object under a temporary name in the bucket's reserved folder."""
         return LocalUpload(self, bucket, key)
 
     def copy(self, bucket: str, key: str, to_bucket: str, to_key: str) -> ObjectInfo:
@@ -108,7 +107,7 @@ class LocalStore(Store):
             return self._store_stream(handle, to_bucket, to_key, ignore_bytes)
 
     def delete(self, bucket: str, keys: Sequence[str]) -> None:
-        """Remove objects and the folders that are empty without them."""
+        """Remove objects and the folders this leaves empty."""
         folder = self.bucket_folder(bucket)
         for key in keys:
             for path in self._candidates(folder, key):
@@ -117,7 +116,7 @@ class LocalStore(Store):
                     self._unlink(folder, path)
 
     def upload(self, path: str, bucket: str, key: str, on_bytes: OnBytes = ignore_bytes) -> ObjectInfo:
-        """Store a local file; one that changes while it is read is an error."""
+        """Store a local file; Transient if it changes while it is read."""
         self.bucket_folder(bucket)
         with local_errors(path, "read"), open(path, "rb") as source:
             before = os.fstat(source.fileno())
@@ -145,35 +144,39 @@ class LocalStore(Store):
                 )
 
     def path_of(self, bucket: str, key: str) -> str:
-        """The file that holds an object, or NotFound."""
+        """The file of an object, or NotFound."""
         for path in self._candidates(self.bucket_folder(bucket), key):
             with contextlib.suppress(OSError, ValueError):
                 if stat.S_ISREG(os.stat(path).st_mode):
                     return path
-        raise NotFound("no such object", url=Location(bucket, key).url, next_step=f"look below {self.root}")
+        raise NotFound(
+            "no such object",
+            url=Location(bucket, key).url,
+            next_step=f"check the key; local mode reads from {self.root}",
+        )
 
     def bucket_folder(self, bucket: str) -> str:
-        """The folder that stands for the bucket; NotFound when there is none."""
+        """The folder of a bucket, or NotFound."""
         folder = os.path.join(self.root, bucket)
         if not os.path.isdir(folder):
             raise NotFound(
                 "no such bucket",
                 url=f"obs://{bucket}/",
-                next_step=f"in local mode a folder is a bucket: mkdir -p {folder}",
+                next_step=f"in local mode a bucket is a folder: mkdir -p {folder}",
             )
         return folder
 
     @staticmethod
     def _candidates(folder: str, key: str) -> list[str]:
-        plain = [names.plain_path(folder, key)] if names.is_plain(key) else []
-        return [*plain, names.room_path(folder, key)]
+        plain = [local_keys.plain_path(folder, key)] if local_keys.is_plain(key) else []
+        return [*plain, local_keys.encoded_path(folder, key)]
 
     @contextlib.contextmanager
     def _opened(self, bucket: str, key: str, etag: str = "") -> Iterator[BinaryIO]:
         url = Location(bucket, key).url
         path = self.path_of(bucket, key)
         try:
-            handle = open(path, "rb")  # noqa: SIM115 - closed below; only opening it may be turned into NotFound
+            handle = open(path, "rb")  # noqa: SIM115 - closed below; only a failure to open it means NotFound
         except FileNotFoundError as error:
             raise NotFound("no such object", url=url, operation="read") from error
         except OSError as error:
@@ -181,7 +184,7 @@ class LocalStore(Store):
         with handle:
             if etag and info_of(key, os.fstat(handle.fileno())).etag != etag:
                 raise Integrity(
-                    "the object was replaced meanwhile", url=url, operation="read", next_step="run it again"
+                    "the object was replaced while it was read", url=url, operation="read", next_step="run it again"
                 )
             yield handle
 
@@ -191,40 +194,37 @@ class LocalStore(Store):
             while block := source.read(CHUNK):
                 upload.write(block)
                 on_bytes(len(block))
-            return upload.place()
+            return upload.publish()
         except BaseException:
             upload.abort()
             raise
 
-    def place(self, part: str, bucket: str, key: str, exclusive: bool) -> ObjectInfo:
-        """Give a finished temporary file its final name; folders may come and go meanwhile, so try again."""
+    def commit(self, part: str, bucket: str, key: str, exclusive: bool) -> ObjectInfo:
+        """Give a finished temporary file its final name; retried, as folders may appear and disappear meanwhile."""
         folder, url = self.bucket_folder(bucket), Location(bucket, key).url
         paths = self._candidates(folder, key)
-        for _ in range(_PLACE_ATTEMPTS):
+        for _ in range(_COMMIT_ATTEMPTS):
             if exclusive and any(os.path.isfile(path) for path in paths):
-                raise Exists("the object exists already", url=url, operation="write")
+                raise AlreadyExists("the object exists already", url=url, operation="write")
             with contextlib.suppress(FileNotFoundError):
                 path = next(path for path in paths if self._moved(folder, part, path, exclusive))
                 for stale in paths[paths.index(path) + 1 :]:
                     self._unlink(folder, stale)
                 return info_of(key, os.stat(path))
-        raise LocalProblem("the folder vanishes again and again", url=url, operation="write", next_step="run it again")
+        problem = "the target folder keeps disappearing; is another process deleting it?"
+        raise LocalProblem(problem, url=url, operation="write", next_step="run it again")
 
     def _moved(self, folder: str, part: str, path: str, exclusive: bool) -> bool:
-        """Whether the temporary file could take this name: not if a folder has it, or a file has its parent's."""
+        """Whether the temporary file could take this name: not if it is a folder, or if its parent is a file."""
         self._check_inside(folder, path)
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            if exclusive:
-                os.link(part, path)
-                os.unlink(part)
-            else:
-                os.replace(part, path)
+            move(part, path, exclusive)
         except (IsADirectoryError, NotADirectoryError):
             return False
         except FileExistsError as error:
             if os.path.isfile(path):
-                raise Exists("the object exists already", url=path, operation="write") from error
+                raise AlreadyExists("the object exists already", url=path, operation="write") from error
             return False
         return True
 
@@ -247,7 +247,7 @@ class LocalStore(Store):
                 raise
             return
         parent = os.path.dirname(path)
-        while parent not in (folder, os.path.join(folder, names.ROOM)):
+        while parent not in (folder, os.path.join(folder, local_keys.RESERVED)):
             try:
                 os.rmdir(parent)
             except OSError:
@@ -256,15 +256,15 @@ class LocalStore(Store):
 
 
 class LocalUpload(Upload):
-    """A temporary file in the bucket's side room that is renamed at the end."""
+    """A temporary file in the bucket's reserved folder that is renamed at the end."""
 
     def __init__(self, store: LocalStore, bucket: str, key: str) -> None:
         self._store, self._bucket, self._key = store, bucket, key
-        folder = names.temporary_folder(store.bucket_folder(bucket))
+        folder = local_keys.temporary_folder(store.bucket_folder(bucket))
         self._part = os.path.join(folder, uuid.uuid4().hex)
         with local_errors(folder, "write"):
             os.makedirs(folder, exist_ok=True)
-            self._handle = open(self._part, "xb")  # noqa: SIM115 - lives until commit or abort
+            self._handle = open(self._part, "xb")  # noqa: SIM115 - open until commit or abort
 
     def write(self, data: bytes) -> None:
         """Append bytes to the temporary file."""
@@ -273,14 +273,14 @@ class LocalUpload(Upload):
 
     def commit(self) -> None:
         """Make the object visible."""
-        self.place()
+        self.publish()
 
-    def place(self, exclusive: bool = False) -> ObjectInfo:
-        """Make the object visible and say what it is."""
+    def publish(self, exclusive: bool = False) -> ObjectInfo:
+        """Make the object visible and return its size and ETag."""
         with local_errors(Location(self._bucket, self._key).url, "write"):
             with self._handle as handle:
                 finish(handle)
-            return self._store.place(self._part, self._bucket, self._key, exclusive)
+            return self._store.commit(self._part, self._bucket, self._key, exclusive)
 
     def abort(self) -> None:
         """Remove the temporary file."""

@@ -1,31 +1,62 @@
-"""One store for each settings and process: clients and their connections are shared by threads, never across a fork."""
+"""Opens the store for given settings: one per process, shared by threads, never across a fork."""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import threading
-from typing import Union
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, Union
 
 from obs_sync import credentials as creds
-from obs_sync.settings import Settings, choose_mode
+from obs_sync.settings import Settings, default_credentials, resolve
 from obs_sync.stores.base import Store
 from obs_sync.stores.local import LocalStore
+from obs_sync.urls import is_url, split
 
 logger = logging.getLogger(__name__)
 
-Given = Union[creds.Credentials, creds.Provider, None]
+CredentialSource = Union[creds.Credentials, creds.Provider, None]
 _stores: dict[tuple[int, Settings, object], Store] = {}
 _lock = threading.Lock()
 
 
-def provider_of(given: Given) -> creds.Provider:
+class StorageAccess(Protocol):
+    """What a transfer needs: the settings and the store they open."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+
+    @property
+    def store(self) -> Store:
+        """The store of this process."""
+
+
+@dataclass(frozen=True)
+class _Access:
+    settings: Settings
+    credentials: CredentialSource
+
+    @property
+    def store(self) -> Store:
+        return open_store(self.settings, self.credentials)
+
+
+def default_access() -> StorageAccess:
+    """The store that `configure` and the environment select."""
+    return _Access(resolve(), default_credentials())
+
+
+def provider_of(source: CredentialSource) -> creds.Provider:
     """A function that returns the credentials to use now."""
-    if given is None:
+    if source is None:
         return creds.environment_provider
-    if isinstance(given, creds.Credentials):
-        return _Fixed(given)
-    return given
+    if isinstance(source, creds.Credentials):
+        return _Fixed(source)
+    return source
 
 
 class _Fixed:
@@ -44,11 +75,11 @@ class _Fixed:
         return hash(self._value)
 
 
-def open_store(settings: Settings, given: Given = None) -> Store:
+def open_store(settings: Settings, source: CredentialSource = None) -> Store:
     """The store for these settings and credentials in this process."""
-    has_credentials = given is not None or creds.from_environment() is not None
+    has_credentials = source is not None or creds.from_environment() is not None
     mode, reason = choose_mode(settings, has_credentials)
-    provider = provider_of(given)
+    provider = provider_of(source)
     root = os.path.abspath(settings.obs_local_root) if mode == "local" else ""
     key = (os.getpid(), settings, (mode, root, provider))
     with _lock:
@@ -57,17 +88,65 @@ def open_store(settings: Settings, given: Given = None) -> Store:
             for stale in [k for k in _stores if k[0] != os.getpid()]:
                 del _stores[stale]
             store = _stores[key] = _build(mode, settings, provider)
-            logger.info("storage mode %s (%s)", mode, reason)
+            logger.info("storage mode: %s (%s)", mode, reason)
     return store
+
+
+def choose_mode(settings: Settings, has_credentials: bool) -> tuple[str, str]:
+    """The mode that `auto` selects here, and why; any other mode is returned unchanged.
+
+    The OBS SDK comes first where it can be used: Huawei recommends it over moxing for production code.
+    """
+    if settings.storage_mode != "auto":
+        return settings.storage_mode, "set explicitly"
+    sdk_missing = _sdk_missing(settings, has_credentials)
+    if not sdk_missing:
+        return "obs", "endpoint and credentials are set"
+    if importlib.util.find_spec("moxing") is not None:
+        from obs_sync.stores.moxing.answers import real_moxing
+
+        if real_moxing() is not None:
+            return "moxing", f"the platform's moxing is installed; OBS SDK not used: {sdk_missing}"
+    reason = f"moxing is not installed and {sdk_missing}"
+    if os.environ.get("MA_JOB_DIR"):
+        logger.warning("storage: %s, so objects stay in %s on this machine", reason, settings.obs_local_root)
+    return "local", reason
+
+
+def _sdk_missing(settings: Settings, has_credentials: bool) -> str:
+    """What the OBS SDK lacks to be used, or an empty string."""
+    if not settings.endpoint and not has_credentials:
+        return "neither endpoint nor credentials are set"
+    if not settings.endpoint:
+        return "no endpoint is set"
+    if not has_credentials:
+        return "no credentials are set"
+    return "" if _is_sdk_installed() else "the OBS SDK is not installed"
+
+
+def _is_sdk_installed() -> bool:
+    try:
+        from obs_sync.stores.sdk import client
+    except ImportError:
+        return False
+    return client is not None
 
 
 def _build(mode: str, settings: Settings, provider: creds.Provider) -> Store:
     if mode == "local":
         return LocalStore(settings.obs_local_root)
     if mode == "moxing":
-        from obs_sync.stores.moxing import MoxingStore
+        from obs_sync.stores.moxing.store import MoxingStore
 
         return MoxingStore(settings)
     from obs_sync.stores.sdk.store import SdkStore
 
     return SdkStore(settings, provider)
+
+
+def create_local_buckets(urls: Iterable[str], filesystem: StorageAccess | None = None) -> None:
+    """In local mode, create the buckets of these URLs; in the cloud, buckets must exist already."""
+    store = (filesystem or default_access()).store
+    if store.mode == "local":
+        for bucket in {split(url).bucket for url in urls if is_url(url)}:
+            store.make_bucket(bucket)

@@ -1,6 +1,6 @@
-"""A notebook of which ETag a local file is known to have, so that nothing is read again to find it unchanged.
+"""Cache of local files' ETags, so that unchanged files are not hashed again.
 
-Kept in SQLite in the state folder; an entry counts only while size, times and inode of the file are what they were.
+Kept in SQLite in the state folder; an entry is valid only while size, times and inode of the file are unchanged.
 Without a writable state folder everything still works, by reading the files.
 """
 
@@ -10,47 +10,36 @@ import contextlib
 import logging
 import os
 import sqlite3
-import tempfile
 import threading
 from functools import lru_cache
+
+from obs_sync.atomic import stamp
 
 logger = logging.getLogger(__name__)
 
 _FLUSH_AT = 500
 
 
-def state_folder(setting: str = "") -> str:
-    """The folder for what outlives a process: unfinished uploads and known ETags."""
-    return setting or os.path.join(
-        tempfile.gettempdir(), f"obs_sync-{os.getuid() if hasattr(os, 'getuid') else 'state'}"
-    )
-
-
-def stamp(path: str) -> str:
-    """What changes when a file does, even one of the same size written in the same second."""
-    status = os.stat(path)
-    return f"{status.st_dev:x}.{status.st_ino:x}.{status.st_size:x}.{status.st_mtime_ns:x}.{status.st_ctime_ns:x}"
-
-
-class TagBook:
-    """Known ETags by absolute path; safe for threads, one object a transfer."""
+class EtagCache:
+    """Known ETags by absolute path; thread-safe, one instance per transfer."""
 
     def __init__(self, folder: str) -> None:
         self._lock = threading.Lock()
         self._new: dict[str, tuple[str, str]] = {}
-        self._real = lru_cache(None)(os.path.realpath)  # of few folders with many files
-        self._base: sqlite3.Connection | None = None
+        self._real = lru_cache(None)(os.path.realpath)  # few folders, many files
+        self._database: sqlite3.Connection | None = None
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             if hasattr(os, "getuid") and os.stat(folder).st_uid != os.getuid():
                 raise OSError(f"{folder} belongs to another user")
-            self._base = sqlite3.connect(os.path.join(folder, "etags.sqlite3"), timeout=10, check_same_thread=False)
-            self._base.execute("create table if not exists etags (path text primary key, stamp text, etag text)")
+            path = os.path.join(folder, "etags.sqlite3")
+            self._database = sqlite3.connect(path, timeout=10, check_same_thread=False)
+            self._database.execute("create table if not exists etags (path text primary key, stamp text, etag text)")
         except (OSError, sqlite3.Error) as error:
-            self._give_up(error)
+            self._disable(error)
 
-    def tag(self, path: str) -> str:
-        """The ETag the file is known to have, or an empty text."""
+    def etag_of(self, path: str) -> str:
+        """The file's ETag if it is known, else an empty string."""
         path = self._key(path)
         with self._lock:
             row = self._new.get(path) or self._row(path)
@@ -59,46 +48,46 @@ class TagBook:
                 return row[1]
         return ""
 
-    def note(self, path: str, etag: str) -> None:
-        """Remember that the file, as it is now, has this ETag."""
+    def remember(self, path: str, etag: str) -> None:
+        """Record that the file, as it is now, has this ETag."""
         path = self._key(path)
         with contextlib.suppress(OSError):
-            entry = (stamp(path), etag)
-            with self._lock:
-                self._new[path] = entry
-                if len(self._new) >= _FLUSH_AT:
-                    self._flush()
+            self._add(path, (stamp(path), etag))
 
-    def note_copy(self, url: str, etag: str, source_etag: str) -> None:
-        """Remember that an object, while it has this ETag, was copied from one with that ETag."""
+    def remember_copy(self, url: str, etag: str, source_etag: str) -> None:
+        """Record that an object, while it has this ETag, is a copy of one with `source_etag`."""
         if etag and source_etag:
-            with self._lock:
-                self._new[url] = (etag, source_etag)
+            self._add(url, (etag, source_etag))
 
     def copied_from(self, url: str, etag: str) -> str:
-        """The ETag of what an object was copied from, if it still has the ETag given."""
+        """The ETag of the copy's source, if the object still has the given ETag."""
         with self._lock:
             row = self._new.get(url) or self._row(url)
         return row[1] if row and row[0] == etag else ""
 
     def close(self) -> None:
-        """Write down what is new."""
+        """Write new entries and close the database."""
         with self._lock:
             self._flush()
-            if self._base is not None:
-                self._base.close()
-                self._base = None
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    def _add(self, key: str, entry: tuple[str, str]) -> None:
+        with self._lock:
+            self._new[key] = entry
+            if len(self._new) >= _FLUSH_AT:  # a killed transfer should not have to read its files again
+                self._flush()
 
     def _flush(self) -> None:
-        """Write down what is new, now and then: a killed transfer should not have to read its files again."""
-        if self._base is None:
+        if self._database is None:
             return
         rows = [(path, *entry) for path, entry in self._new.items()]
         try:
-            with self._base:
-                self._base.executemany("insert or replace into etags values (?, ?, ?)", rows)
-        except sqlite3.Error as error:
-            self._give_up(error)
+            with self._database:
+                self._database.executemany("insert or replace into etags values (?, ?, ?)", rows)
+        except (sqlite3.Error, ValueError) as error:
+            self._disable(error)
         else:
             self._new.clear()
 
@@ -107,17 +96,17 @@ class TagBook:
         return os.path.join(self._real(folder or "."), name)
 
     def _row(self, path: str) -> tuple[str, str] | None:
-        if self._base is None:
+        if self._database is None:
             return None
         try:
-            row: tuple[str, str] | None = self._base.execute(
+            row: tuple[str, str] | None = self._database.execute(
                 "select stamp, etag from etags where path = ?", (path,)
             ).fetchone()
-        except sqlite3.Error as error:
-            self._give_up(error)
+        except (sqlite3.Error, ValueError) as error:
+            self._disable(error)
             return None
         return row
 
-    def _give_up(self, error: Exception) -> None:
-        logger.info("known ETags are not kept: %s", error)
-        self._base = None
+    def _disable(self, error: Exception) -> None:
+        logger.info("ETag cache disabled: %s", error)
+        self._database = None

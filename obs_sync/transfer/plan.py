@@ -1,4 +1,4 @@
-"""Which files a transfer copies: listed, filtered, judged, compared with what is there - nothing is moved yet."""
+"""Which files a transfer copies: listed, filtered, validated and compared with the target, before anything is moved."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from functools import lru_cache
 from typing import Callable
 
 from obs_sync import urls
-from obs_sync.errors import NotFound, Refused
+from obs_sync.errors import InvalidRequest, NotFound
 from obs_sync.stores.local import LocalStore
-from obs_sync.transfer.endpoints import File, LocalPlace, Place, RemotePlace
+from obs_sync.transfer.endpoints import Endpoint, File, LocalEndpoint, StoreEndpoint
 
 _HEADS_INSTEAD_OF_LISTING = 32
-FEW = 4  # so many files are looked at one by one in the target, which may hold many more
+FEW = 4  # up to this many files are looked up one by one in the target, which may hold many more
 
 
-def files_of(source: Place, names: Sequence[str] | None, include: Sequence[str], exclude: Sequence[str]) -> list[File]:
-    """The source's files that are wanted; those of `names` only, if given, a missing one with its problem.
+def files_of(
+    source: Endpoint, names: Sequence[str] | None, include: Sequence[str], exclude: Sequence[str]
+) -> list[File]:
+    """The files of the source that are wanted; with `names` only those, a missing one with its problem.
 
-    Raises NotFound when there is no file at all: an empty or mistyped source must not look like success.
+    Raises NotFound if there is no file at all: an empty or mistyped source must not look like success.
     """
     found = list(source.below() if names is None else _named(source, names))
     if not found and names is None:
-        raise NotFound("nothing there to copy", url=source.label, operation="copy", next_step="check the source's name")
+        raise NotFound("nothing to copy", url=source.label, operation="copy", next_step="check the source's name")
     return [file for file in found if wanted(file.name, include, exclude)]
 
 
 def wanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether patterns let a name pass: `*` also matches `/`; a pattern may match the whole name or its last part."""
+    """Whether the patterns select a name: `*` also matches `/`; a pattern matches the whole name or its last part."""
 
     def matches(patterns: Iterable[str]) -> bool:
         last = name.rsplit("/", 1)[-1]
@@ -39,9 +41,9 @@ def wanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
     return (not include or matches(include)) and not matches(exclude)
 
 
-def _named(source: Place, names: Sequence[str]) -> Iterator[File]:
+def _named(source: Endpoint, names: Sequence[str]) -> Iterator[File]:
     unique = list(dict.fromkeys(names))
-    if isinstance(source, LocalPlace) or len(unique) <= _HEADS_INSTEAD_OF_LISTING:
+    if isinstance(source, LocalEndpoint) or len(unique) <= _HEADS_INSTEAD_OF_LISTING:
         yield from (source.named(name) for name in unique)
         return
     listed = {file.name: file for file in source.below()}
@@ -49,7 +51,7 @@ def _named(source: Place, names: Sequence[str]) -> Iterator[File]:
 
 
 def in_order(files: Sequence[File], order: Iterable[str]) -> Iterator[File]:
-    """The files as `order`, drawn from only when the next one is due, names them; then those it did not name."""
+    """The files in the order of `order`, which is drawn from only when the next file is due; then all others."""
     left = {file.name: file for file in files}
     for name in order:
         if name in left:
@@ -59,31 +61,29 @@ def in_order(files: Sequence[File], order: Iterable[str]) -> Iterator[File]:
     yield from left.values()
 
 
-def judged(files: Sequence[File], target: Place) -> Iterator[File]:
-    """The files, each with what keeps it from the target: an unsafe name, a long key, being a folder as well."""
+def validated(files: Sequence[File], target: Endpoint) -> Iterator[File]:
+    """The files, each with what keeps it from the target: an unsafe name, a long key, a folder of the same name."""
     folders = {parent for file in files if not file.skip for parent in _parents(file.name)}
     inside = lru_cache(None)(_inside)  # few folders, many files
     for file in files:
         if not (file.problem or file.skip) and (problem := _problem(file, target, folders, inside)):
-            yield replace(file, problem=problem)
+            yield replace(file, problem=problem, rejected=True)
         else:
             yield file
 
 
-def _problem(file: File, target: Place, folders: set[str], inside: Callable[[str, str], bool]) -> str:
-    if isinstance(target, RemotePlace):
+def _problem(file: File, target: Endpoint, folders: set[str], inside: Callable[[str, str], bool]) -> str:
+    if isinstance(target, StoreEndpoint):
         if file.info is None and (problem := urls.name_problem(file.name)):
             return problem
-        return urls.key_problem(target.key_of(file.name))
+        return urls.key_problem(target.key_of(file.name)) or target.store.key_problem(target.key_of(file.name))
     if problem := urls.name_problem(file.name):
         return problem
     if file.name in folders:
-        return "the name is a file and a folder at once, which no disk can hold"
-    return (
-        ""
-        if inside(target.path, os.path.dirname(target.path_of(file.name)))
-        else "a symbolic link leads out of the target folder"
-    )
+        return "the name is both a file and a folder, which no disk can hold"
+    if not inside(target.path, os.path.dirname(target.path_of(file.name))):
+        return "a symbolic link leads out of the target folder"
+    return ""
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -97,10 +97,10 @@ def _inside(folder: str, other: str) -> bool:
     return os.path.commonpath([real, os.path.realpath(other)]) == real
 
 
-def present(target: Place, files: Sequence[File]) -> dict[str, File]:
-    """What the target has already under the files' names: one listing, or for a few files one request each."""
+def existing(target: Endpoint, files: Sequence[File]) -> dict[str, File]:
+    """What the target already has under the files' names: one listing, or one request each for a few files."""
     todo = [file for file in files if not file.problem and not file.skip]
-    if isinstance(target, LocalPlace) or len(todo) <= FEW:
+    if isinstance(target, LocalEndpoint) or len(todo) <= FEW:
         found = (target.named(file.name) for file in todo)
     else:
         names = {file.name for file in todo}
@@ -108,28 +108,28 @@ def present(target: Place, files: Sequence[File]) -> dict[str, File]:
     return {file.name: file for file in found if not file.problem}
 
 
-def check_apart(source: Place, target: Place, folders: bool, names: Sequence[str] | None = None) -> None:
-    """Raise Refused when source and target are the same or, for folders, one lies in the other.
+def check_disjoint(source: Endpoint, target: Endpoint, folders: bool, names: Sequence[str] | None = None) -> None:
+    """Raise InvalidRequest if source and target are the same or, for folders, one contains the other.
 
-    With an explicit list of names the one may lie in the other, as long as no copy would replace a file of the list.
+    With an explicit list of names one may contain the other, as long as no copy would replace a file of the list.
     """
-    first, second = _where(source), _where(target)
+    first, second = _absolute(source), _absolute(target)
     inside = folders and (first.startswith(f"{second}/") or second.startswith(f"{first}/"))
     if inside and names is not None:
         inside = not {f"{first}/{name}" for name in names}.isdisjoint(f"{second}/{name}" for name in names)
     if first == second or inside:
-        raise Refused(
-            "source and target are the same or lie in each other",
+        raise InvalidRequest(
+            "source and target are the same or one contains the other",
             url=f"{source.label} -> {target.label}",
             operation="copy",
-            next_step="name a target elsewhere",
+            next_step="choose another target",
         )
 
 
-def _where(place: Place) -> str:
-    """A text that is the same, or starts the same, for the same place."""
-    if isinstance(place, LocalPlace):
-        return os.path.realpath(place.path).rstrip("/")
-    if isinstance(place.store, LocalStore):
-        return os.path.realpath(os.path.join(place.store.root, place.bucket, place.key)).rstrip("/")
-    return f"{place.bucket}/{place.key}".rstrip("/")
+def _absolute(endpoint: Endpoint) -> str:
+    """A text that is equal, or starts equally, for the same location."""
+    if isinstance(endpoint, LocalEndpoint):
+        return os.path.realpath(endpoint.path).rstrip("/")
+    if isinstance(endpoint.store, LocalStore):
+        return os.path.realpath(os.path.join(endpoint.store.root, endpoint.bucket, endpoint.key)).rstrip("/")
+    return f"{endpoint.bucket}/{endpoint.key}".rstrip("/")

@@ -9,7 +9,7 @@ from typing import Any, Callable, Union
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a transfer is; bytes count what has been moved, retries included only once."""
+    """How far a transfer is; each byte is counted once, however often it was retried."""
 
     files_done: int = 0
     files_total: int = 0
@@ -18,27 +18,26 @@ class Progress:
 
 
 Listener = Callable[[Progress], None]
-Wanted = Union[bool, Listener, None]
+ProgressOption = Union[bool, Listener, None]
 
 
-class Tracker:
-    """Counts from many threads; tells the listener each time. `close` ends a bar."""
+class ProgressTracker:
+    """Thread-safe counts; calls the listener at each change. `close` ends a bar."""
 
-    def __init__(self, wanted: Wanted, files_total: int, bytes_total: int) -> None:
+    def __init__(self, option: ProgressOption, files_total: int, bytes_total: int) -> None:
         self._now = Progress(0, files_total, 0, bytes_total)
         self._lock = threading.Lock()
-        self._bar: Any = _bar(bytes_total) if wanted is True else None
-        self._listener: Listener | None = wanted if callable(wanted) else None
+        self._bar: Any = _bar(bytes_total) if option is True else None
+        self._listener: Listener | None = option if callable(option) else None
 
     def add(self, files: int = 0, count: int = 0) -> None:
-        """Note finished files and moved bytes."""
+        """Count finished files and moved bytes."""
         with self._lock:
-            self._now = replace(
-                self._now, files_done=self._now.files_done + files, bytes_done=self._now.bytes_done + count
-            )
+            files_done, bytes_done = self._now.files_done + files, self._now.bytes_done + count
+            self._now = replace(self._now, files_done=files_done, bytes_done=bytes_done)
             if self._bar is not None:
                 self._bar.update(count)
-                self._bar.set_postfix_str(f"{self._now.files_done}/{self._now.files_total} files", refresh=False)
+                self._bar.set_postfix_str(f"{files_done}/{self._now.files_total} files", refresh=False)
             if self._listener is not None:
                 self._listener(self._now)
 
@@ -46,6 +45,22 @@ class Tracker:
         """End the bar, if there is one."""
         if self._bar is not None:
             self._bar.close()
+
+
+class FileProgress:
+    """Reports the bytes of one file to the tracker, and the rest of its size when it is finished."""
+
+    def __init__(self, tracker: ProgressTracker) -> None:
+        self._count, self._tracker, self._lock = 0, tracker, threading.Lock()
+
+    def __call__(self, count: int) -> None:
+        with self._lock:
+            self._count += count
+        self._tracker.add(0, count)
+
+    def finish(self, size: int) -> None:
+        """Count the file as done, with the bytes that did not have to be moved."""
+        self._tracker.add(1, size - self._count)
 
 
 def _bar(total: int) -> Any:

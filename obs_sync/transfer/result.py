@@ -1,4 +1,4 @@
-"""What a transfer did: every file that was listed is copied, skipped or failed, with the reason."""
+"""The outcome of a transfer: every listed file is copied, skipped or failed, with the reason."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from obs_sync.errors import ObsSyncError
+from obs_sync.formatting import human_size, one_line, plural
+
+IDENTICAL = "identical"
+_SHOWN = 3
 
 
 @dataclass
 class TransferResult:
-    """The account of one `copy`; names are relative to the source, sizes in bytes.
+    """The outcome of one `copy`; names are relative to the source, sizes in bytes.
 
     `listed == len(copied) + len(skipped) + len(failed)` always holds. In a dry run `copied` is what would be copied.
+    Of the `failed` files, `missing` were asked for and do not exist, `rejected` have names the target cannot hold: no
+    retry helps either of them, and neither says anything about the storage.
     """
 
     source: str
@@ -22,28 +28,41 @@ class TransferResult:
     copied: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
-    missing: list[str] = field(default_factory=list)  # those of `failed` that were asked for and are not there
+    missing: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
     copied_bytes: int = 0
     seconds: float = 0.0
 
     def summary(self) -> str:
         """One line for people."""
-        done = f"copied {len(self.copied)} ({self.copied_bytes:,} bytes)"
+        done = f"copied {len(self.copied)} ({human_size(self.copied_bytes)})"
         if self.dry_run:
             done = f"would copy {len(self.copied)}"
         speed = f", {self.copied_bytes / 1e6 / self.seconds:.1f} MB/s" if self.seconds > 0 and not self.dry_run else ""
-        return (
+        return one_line(
             f"{self.source} -> {self.target}: {self.listed} listed, {done}, "
             f"{len(self.skipped)} skipped, {len(self.failed)} failed in {self.seconds:.1f} s{speed}"
+            f"{self._passed_over()}"
         )
 
+    def _passed_over(self) -> str:
+        """The files skipped although the target does not have them."""
+        names = {name: why for name, why in self.skipped.items() if why not in (IDENTICAL, "folder marker")}
+        return f"; not copied: {_shown(names)}" if names else ""
+
     def to_dict(self) -> dict[str, Any]:
-        """The account as plain values, for JSON."""
+        """The outcome as plain values, for JSON."""
         return dict(self.__dict__)
 
 
+def _shown(reasons: dict[str, str]) -> str:
+    listed = [f"{name}: {reason}" for name, reason in list(reasons.items())[:_SHOWN]]
+    more = f" … and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+    return "; ".join(listed) + more
+
+
 class Incomplete(ObsSyncError, OSError):
-    """Some files of a folder could not be copied; `result` has each one's reason."""
+    """Some files of a folder could not be copied; `result` holds the reason for each."""
 
     def __init__(self, problem: str, result: TransferResult | None = None, **where: str) -> None:
         super().__init__(problem, **where)
@@ -51,13 +70,11 @@ class Incomplete(ObsSyncError, OSError):
 
 
 def incomplete(result: TransferResult) -> Incomplete:
-    """The error that a transfer with failures ends in."""
-    shown = [f"{name}: {reason}" for name, reason in list(result.failed.items())[:3]]
-    more = f" … and {len(result.failed) - 3} more" if len(result.failed) > 3 else ""
+    """The error that ends a transfer with failures."""
     return Incomplete(
-        f"{len(result.failed)} of {result.listed} files failed: {'; '.join(shown)}{more}",
+        f"{len(result.failed)} of {plural(result.listed, 'file')} failed: {_shown(result.failed)}",
         result,
         url=f"{result.source} -> {result.target}",
         operation="copy",
-        next_step="cure the reasons and run it again: what is there already is skipped",
+        next_step="fix the causes and run it again; files that are already there are skipped",
     )

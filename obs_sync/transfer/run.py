@@ -1,4 +1,4 @@
-"""The moving part of a transfer: compare with what is there, move in threads, look at the result, keep the account."""
+"""The moving part of a transfer: compare with the target, move files in threads, verify them, record the outcome."""
 
 from __future__ import annotations
 
@@ -8,180 +8,201 @@ import os
 import threading
 from collections.abc import Iterable
 
-from obs_sync.atomic import CHUNK, local_errors, replacing
-from obs_sync.errors import Integrity, NotFound, ObsSyncError
-from obs_sync.filesystem import ObsFileSystem
-from obs_sync.parallel import for_each
+from obs_sync.atomic import CHUNK, local_errors, replacing, stamp, stamp_of, state_folder
+from obs_sync.errors import Integrity, InvalidName, NotFound, ObsSyncError
+from obs_sync.formatting import plural
+from obs_sync.retry import for_each
+from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, mismatch
-from obs_sync.transfer import compare as identity
 from obs_sync.transfer import plan
-from obs_sync.transfer.endpoints import File, LocalPlace, Place, RemotePlace
-from obs_sync.transfer.etag_cache import TagBook, stamp, state_folder
-from obs_sync.transfer.progress import Tracker, Wanted
-from obs_sync.transfer.result import TransferResult
+from obs_sync.transfer.compare import disk_path, same_content
+from obs_sync.transfer.endpoints import Endpoint, File, LocalEndpoint, StoreEndpoint
+from obs_sync.transfer.etag_cache import EtagCache
+from obs_sync.transfer.progress import FileProgress, ProgressOption, ProgressTracker
+from obs_sync.transfer.result import IDENTICAL, TransferResult
 
 logger = logging.getLogger(__name__)
 
 
-class Job:
-    """One transfer while it runs: two places, the account, and what is known of local files."""
+class TransferRun:
+    """One transfer in progress: two endpoints, the result so far, and the ETags known of local files."""
 
     def __init__(
         self,
-        fs: ObsFileSystem,
-        source: Place,
-        target: Place,
+        settings: Settings,
+        source: Endpoint,
+        target: Endpoint,
         result: TransferResult,
         single: bool,
         order: Iterable[str] = (),
     ) -> None:
         self.source, self.target, self.result, self.single = source, target, result, single
         self._order = order
-        self._large = fs.settings.multipart_from
-        self._book = TagBook(state_folder(fs.settings.state_dir))
+        self._large = settings.multipart_from
+        self._cache = EtagCache(state_folder(settings.state_dir))
         self._lock = threading.Lock()
         self._copied: dict[str, int] = {}
         self._written: dict[str, ObjectInfo] = {}
-        self._tracker = Tracker(None, 0, 0)
+        self._stamps: dict[str, str] = {}
+        self._tracker = ProgressTracker(None, 0, 0)
 
-    def run(self, files: list[File], progress: Wanted, threads: int) -> None:
-        """Judge, compare, move and confirm the files."""
+    def run(self, files: list[File], progress: ProgressOption, threads: int) -> None:
+        """Validate, compare, move and verify the files."""
         todo = self._needed(files)
         if self.result.dry_run:
             self.result.copied = [file.name for file in todo]
             return
-        self._tracker = Tracker(progress, len(todo), sum(file.size for file in todo))
+        self._tracker = ProgressTracker(progress, len(todo), sum(file.size for file in todo))
         try:
             self._move_all(todo, threads)
-            wrong = self._unconfirmed(todo)
+            wrong = self._unverified(todo)
             if wrong:
-                logger.warning("%d files are not in the store as they were sent: once more", len(wrong))
+                logger.warning("%s failed verification; retrying", plural(len(wrong), "upload"))
                 self._move_all(list(wrong), threads)
-                self._give_up(self._unconfirmed(list(wrong)))
+                self._give_up(self._unverified(list(wrong)))
         finally:
             self._tracker.close()
-            self._book.close()
+            self._cache.close()
             self.result.copied = list(self._copied)
             self.result.copied_bytes = sum(self._copied.values())
 
     def _give_up(self, wrong: dict[File, str]) -> None:
         for file, problem in wrong.items():
             if self.single:
-                raise Integrity(problem, url=self.target.label, operation="confirm", next_step="run it again")
+                raise Integrity(problem, url=self.target.label, operation="verify", next_step="run it again")
             self._fail(file, problem)
 
     def _needed(self, files: list[File]) -> list[File]:
-        checked = files if self.single else list(plan.judged(files, self.target))
-        there = plan.present(self.target, checked)
+        checked = files if self.single else list(plan.validated(files, self.target))
+        there = plan.existing(self.target, checked)
         todo = []
         for file in checked:
             if file.problem:
                 self.result.failed[file.name] = file.problem
                 self.result.missing += [file.name] if file.missing else []
+                self.result.rejected += [file.name] if file.rejected else []
             elif file.skip:
                 self.result.skipped[file.name] = file.skip
             elif file.name in there and self._same(file, there[file.name]):
-                self.result.skipped[file.name] = "identical"
+                self.result.skipped[file.name] = IDENTICAL
             else:
                 todo.append(file)
         return todo
 
     def _same(self, file: File, other: File) -> bool:
         with contextlib.suppress(OSError):
-            return identity.same(self.source, file, self.target, other, self._book)
+            return same_content(self.source, file, self.target, other, self._cache)
         return False
 
     def _move_all(self, files: list[File], threads: int) -> None:
         for file in (file for file in files if file.size >= self._large):
-            self._move_noting(file)
+            self._move_recorded(file)
         small = [file for file in files if file.size < self._large]
         ordered = plan.in_order(small, self._order)
-        for_each(ordered, self._move_noting, min(threads, max(len(small), 1)))
+        for_each(ordered, self._move_recorded, min(threads, max(len(small), 1)))
 
-    def _move_noting(self, file: File) -> None:
-        moved = _Counted(self._tracker)
+    def _move_recorded(self, file: File) -> None:
+        moved = FileProgress(self._tracker)
+        before = self._stamp(self.source, file)
         try:
-            self._move(file, moved)
+            etag = self._move(file, moved)
         except ObsSyncError as error:
             if self.single:
                 raise
-            self._fail(file, str(error))
+            self._fail(file, str(error), isinstance(error, InvalidName))
             return
         with self._lock:
             self._copied[file.name] = file.size
-        self._tracker.add(1, file.size - moved.count)
+        if before == self._stamp(self.source, file):
+            self._stamps[file.name] = before
+            self._remember(file, etag)
+        moved.finish(file.size)
 
-    def _fail(self, file: File, reason: str) -> None:
+    def _fail(self, file: File, reason: str, rejected: bool = False) -> None:
         with self._lock:
             self._copied.pop(file.name, None)
             self.result.failed[file.name] = reason
+            self.result.rejected += [file.name] if rejected else []
 
-    def _move(self, file: File, on_bytes: OnBytes) -> None:
+    def _move(self, file: File, on_bytes: OnBytes) -> str:
+        """Copy one file; returns the ETag that both copies now share, or an empty string."""
         source, target = self.source, self.target
-        if isinstance(source, LocalPlace) and isinstance(target, LocalPlace):
+        if isinstance(target, StoreEndpoint):
+            info = self._store(file, target, on_bytes)
+            self._written[file.name] = info
+            return info.etag
+        if isinstance(source, LocalEndpoint):
             copy_local(source.path_of(file.name), target.path_of(file.name), on_bytes)
-        elif isinstance(source, LocalPlace) and isinstance(target, RemotePlace):
-            path = source.path_of(file.name)
-            info = target.store.upload(path, target.bucket, target.key_of(file.name), on_bytes)
-            self._written[file.name] = info
-            self._book.note(path, info.etag)
-            self._book.note_copy(f"{target.label}|{file.name}", info.etag, stamp(path))
-        elif isinstance(source, RemotePlace) and isinstance(target, LocalPlace) and file.info is not None:
-            path = target.path_of(file.name)
-            source.store.download(source.bucket, file.info, path, on_bytes)
-            self._book.note(path, file.info.etag)
-        elif isinstance(source, RemotePlace) and isinstance(target, RemotePlace):
-            key = target.key_of(file.name)
-            info = target.store.copy(source.bucket, source.key_of(file.name), target.bucket, key)
-            self._written[file.name] = info
-            if file.info is not None:
-                self._book.note_copy(f"{target.label}|{file.name}", info.etag, file.info.etag)
+            return ""
+        assert file.info is not None
+        source.store.download(source.bucket, file.info, target.path_of(file.name), on_bytes)
+        return file.info.etag
 
-    def _unconfirmed(self, files: list[File]) -> dict[File, str]:
-        """What is wrong with moved files in the store: by one listing, or by a look at each of a few."""
-        if isinstance(self.target, LocalPlace) or not self.target.store.must_confirm:
+    def _store(self, file: File, target: StoreEndpoint, on_bytes: OnBytes) -> ObjectInfo:
+        source, key = self.source, target.key_of(file.name)
+        if isinstance(source, StoreEndpoint):
+            return target.store.copy(source.bucket, source.key_of(file.name), target.bucket, key)
+        return target.store.upload(source.path_of(file.name), target.bucket, key, on_bytes)
+
+    def _remember(self, file: File, etag: str) -> None:
+        """Record what makes this file recognizable as copied: stamps of files on this disk, ETags of objects."""
+        origin, source_stamp = f"{self.target.label}|{file.name}", self._stamps[file.name]
+        copied = self._stamp(self.target, file)
+        if copied:
+            self._cache.remember_copy(origin, copied, source_stamp)
+        elif file.info is not None:
+            self._cache.remember_copy(origin, etag, file.info.etag)
+        else:
+            self._cache.remember_copy(origin, etag, source_stamp)
+        for endpoint in (self.source, self.target):
+            if isinstance(endpoint, LocalEndpoint) and etag:
+                self._cache.remember(endpoint.path_of(file.name), etag)
+
+    @staticmethod
+    def _stamp(endpoint: Endpoint, file: File) -> str:
+        """The stamp of a file on this disk; an empty string for an object in the cloud."""
+        with contextlib.suppress(OSError):
+            path = disk_path(endpoint, file)
+            return stamp(path) if path else ""
+        return ""
+
+    def _unverified(self, files: list[File]) -> dict[File, str]:
+        """What is wrong with moved files in the store: found by one listing, or by one look-up each for a few."""
+        if isinstance(self.target, LocalEndpoint) or not self.target.store.must_confirm:
             return {}
         moved = [file for file in files if file.name in self._copied]
         found: dict[str, ObjectInfo | None]
         if len(moved) <= plan.FEW:
-            found = {file.name: self._look(self.target, file.name) for file in moved}
+            found = {file.name: self._look_up(self.target, file.name) for file in moved}
         else:
             found = {file.name: file.info for file in self.target.below()}
         problems = {file: mismatch(self._written[file.name], found.get(file.name)) for file in moved}
+        for file in (file for file in moved if not problems[file] and file.name in self._stamps):
+            info = found[file.name]
+            if info is not None and not self._written[file.name].etag:  # moxing tells an ETag only when asked again
+                self._remember(file, info.etag)
         return {file: problem for file, problem in problems.items() if problem}
 
     @staticmethod
-    def _look(target: RemotePlace, name: str) -> ObjectInfo | None:
+    def _look_up(target: StoreEndpoint, name: str) -> ObjectInfo | None:
         try:
             return target.store.head(target.bucket, target.key_of(name))
         except NotFound:
             return None
 
 
-class _Counted:
-    """Passes bytes on to the tracker and remembers how many, so that a skipped rest can be added."""
-
-    def __init__(self, tracker: Tracker) -> None:
-        self.count, self._tracker, self._lock = 0, tracker, threading.Lock()
-
-    def __call__(self, count: int) -> None:
-        with self._lock:
-            self.count += count
-        self._tracker.add(0, count)
-
-
 def copy_local(source: str, target: str, on_bytes: OnBytes) -> None:
-    """Copy one local file; the target appears whole or not at all."""
+    """Copy one local file; the target appears complete or not at all."""
     with (
         local_errors(source, "copy"),
         open(source, "rb") as reading,
         local_errors(target, "copy"),
         replacing(target) as writing,
     ):
+        before = stamp_of(os.fstat(reading.fileno()))
         while block := reading.read(CHUNK):
             writing.write(block)
             on_bytes(len(block))
-        if writing.tell() != os.fstat(reading.fileno()).st_size:
-            raise Integrity(
-                "the file changed while it was read", url=source, operation="copy", next_step="run it again"
-            )
+        if stamp_of(os.fstat(reading.fileno())) != before:
+            problem = "the file changed while it was read"
+            raise Integrity(problem, url=source, operation="copy", next_step="run it again")

@@ -1,12 +1,12 @@
-"""Upload in the background: a bounded queue, retries, a deadline at the end, and an account of what did not arrive.
+"""Background uploads: a bounded queue, retries, a final deadline, and a list of what did not arrive.
 
     uploader = Uploader(filesystem)
     uploader.submit(("/cache/a.ckpt", "obs://b/run/a.ckpt"), ("/cache/a.json", "obs://b/run/a.json"))
     ...
     lost = uploader.drain(deadline_s=120)  # {} when everything has arrived
 
-A failed upload never raises in the caller's loop: the next one goes first, and it is tried again until `give_up_s`
-after its submission. `failures` shows it meanwhile, `drain` returns what is missing and where it still lies.
+A failed upload never raises in the caller's loop: the next one goes first, and the failed one is retried until
+`give_up_s` after its submission. `failures` shows it meanwhile; `drain` returns what is missing and where it still is.
 """
 
 from __future__ import annotations
@@ -19,24 +19,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Callable
 
-from obs_sync.errors import MissingDependency, ObsSyncError, Refused
-from obs_sync.filesystem import ObsFileSystem
+from obs_sync.errors import InvalidRequest, MissingDependency, NotFound, ObsSyncError
 from obs_sync.retry import Policy
+from obs_sync.stores.open import StorageAccess, default_access
 from obs_sync.transfer.copy import copy
 
 logger = logging.getLogger(__name__)
 
-_HOPELESS = (Refused, MissingDependency)
+_PERMANENT = (InvalidRequest, MissingDependency)
 _MAX_RETRY_S = 60.0
 
 
 @dataclass(eq=False)
 class Item:
-    """One upload: (local path, url) pairs that arrive in this order, so that a manifest can come last."""
+    """One upload: (local path, URL) pairs sent in this order, so that a manifest can come last."""
 
     files: Sequence[tuple[str, str]]
     on_done: Callable[[], None] | None = None
-    before: Callable[[], None] | None = None
     submitted: float = field(default_factory=time.monotonic)
     not_before: float = 0.0
     attempts: int = 0
@@ -46,21 +45,21 @@ class Item:
 
     @property
     def name(self) -> str:
-        """How the account calls it: the url of its last file."""
+        """Its name in results: the URL of its last file."""
         return self.files[-1][1]
 
 
 class Uploader:
-    """Uploads in the order of submission by one thread of its own; safe to call from any thread."""
+    """Uploads in the order of submission, in one thread of its own; safe to call from any thread."""
 
     def __init__(
         self,
-        filesystem: ObsFileSystem | None = None,
+        filesystem: StorageAccess | None = None,
         max_waiting: int = 4,
         give_up_s: float = 3600.0,
         retry_s: float = 5.0,
     ) -> None:
-        self._fs = filesystem or ObsFileSystem()
+        self._access = filesystem or default_access()
         self._max_waiting, self._give_up_s = max_waiting, give_up_s
         self._policy = Policy(max_attempts=1, backoff_s=retry_s, max_backoff_s=_MAX_RETRY_S, deadline_s=give_up_s)
         self._items: list[Item] = []
@@ -70,19 +69,14 @@ class Uploader:
         self._thread.start()
 
     def submit(
-        self,
-        *files: tuple[str, str],
-        on_done: Callable[[], None] | None = None,
-        before: Callable[[], None] | None = None,
-        wait_s: float | None = None,
+        self, *files: tuple[str, str], on_done: Callable[[], None] | None = None, wait_s: float | None = None
     ) -> bool:
-        """Queue one upload; waits while the queue is full, at most `wait_s` seconds. False: not taken.
+        """Queue one upload; waits up to `wait_s` seconds while the queue is full. False: not accepted.
 
-        `before` is called ahead of each attempt and may raise to prevent it: Refused for good, anything else for now.
-        The local files must stay as they are until `on_done` (called in the uploading thread once all are in the store)
-        or until `drain`.
+        The local files must not change until `on_done` (called in the uploading thread once all are in the store) or
+        until `drain`.
         """
-        item = Item(list(files), on_done, before)
+        item = Item(list(files), on_done)
         with self._changed:
             if not self._changed.wait_for(self._has_room, wait_s):
                 return False
@@ -95,23 +89,23 @@ class Uploader:
 
     @property
     def failures(self) -> dict[str, str]:
-        """url -> latest error of the uploads that have failed at least once and have not arrived."""
+        """URL -> latest error of uploads that have failed at least once and have not arrived."""
         with self._changed:
             return {item.name: item.error for item in self._items if item.error}
 
     @property
     def waiting(self) -> int:
-        """How many uploads have not arrived yet, those given up included."""
+        """How many uploads have not arrived yet, including those given up."""
         with self._changed:
             return len(self._items)
 
     def oldest_s(self) -> float:
-        """For how long the oldest upload has been on its way, in seconds; 0 when there is none."""
+        """How long ago the oldest pending upload was submitted, in seconds; 0 if there is none."""
         with self._changed:
             return max((time.monotonic() - item.submitted for item in self._items), default=0.0)
 
     def withdraw(self, url: str) -> bool:
-        """Take the upload whose last file goes to `url` out of the queue; False when it is being sent, or not there."""
+        """Remove the upload whose last file goes to `url` from the queue; False if it is being sent or not queued."""
         with self._changed:
             item = next((item for item in self._items if item.name == url and not item.sending), None)
             if item is not None:
@@ -120,7 +114,7 @@ class Uploader:
             return item is not None
 
     def drain(self, deadline_s: float) -> dict[str, str]:
-        """Wait until everything has arrived or been given up, at most so long; url -> reason of what is missing."""
+        """Wait until everything has arrived or been given up, at most this long; URL -> reason for what is missing."""
         with self._changed:
             for item in self._items:
                 item.not_before = 0.0
@@ -132,7 +126,7 @@ class Uploader:
             }
 
     def close(self, wait_s: float = 5.0) -> None:
-        """Begin nothing more; waits a little for the upload that is on its way."""
+        """Start nothing more; waits a little for the upload in progress."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -161,10 +155,8 @@ class Uploader:
     def _try(self, item: Item) -> None:
         item.attempts += 1
         try:
-            if item.before is not None:
-                item.before()
             for path, url in item.files:
-                copy(path, url, filesystem=self._fs)
+                copy(path, url, filesystem=self._access)
             if item.on_done is not None:
                 item.on_done()
         except Exception as error:  # noqa: BLE001 - reported by `failures` and `drain`
@@ -180,11 +172,16 @@ class Uploader:
             item.sending = False
             item.error = str(error) if isinstance(error, ObsSyncError) else f"{type(error).__name__}: {error}"
             item.not_before = time.monotonic() + pause
-            vanished = any(not os.path.exists(path) for path, _ in item.files)
-            too_late = item.not_before - item.submitted > self._give_up_s
-            item.given_up = isinstance(error, _HOPELESS) or vanished or too_late
+            item.given_up = _is_permanent(item, error) or item.not_before - item.submitted > self._give_up_s
             self._changed.notify_all()
         if item.given_up:
-            logger.error("%s is not uploaded: %s", item.name, item.error)
+            logger.error("giving up on upload of %s: %s", item.name, item.error)
         else:
-            logger.warning("%s: %s; again in %.1f s", item.name, item.error, pause)
+            logger.warning("upload of %s failed: %s; retrying in %.1f s", item.name, item.error, pause)
+
+
+def _is_permanent(item: Item, error: Exception) -> bool:
+    """Whether no retry can help: the request itself is wrong, or a file to be sent no longer exists."""
+    if isinstance(error, _PERMANENT):
+        return True
+    return isinstance(error, NotFound) and any(not os.path.lexists(path) for path, _ in item.files)

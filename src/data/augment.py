@@ -28,22 +28,25 @@ PADDING = 128
 REFERENCE_SIDE = 368
 
 
-@dataclass(frozen=True)
-class AugmentRanges:
-    """How far a view may differ; pixels are input pixels at REFERENCE_SIDE."""
+#: The share of views with changed colours, and the largest change of each kind at `colour_jitter` = 1.
+JITTER_PROBABILITY = 0.5
+HUE_DEG = 20.0
+SATURATION = 40.0 / 255.0
+BRIGHTNESS = 30.0
 
-    scale_min: float = 0.5
-    scale_max: float = 2.0
-    box_min_px: float = 64.0  # the smallest person is not scaled below this diagonal,
-    box_max_px: float = 512.0  # the largest not above this one
-    rotate_max_deg: float = 40.0  # a normal distribution with a third of it as deviation, cut there
-    shift_px: float = 40.0
-    flip_share: float = 0.5
-    jitter_share: float = 0.5  # of the views have changed colours,
-    jitter: float = 1.0  # at most by this times the three below
-    hue_deg: float = 20.0
-    saturation: float = 40.0 / 255.0
-    brightness: float = 30.0
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """How far a view may differ: settings of `default_config.yaml`; pixels are input pixels at REFERENCE_SIDE."""
+
+    scale_min: float
+    scale_max: float
+    person_size_min: float
+    person_size_max: float
+    rotate_max: float
+    center_shift_max: float
+    flip_probability: float
+    colour_jitter: float
 
 
 @dataclass(frozen=True)
@@ -55,32 +58,30 @@ class View:
     colour: Matrix | None
 
 
-def draw_view(
-    rng: random.Random, joints: Joints, input_size: tuple[int, int], ranges: AugmentRanges | None = None
-) -> View:
+def draw_view(rng: random.Random, joints: Joints, input_size: tuple[int, int], settings: AugmentSettings) -> View:
     """A random view of a picture with the persons `joints` (P >= 1, 18, 3), centred near one of them.
 
-    The number of draws is always the same, so one range's change leaves the other draws as they were. (Plain Python on
-    purpose: on so few numbers it is several times faster than NumPy.)
+    The number of random draws is constant, so changing one setting leaves all other draws unchanged. (Plain Python on
+    purpose: for so few numbers it is several times faster than NumPy.)
     """
-    r = ranges or AugmentRanges()
+    s = settings
     width, height = input_size
     unit = min(width, height) / REFERENCE_SIDE
     uniform = [rng.random() for _ in range(9)]
-    turn = min(max(rng.gauss(0.0, 1.0) * r.rotate_max_deg / 3, -r.rotate_max_deg), r.rotate_max_deg)
+    turn = min(max(rng.gauss(0.0, 1.0) * s.rotate_max / 3, -s.rotate_max), s.rotate_max)
     boxes = joint_boxes(joints)
-    scale = _scale(boxes, uniform[0], r) * unit
+    scale = _scale(boxes, uniform[0], s) * unit
     left, top, right, bottom = boxes[min(int(uniform[1] * len(boxes)), len(boxes) - 1)]
-    shift = 2 * r.shift_px * unit
+    shift = 2 * s.center_shift_max * unit
     target = (width - 1) / 2 + (uniform[2] - 0.5) * shift, (height - 1) / 2 + (uniform[3] - 0.5) * shift
     matrix = view_matrix(((left + right) / 2, (top + bottom) / 2), target, scale, turn)
-    flipped = uniform[4] < r.flip_share
+    flipped = uniform[4] < s.flip_probability
     if flipped:
         matrix = mirrored(matrix, width)
     colour = None
-    if uniform[5] < r.jitter_share and r.jitter > 0:
-        hue, saturation, brightness = ((2 * u - 1) * r.jitter for u in uniform[6:9])
-        colour = colour_matrix(hue * r.hue_deg, 1 + saturation * r.saturation, brightness * r.brightness)
+    if uniform[5] < JITTER_PROBABILITY and s.colour_jitter > 0:
+        hue, saturation, brightness = ((2 * u - 1) * s.colour_jitter for u in uniform[6:9])
+        colour = colour_matrix(hue * HUE_DEG, 1 + saturation * SATURATION, brightness * BRIGHTNESS)
     return View(matrix, flipped, colour)
 
 
@@ -94,11 +95,11 @@ def joint_boxes(joints: Joints) -> list[Box]:
     return boxes
 
 
-def _scale(boxes: list[Box], uniform: float, r: AugmentRanges) -> float:
+def _scale(boxes: list[Box], uniform: float, s: AugmentSettings) -> float:
     """A scale that keeps all persons' diagonals in range as far as the scale's own range allows."""
     diagonals = [math.hypot(right - left + 1, bottom - top + 1) for left, top, right, bottom in boxes]
-    low = min(max(r.box_min_px / min(diagonals), r.scale_min), 1.0, r.scale_max)
-    high = max(min(r.box_max_px / max(diagonals), r.scale_max), min(1.0, r.scale_max), low)
+    low = min(max(s.person_size_min / min(diagonals), s.scale_min), 1.0, s.scale_max)
+    high = max(min(s.person_size_max / max(diagonals), s.scale_max), min(1.0, s.scale_max), low)
     return low + uniform * (high - low)
 
 

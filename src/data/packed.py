@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.images import PictureError, read_bytes
+from src.data.names import name_below
 from src.errors import DataError
 
 SHARD_INDEX = "shards.json"
@@ -53,17 +54,40 @@ def packed_file_names(folder: str | Path) -> list[str]:
 
 
 def read_shard_index(folder: str | Path) -> dict[str, Any]:
-    """What shards.json holds; DataError where it is damaged or of a later format."""
+    """What shards.json holds, every field checked; DataError where it is damaged or of a later format."""
     path = Path(folder) / SHARD_INDEX
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise DataError(f"{path}: format {content['format']} is not known here")
-        if not all({"name", "bytes", "sha256"} <= set(shard) for shard in content["shards"]):
-            raise KeyError("shards")
-        return {**content, PICTURES: dict(content[PICTURES]), MASKS: dict(content[MASKS])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        shards = [_checked_shard(shard) for shard in content["shards"]]
+        sizes = [shard["bytes"] for shard in shards]
+        files = {kind: _checked_files(content[kind], sizes) for kind in (PICTURES, MASKS)}
+        return {**content, "shards": shards, **files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not an index of shards ({error}); pack the data set again") from None
+
+
+def _checked_shard(shard: Any) -> dict[str, Any]:
+    """A shard's entry; ValueError for a name that is not one of this folder, or a size that is not one."""
+    if "/" in name_below(shard["name"]) or not isinstance(shard["sha256"], str) or not _is_size(shard["bytes"]):
+        raise ValueError(f"shard {shard['name']!r:.80} is described wrongly")
+    return dict(shard)
+
+
+def _checked_files(places: Any, sizes: Sequence[int]) -> dict[str, list[int]]:
+    """Places by file name; ValueError where one lies outside its shard."""
+    for name, place in places.items():
+        name_below(name)
+        if len(place) != 3 or not all(map(_is_size, place)) or place[0] >= len(sizes):
+            raise ValueError(f"{name!r:.80} has no place in a shard")
+        if place[1] + place[2] > sizes[place[0]]:
+            raise ValueError(f"{name!r:.80} lies beyond the end of its shard")
+    return dict(places)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 class FolderFiles:

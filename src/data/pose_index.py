@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src.data.annotations.summary import DataSummary
 from src.data.packed import is_packed, which_are_there
 from src.data.ragged import Ragged
 from src.errors import DataError
@@ -28,9 +29,10 @@ class PoseIndex:
     """Row i of every field belongs to picture i; pictures are in the order of their ids.
 
     persons: rows (n, 18, 3) float32 of x, y in picture pixels and COCO's visibility (0: not annotated).
-    ignored: rows (k, 2) float32, outlines of persons who are not learnt, a NaN row after each outline.
+    ignored: rows (k, 2) float32, outlines of masked people, a NaN row after each outline.
     crowds: rows of int32: height, width, number of counts, run-length counts (column-wise, first of zeros); repeated.
-    kept: like `ignored`, the learnt persons of pictures with crowds: a crowd's mask covers them too.
+    kept: like `ignored`, the people trained on in pictures with crowds: a crowd's mask covers them too.
+    summary: of the whole annotation file; `take` does not change it.
     """
 
     names: NDArray[np.str_]
@@ -40,6 +42,7 @@ class PoseIndex:
     ignored: Ragged
     crowds: Ragged
     kept: Ragged
+    summary: DataSummary | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -47,14 +50,17 @@ class PoseIndex:
     @property
     def nbytes(self) -> int:
         """Memory of all arrays."""
-        parts = [getattr(self, field.name) for field in fields(self)]
+        parts = [getattr(self, name) for name in _ARRAYS]
         return sum(p.values.nbytes + p.start.nbytes if isinstance(p, Ragged) else p.nbytes for p in parts)
 
     def take(self, rows: NDArray[np.int64]) -> PoseIndex:
         """The chosen pictures in the given order."""
-        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
         chosen: dict[str, Any] = {k: p.take(rows) if isinstance(p, Ragged) else p[rows] for k, p in parts.items()}
-        return PoseIndex(**chosen)
+        return PoseIndex(**chosen, summary=self.summary)
+
+
+_ARRAYS = tuple(field.name for field in fields(PoseIndex) if field.name != "summary")
 
 
 def keep_present(index: PoseIndex, folder: str | Path, max_missing_share: float = 0.05) -> PoseIndex:
@@ -118,7 +124,8 @@ def save_index(index: PoseIndex, folder: str | Path, stamp: dict[str, Any]) -> N
     part.mkdir(parents=True)
     for name, values in _flat_arrays(index).items():
         np.save(part / f"{name}.npy", values)
-    (part / _STAMP).write_text(json.dumps(stamp), encoding="utf-8")
+    summary = index.summary.to_json() if index.summary is not None else None
+    (part / _STAMP).write_text(json.dumps({"made_from": stamp, "summary": summary}), encoding="utf-8")
     shutil.rmtree(target, ignore_errors=True)  # stale, or half removed
     part.rename(target)
 
@@ -127,26 +134,28 @@ def load_index(folder: str | Path, stamp: dict[str, Any]) -> PoseIndex | None:
     """The saved index, mapped from disk (the ranks of a node share its memory); None where it is not for `stamp`."""
     source = Path(folder)
     try:
-        if json.loads((source / _STAMP).read_text(encoding="utf-8")) != json.loads(json.dumps(stamp)):
+        saved = json.loads((source / _STAMP).read_text(encoding="utf-8"))
+        if saved["made_from"] != json.loads(json.dumps(stamp)):
             return None
         arrays = {path.stem: np.load(path, mmap_mode="r") for path in source.glob("*.npy")}
         parts: dict[str, Any] = {}
-        for field in fields(PoseIndex):
-            if field.name in arrays:
-                parts[field.name] = arrays[field.name]
+        for name in _ARRAYS:
+            if name in arrays:
+                parts[name] = arrays[name]
             else:
-                parts[field.name] = Ragged(arrays[f"{field.name}.values"], arrays[f"{field.name}.start"])
-        return PoseIndex(**parts)
-    except (OSError, EOFError, ValueError, KeyError):  # damaged or being replaced
+                parts[name] = Ragged(arrays[f"{name}.values"], arrays[f"{name}.start"])
+        summary = saved["summary"]
+        return PoseIndex(**parts, summary=DataSummary.from_json(summary) if summary is not None else None)
+    except (OSError, EOFError, ValueError, KeyError, TypeError):  # damaged or being replaced
         return None
 
 
 def _flat_arrays(index: PoseIndex) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
-    for field in fields(index):
-        part = getattr(index, field.name)
+    for name in _ARRAYS:
+        part = getattr(index, name)
         if isinstance(part, Ragged):
-            arrays[f"{field.name}.values"], arrays[f"{field.name}.start"] = part.values, part.start
+            arrays[f"{name}.values"], arrays[f"{name}.start"] = part.values, part.start
         else:
-            arrays[field.name] = part
+            arrays[name] = part
     return arrays

@@ -6,7 +6,7 @@ import logging
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.augment import (
-    AugmentRanges,
+    AugmentSettings,
     View,
     decode_reduction,
     draw_view,
@@ -27,58 +27,59 @@ from src.data.augment import (
 )
 from src.data.images import PictureError, decode_picture, exif_orientation
 from src.data.masks import Mask, ignored_cells, ignored_regions, regions_of_file, valid_cells
+from src.data.names import mask_name
 from src.data.packed import MASKS, PICTURES, FileSource, open_files
 from src.data.pose_index import PoseIndex
 from src.errors import DataError
 from src.pose.encode import encode_keypoints
 from src.pose.grid import STRIDE
-from src.pose.skeleton import HEATMAP_CHANNELS, PAF_CHANNELS
+from src.pose.skeleton import HEATMAP_CHANNELS, MIRROR, PAF_CHANNELS
+from src.pose.unknown import annotated_cells, leave_out_joints, leave_out_unlabelled, never_labelled
 
 log = logging.getLogger(__name__)
 
+UNLABELLED_ABSENT, UNLABELLED_UNKNOWN = "absent", "unknown"  # values of the setting unlabelled_joints
+
 
 @dataclass(frozen=True)
-class SampleSettings:
-    """What a sample looks like. Pixels are network input pixels."""
+class SampleSettings(AugmentSettings):
+    """What a sample looks like: settings of `default_config.yaml`. Pixels are network input pixels."""
 
-    input_width: int = 368
-    input_height: int = 368
-    stride: int = STRIDE
-    sigma: float = 7.0
-    paf_half_width: float = 8.0
-    seed: int = 0
-    augment: bool = True
-    ranges: AugmentRanges = field(default_factory=AugmentRanges)
-    max_broken_share: float = 0.05  # of the pictures may be unreadable (one always may); more stops the training
+    insize: int
+    heatmap_sigma: float
+    paf_half_width: float
+    seed: int
+    augment: bool
+    missing_pictures_max: float
+    unlabelled_joints: str
+    ignore_unannotated: bool
 
     def __post_init__(self) -> None:
-        for name in ("input_width", "input_height"):
-            side = getattr(self, name)
-            if side < self.stride or side % self.stride:
-                raise DataError(f"{name}={side} must be a multiple of the network's stride {self.stride}")
+        if self.insize < STRIDE or self.insize % STRIDE:
+            raise DataError(f"insize={self.insize} must be a multiple of the network's stride {STRIDE}")
 
     @property
     def input_size(self) -> tuple[int, int]:
-        """(width, height)."""
-        return self.input_width, self.input_height
+        """(width, height) in pixels."""
+        return self.insize, self.insize
 
     @property
     def map_size(self) -> tuple[int, int]:
         """(width, height) in cells."""
-        return self.input_width // self.stride, self.input_height // self.stride
+        return self.insize // STRIDE, self.insize // STRIDE
 
     @property
     def sample_bytes(self) -> int:
         """Memory of one `Sample`."""
         cells = self.map_size[0] * self.map_size[1]
-        return 3 * self.input_width * self.input_height + 4 * cells * (HEATMAP_CHANNELS + PAF_CHANNELS + 1)
+        return 3 * self.insize**2 + 4 * cells * (HEATMAP_CHANNELS + PAF_CHANNELS + 1)
 
 
 class Sample(NamedTuple):
-    """What the network and the loss take, for one picture.
+    """Network input and targets of one picture.
 
     image (3, H, W) uint8 BGR; heatmaps (19, h, w), pafs (38, h, w) and valid_mask (1, h, w), 1 where the loss counts,
-    float32.
+    float32. Cells of a target that are `unknown.UNKNOWN` do not count either.
     """
 
     image: NDArray[np.uint8]
@@ -88,11 +89,12 @@ class Sample(NamedTuple):
 
 
 class SampleMaker:
-    """Makes the samples of an index; keeps only what it needs to say that a picture is broken.
+    """Makes the samples of an index; its only state is the list of broken pictures.
 
-    A picture that cannot be read is logged once and replaced by another that depends on (seed, epoch, index) alone.
-    When more than `max_broken_share` of the pictures are broken, or ten replacements in a row, it raises DataError.
-    `await_picture(name)` is called before a picture is read, and returns when its file is there.
+    An unreadable picture is logged once and replaced by another, chosen by (seed, epoch, index) alone. More broken
+    pictures than the share `missing_pictures_max` (one is always allowed), or ten broken replacements in a row, raise
+    DataError. `await_picture(name)` is called before a picture is read, and returns when its file is there.
+    `never_labelled` (18,) are the joints that nobody in the index has labelled: they are left out of the loss.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class SampleMaker:
         if mask_folder and not os.path.isdir(mask_folder):
             raise DataError(f"{mask_folder}: no such folder of ignore masks; leave it empty to draw them")
         self.masks = open_files(mask_folder, MASKS) if mask_folder else None
+        self.never_labelled = never_labelled(index.persons.values)
         self.broken: dict[str, str] = {}  # path -> reason
 
     def __len__(self) -> int:
@@ -127,17 +130,32 @@ class SampleMaker:
         raise DataError(f"{_ATTEMPTS} pictures in a row cannot be read, the last: {self._last()}; check the data")
 
     def _make(self, row: int, rng: random.Random) -> Sample:
+        view = self.view(row, rng)
+        return Sample(self._image(row, view), *self.targets(row, view))
+
+    def view(self, row: int, rng: random.Random) -> View:
+        """A random view of a picture, or all of it without augmentation."""
         s = self.settings
-        joints = np.array(self.index.persons[row])
         if s.augment:
-            view = draw_view(rng, joints, s.input_size, s.ranges)
-        else:
-            size = int(self.index.sizes[row, 0]), int(self.index.sizes[row, 1])
-            view = View(fit_matrix(size, s.input_size), False, None)
-        image = self._image(row, view)
-        persons = move_joints(joints, view)
-        heatmaps, pafs = encode_keypoints(persons, s.input_size, s.stride, s.sigma, s.paf_half_width)
-        return Sample(image, heatmaps, pafs, self.valid_mask(row, view))
+            return draw_view(rng, np.array(self.index.persons[row]), s.input_size, s)
+        size = int(self.index.sizes[row, 0]), int(self.index.sizes[row, 1])
+        return View(fit_matrix(size, s.input_size), False, None)
+
+    def targets(self, row: int, view: View) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """heatmaps, pafs and valid_mask of `Sample` for one view; the picture is not read."""
+        s = self.settings
+        persons = move_joints(np.array(self.index.persons[row]), view)
+        heatmaps, pafs = encode_keypoints(persons, s.input_size, STRIDE, s.heatmap_sigma, s.paf_half_width)
+        valid_mask = self.valid_mask(row, view)
+        if s.unlabelled_joints == UNLABELLED_UNKNOWN:
+            heatmaps, pafs = leave_out_unlabelled(heatmaps, pafs, persons, STRIDE)
+        heatmaps, pafs = leave_out_joints(heatmaps, pafs, self._never_labelled_in(view))
+        if s.ignore_unannotated:
+            valid_mask = valid_mask * annotated_cells(persons, valid_mask.shape[1:], STRIDE)
+        return heatmaps, pafs, valid_mask
+
+    def _never_labelled_in(self, view: View) -> NDArray[np.bool_]:
+        return self.never_labelled[_MIRROR] if view.flipped else self.never_labelled
 
     def _image(self, row: int, view: View) -> NDArray[np.uint8]:
         """(3, H, W): the picture, decoded no larger than needed, through the view's map and colours."""
@@ -172,13 +190,13 @@ class SampleMaker:
         regions = self._ignored_regions(row)
         if regions is None:
             return np.ones((1, *self.settings.map_size[::-1]), np.float32)
-        return valid_cells(ignored_cells(regions, to_cells(view.matrix, self.settings.stride), self.settings.map_size))
+        return valid_cells(ignored_cells(regions, to_cells(view.matrix, STRIDE), self.settings.map_size))
 
     def _ignored_regions(self, row: int) -> Mask | None:
         """A picture's pixels where the loss is not counted; None where there are none."""
         index = self.index
         if self.masks is not None:
-            name = os.path.splitext(str(index.names[row]))[0] + ".png"
+            name = mask_name(str(index.names[row]))
             if self.masks.has(name):
                 return regions_of_file(self._mask_file(self.masks, name, row))
         if not len(index.ignored[row]) and not len(index.crowds[row]):
@@ -199,7 +217,7 @@ class SampleMaker:
             return
         self.broken[error.path] = error.reason
         log.warning("%s; another picture takes its place", error)
-        allowed = max(1, int(self.settings.max_broken_share * len(self.index)))
+        allowed = max(1, int(self.settings.missing_pictures_max * len(self.index)))
         if len(self.broken) > allowed:
             raise DataError(
                 f"{len(self.broken)} of {len(self.index)} pictures cannot be read (allowed: {allowed}), "
@@ -212,3 +230,4 @@ class SampleMaker:
 
 
 _ATTEMPTS = 10
+_MIRROR = np.array(MIRROR)

@@ -6,43 +6,30 @@ The YAML file says value, unit, meaning, choices and range; the field says the t
 
 from __future__ import annotations
 
-import argparse
+import functools
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-from src.actions import Action, hint_text, load_actions
+from src.actions import Action, load_actions
 from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
+from src.model_utils.command_line import read_arguments
 from src.model_utils.setting import Setting, convert
+from src.model_utils.unknown import unknown_setting
 from src.net.formats import INPUT_FORMATS
-from src.version import add_version
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 DEFAULT_CONFIG_FILE = Path(__file__).resolve().parents[2] / "default_config.yaml"
 ACTIONS_KEY = "actions"
-
-#: Short names that the handbook's commands use.
-ALIASES = {"-tat": "target_action_type"}
-
-#: Arguments that the platform adds by itself; they are no misspelt hyperparameters.
-PLATFORM_ARGUMENTS = frozenset(
-    {
-        "init_method",
-        "rank",
-        "world_size",
-        "task_index",
-        "num_gpus",
-        "device_num",
-        "job_name",
-        "ps_hosts",
-        "worker_hosts",
-    }
-)
+BUCKETS_LIMIT = 16
+_HEADING, _KEY = re.compile(r"# --- (.+?) -+"), re.compile(r"(\w+):")
 
 
 @dataclass(frozen=True)
@@ -85,6 +72,8 @@ class Config:
     colour_jitter: float
     min_keypoints: int
     min_area: float
+    unlabelled_joints: str
+    ignore_unannotated: bool
     heatmap_sigma: float
     paf_half_width: float
     # training: schedule
@@ -105,6 +94,7 @@ class Config:
     group_params_NP: bool
     vgg_freeze_steps: int
     loss_scale: float
+    batch_norm: str
     clip_norm: float
     # training: starting weights
     load_pretrain: bool
@@ -149,6 +139,10 @@ class Config:
         """Every setting as plain values (no actions): what is stored with a checkpoint and shown at start."""
         return {name: _plain(getattr(self, name)) for name in setting_types()}
 
+    def part(self, kind: type[T]) -> T:
+        """The dataclass `kind`, each field filled with the setting of the same name."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})  # type: ignore[arg-type]
+
 
 def setting_types() -> dict[str, Any]:
     """Type of each setting by name, in the order of the fields; declared actions are no setting."""
@@ -158,8 +152,16 @@ def setting_types() -> dict[str, Any]:
 
 def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting], Mapping[str, Any]]:
     """The annotated settings of the YAML file and its raw `actions` section; ConfigError when it has another form."""
+    settings, actions = _read_once(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return dict(settings), actions
+
+
+@functools.lru_cache(maxsize=8)
+def _read_once(path: Path, _modified_ns: int) -> tuple[dict[str, Setting], Mapping[str, Any]]:
+    """`read_settings` of one state of the file; each command looks at the settings many times."""
     document = read_yaml_mapping(path, "configuration file")
     actions = document.pop(ACTIONS_KEY, {})
+    groups = _groups(path)
     settings = {}
     for key, annotated in document.items():
         if not isinstance(annotated, Mapping) or not {"value", "help"} <= set(annotated):
@@ -168,25 +170,41 @@ def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting],
             setting = Setting(**annotated)
         except TypeError as error:
             raise ConfigError(f"{path.name}: {key}: {str(error).split('__init__() ')[-1]}") from None
-        settings[str(key)] = Setting(**{**annotated, "choices": tuple(str(c) for c in setting.choices)})
+        settings[str(key)] = replace(
+            setting, choices=tuple(str(c) for c in setting.choices), group=groups.get(str(key), "")
+        )
     unknown = sorted(set(settings) ^ set(setting_types()))
     if unknown:
         raise ConfigError(f"{path.name}: {', '.join(unknown)}: not both a key of the file and a field of Config")
     return settings, actions
 
 
+def _groups(path: Path) -> dict[str, str]:
+    """The heading (`# --- heading ---`) above each key of the YAML file."""
+    found, heading = {}, ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if match := _HEADING.fullmatch(line):
+            heading = match[1]
+        elif match := _KEY.match(line):
+            found[match[1]] = heading
+    return found
+
+
 def parse_config(
-    argv: Sequence[str], prog: str, examples: str = "", environment: Mapping[str, str] | None = None
+    argv: Sequence[str], prog: str, examples: str = "", environment: Mapping[str, str] | None = None, job: str = ""
 ) -> Config:
     """Validated configuration: default_config.yaml, `environment` (by setting), `config_path`, then the command line.
 
-    Unknown arguments are the platform's and only warned about, unless they nearly match a setting: a misspelling.
-    Raises ConfigError (one line, names the key) before anything is done; `--help` prints all settings and exits.
+    Arguments that the platform adds are ignored; all others that are not settings are errors. `job` ("training",
+    "inference" or empty) decides which settings `--help` lists; settings of the other job cause a warning.
+    Raises ConfigError (one line, names the key) before anything is done; `--help` and `--help-all` print and exit.
     """
     settings, actions_section = read_settings()
-    given = _read_arguments(argv, _with_declared_actions(settings, actions_section, argv), prog, examples)
+    given = read_arguments(argv, settings, prog, examples, job, actions_section)
     if given.get("config_path"):
         given = {**_read_overlay(Path(given["config_path"]), settings), **given}
+    for name in (one for one in given if job and settings[one].job not in ("", job)):
+        logger.warning("ignoring %s: it is a setting of %s, and this job is %s", name, settings[name].job, job)
     return build_config({**(environment or {}), **given}, settings, actions_section)
 
 
@@ -200,7 +218,7 @@ def build_config(
         settings, actions_section = read_settings()
     for name in given:
         if name not in settings:
-            raise ConfigError(f"unknown hyperparameter '{name}'{did_you_mean(name, settings)}")
+            raise ConfigError(unknown_setting(name, settings))
     values = {
         name: convert(name, given.get(name, settings[name].value), kind, settings[name])
         for name, kind in setting_types().items()
@@ -224,70 +242,17 @@ def _check_together(config: Config) -> None:
     for low, high in (("scale_min", "scale_max"), ("person_size_min", "person_size_max")):
         if getattr(config, low) > getattr(config, high):
             raise ConfigError(f"{low}: {getattr(config, low)} is larger than {high}={getattr(config, high)}")
-    if not config.bucket_aspects:
-        raise ConfigError("bucket_aspects: give at least one number, such as 1.3333")
+    if not 1 <= len(config.bucket_aspects) <= BUCKETS_LIMIT:
+        raise ConfigError(f"bucket_aspects: give 1 to {BUCKETS_LIMIT} numbers, such as 1.3333")
     if config.vgg_path and config.network != "vgg19":
         raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
-
-
-def _with_declared_actions(
-    settings: Mapping[str, Setting], actions_section: Mapping[str, Any], argv: Sequence[str]
-) -> Mapping[str, Setting]:
-    """The settings for `--help`: what target_action_type may be is the declared actions, or those of actions_file."""
-    if not {"-h", "--help"} & set(argv):
-        return settings
-    files = [argument.partition("=")[2] for argument in argv if argument.startswith("--actions_file=")]
-    declared = hint_text(load_actions((files and files[-1]) or actions_section))
-    setting = settings["target_action_type"]
-    return {**settings, "target_action_type": replace(setting, help=f"{setting.help}; one of {declared}")}
-
-
-def _read_arguments(argv: Sequence[str], settings: Mapping[str, Setting], prog: str, examples: str) -> dict[str, str]:
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Every setting is a hyperparameter --key=value; defaults come from default_config.yaml.",
-        epilog=examples,
-        usage=f"{prog} [--key=value …]",
-    )
-    aliases = {name: short for short, name in ALIASES.items()}
-    for name, setting in settings.items():
-        flags = [aliases[name]] if name in aliases else []
-        help_text = setting.describe().replace("%", "%%")
-        parser.add_argument(*flags, f"--{name}", metavar="VALUE", default=argparse.SUPPRESS, help=help_text)
-    add_version(parser)
-    known, unknown = _parse(parser, argv)
-    for argument in unknown:
-        _tolerate(argument, settings)
-    return vars(known)
-
-
-def _parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-    def fail(message: str) -> None:
-        raise ConfigError(f"command line: {message}; write it as --key=value")
-
-    parser.error = fail  # type: ignore[method-assign,assignment]
-    return parser.parse_known_args(list(argv))
-
-
-def _tolerate(argument: str, settings: Mapping[str, Setting]) -> None:
-    """Warn about an argument that the platform added; refuse a near miss of a setting and a stray word."""
-    if not argument.startswith("--"):
-        logger.warning("ignored '%s' on the command line: hyperparameters are written --key=value", argument)
-        return
-    name = argument[2:].split("=", 1)[0]
-    suggestion = did_you_mean(name, settings)
-    if suggestion and name not in PLATFORM_ARGUMENTS:
-        raise ConfigError(f"unknown hyperparameter '{name}'{suggestion}")
-    logger.warning("ignored --%s: no setting of this job (the platform may have added it)", name)
 
 
 def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]:
     values = read_yaml_mapping(path, "configuration file")
     for name in values:
         if name not in settings:
-            raise ConfigError(f"{path}: unknown setting '{name}'{did_you_mean(name, settings)}")
+            raise ConfigError(f"{path}: {unknown_setting(str(name), settings)}")
     return values
 
 

@@ -1,87 +1,112 @@
-"""One setting of `default_config.yaml`: what is said of it, and how text becomes its value."""
+"""One setting of `default_config.yaml`: what is said about it, and how text becomes its value."""
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from src.checks import did_you_mean
 from src.errors import ConfigError
 
+TRAINING, INFERENCE = "training", "inference"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: How a number's text may be written; Python alone would also take 1_000, Arabic digits and the like.
+_INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
+_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+
 
 @dataclass(frozen=True)
 class Setting:
-    """What `default_config.yaml` says of one key."""
+    """What `default_config.yaml` says about one key; `group` is the heading above it."""
 
     value: Any
     help: str
+    help_zh: str = ""
     unit: str = ""
     choices: tuple[str, ...] = ()
     min: float | None = None
     max: float | None = None
+    group: str = ""
 
-    def describe(self) -> str:
-        """Meaning, unit, choices and default in one line, for `--help` and the console's hint."""
+    @property
+    def job(self) -> str:
+        """The job that reads the setting, "training" or "inference"; empty: both."""
+        return next((job for job in (TRAINING, INFERENCE) if self.group.startswith(job)), "")
+
+    def meaning(self) -> str:
+        """What the setting does, its unit and its choices, in one line."""
         parts = [self.help]
         if not all(choice in self.help for choice in self.choices):
             parts.append("one of " + ", ".join(self.choices))
         if self.unit and self.unit not in self.help:
             parts.append(f"in {self.unit}")
-        return "; ".join(parts) + f" [default: {self.value if self.value != '' else 'empty'}]"
+        return "; ".join(parts)
+
+    def describe(self) -> str:
+        """The meaning with the default, for `--help`."""
+        return f"{self.meaning()} [default: {self.value if self.value != '' else 'empty'}]"
 
 
 def convert(name: str, raw: Any, kind: Any, setting: Setting) -> Any:
     """One value (text from the command line, or typed from YAML) as the field's type, within choices and range."""
     value = _as_type(name, raw, kind)
     if setting.choices and str(value) not in setting.choices:
-        hint = did_you_mean(str(value), setting.choices)
-        raise ConfigError(f"{name}: '{value}' is not one of {', '.join(setting.choices)}{hint}")
+        hint = did_you_mean(_short(value), setting.choices)
+        raise ConfigError(f"{name}: '{_short(value)}' is not one of {', '.join(setting.choices)}{hint}")
     numbers = value if isinstance(value, tuple) else (value,) if isinstance(value, (int, float)) else ()
     for number in numbers:
         if setting.min is not None and number < setting.min:
-            raise ConfigError(f"{name}: {number} is too small, at least {setting.min} is needed")
+            raise ConfigError(f"{name}: {_short(number)} is too small; the minimum is {setting.min}")
         if setting.max is not None and number > setting.max:
-            raise ConfigError(f"{name}: {number} is too large, at most {setting.max} is possible")
+            raise ConfigError(f"{name}: {_short(number)} is too large; the maximum is {setting.max}")
     return value
 
 
 def _as_type(name: str, raw: Any, kind: Any) -> Any:
     if kind is str:
-        return "" if raw is None else _unquoted(str(raw))
+        return _as_text(name, raw)
     if kind is bool:
-        words = {
-            "true": True,
-            "1": True,
-            "yes": True,
-            "on": True,
-            "false": False,
-            "0": False,
-            "no": False,
-            "off": False,
-        }
         word = _unquoted(str(raw)).lower()
-        if word not in words:
-            raise ConfigError(f"{name}: '{raw}' is neither True nor False")
-        return words[word]
+        if word not in (*_TRUE, *_FALSE):
+            raise ConfigError(f"{name}: '{_short(raw)}' is neither True nor False")
+        return word in _TRUE
     if kind is int or kind is float:
         return _as_number(name, raw, kind)
     items = raw if isinstance(raw, (list, tuple)) else [part for part in _unquoted(str(raw)).split(",") if part.strip()]
     return tuple(_as_number(name, item, kind.__args__[0]) for item in items)
 
 
+def _as_text(name: str, raw: Any) -> str:
+    text = "" if raw is None else _unquoted(str(raw))
+    if _CONTROL.search(text):
+        raise ConfigError(f"{name}: {_short(repr(text))} contains a control character")
+    return text
+
+
 def _as_number(name: str, raw: Any, kind: Any) -> Any:
+    """A finite number; a whole one may also be written 3.0 or 1e3."""
     noun = "a whole number" if kind is int else "a number"
-    if isinstance(raw, bool):
-        raise ConfigError(f"{name}: '{raw}' is not {noun}")
     text = _unquoted(str(raw))
     try:
-        number = int(text) if kind is int and text.lstrip("+-").isdigit() else float(text)
+        if isinstance(raw, bool) or not text.isascii() or "_" in text:
+            raise ValueError
+        number = int(text) if kind is int and _INTEGER.fullmatch(text) else float(text)
     except ValueError:
-        raise ConfigError(f"{name}: '{raw}' is not {noun}") from None
-    if not math.isfinite(number) or (kind is int and number != int(number)):
-        raise ConfigError(f"{name}: '{raw}' is not {noun}")
-    return kind(number)
+        raise ConfigError(f"{name}: '{_short(raw)}' is not {noun}") from None
+    if (isinstance(number, float) and not math.isfinite(number)) or (kind is int and number != int(number)):
+        raise ConfigError(f"{name}: '{_short(raw)}' is not {noun}")
+    try:
+        return kind(number)
+    except OverflowError:
+        raise ConfigError(f"{name}: '{_short(raw)}' is not {noun}") from None
+
+
+def _short(value: Any) -> str:
+    """A value as it appears in a message: one printable line of at most 80 characters."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in str(value)[:81])
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _unquoted(text: str) -> str:

@@ -1,0 +1,8 @@
+"""Command-line tools; `python -m src.tools` lists them."""
+
+import sys
+
+from src.missing_packages import explain_missing_packages
+
+if sys.argv[:1] == ["-m"]:  # only while `python -m src.tools.NAME` looks for its module; a plain import changes nothing
+    explain_missing_packages()

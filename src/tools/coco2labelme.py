@@ -3,59 +3,79 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from src.data.annotations.person import NO_NECK
+from src.data.annotations.reader import AnnotationFile, Picture, open_annotations
+from src.data.annotations.regions import Box, Polygon, numbers
+from src.data.json_text import read_json, to_json_text
+from src.data.names import check_distinct, with_ending
 from src.errors import DataError, OutputError
+from src.files import write_atomically
 from src.pose.skeleton import COCO_KEYPOINT_NAMES
 from src.progress import Progress
 from src.tools.common.command import make_parser, not_negative, run_command
-from src.tools.labelme.joint_names import OCCLUDED
+from src.tools.labelme.files import AREA_KEY
+from src.tools.labelme.labels import OCCLUDED
 
 #: The format's version that is written; labelme 5 and 6 read it.
 LABELME_VERSION = "5.5.0"
 
+_NUMBERS = 3 * len(COCO_KEYPOINT_NAMES)
 
-def labelme_content(
-    image: Mapping[str, Any], annotations: Sequence[Mapping[str, Any]], picture: str, min_score: float = 0.0
-) -> dict[str, Any]:
+
+@dataclass(frozen=True)
+class Figure:
+    """What is drawn of one person: joints (17 × x, y, visibility or confidence) and neck, box, outline, area in px²."""
+
+    keypoints: Sequence[float]
+    neck: Sequence[float] = NO_NECK
+    box: Box | None = None
+    polygons: Sequence[Polygon] = ()
+    area: float = 0.0
+    is_predicted: bool = False
+
+
+def labelme_content(picture: Picture, figures: Sequence[Figure], path: str) -> dict[str, Any]:
     """One labelme file: each person's joints, box and outline share a group_id; occluded joints are flagged.
 
-    `picture` is the picture's path from the file. Predictions below `min_score` are left out.
+    `path` is the picture's path from the file.
     """
     shapes: list[dict[str, Any]] = []
-    persons = [a for a in annotations if not _is_crowd(a) and a.get("score", 1.0) >= min_score]
-    for group, annotation in enumerate(persons, start=1):
-        shapes += _person_shapes(annotation, group)
+    for group, figure in enumerate(figures, start=1):
+        shapes += _shapes(figure, group)
     return {
         "version": LABELME_VERSION,
         "flags": {},
         "shapes": shapes,
-        "imagePath": picture,
+        "imagePath": path,
         "imageData": None,
-        "imageHeight": image["height"],
-        "imageWidth": image["width"],
+        "imageHeight": picture.height,
+        "imageWidth": picture.width,
     }
 
 
-def _person_shapes(annotation: Mapping[str, Any], group: int) -> list[dict[str, Any]]:
+def _shapes(figure: Figure, group: int) -> list[dict[str, Any]]:
     shapes = []
-    if "bbox" in annotation:
-        x, y, w, h = annotation["bbox"]
-        shapes.append(_shape("person", [[x, y], [x + w, y + h]], "rectangle", group))
-    segmentation = annotation.get("segmentation") or []
-    for polygon in segmentation if isinstance(segmentation, list) else []:
+    if figure.box is not None:
+        x, y, w, h = figure.box
+        shape = _shape("person", [[x, y], [x + w, y + h]], "rectangle", group)
+        shapes.append({**shape, AREA_KEY: figure.area})  # labelme keeps what it does not know
+    for polygon in figure.polygons:
         corners = [list(pair) for pair in zip(polygon[::2], polygon[1::2])]
         shapes.append(_shape("person", corners, "polygon", group))
-    keypoints = annotation.get("keypoints") or []
-    for name, x, y, visibility in zip(COCO_KEYPOINT_NAMES, keypoints[::3], keypoints[1::3], keypoints[2::3]):
+    values = [*figure.keypoints, *figure.neck]
+    names = (*COCO_KEYPOINT_NAMES, "neck")
+    for name, x, y, visibility in zip(names, values[::3], values[1::3], values[2::3]):
         if visibility > 0:
-            occluded = "score" not in annotation and visibility == OCCLUDED
+            occluded = not figure.is_predicted and visibility == OCCLUDED
             shapes.append(_shape(name, [[x, y]], "point", group, {"occluded": True} if occluded else {}))
     return shapes
 
@@ -74,62 +94,100 @@ def _shape(
     }
 
 
-def _read(path: Path) -> Any:
+Figures = Mapping[int, Sequence[Figure]]
+
+
+def annotated_figures(file: AnnotationFile) -> tuple[Figures, int]:
+    """The annotated people by picture, and how many crowds were left out: labelme has none."""
+    table: dict[int, list[Figure]] = defaultdict(list)
+    crowds = 0
+    for person in file.people():
+        crowds += person.is_crowd
+        if not person.is_crowd:
+            figure = Figure(person.keypoints, person.neck, person.box, person.outline, person.area)
+            table[person.picture].append(figure)
+    return table, crowds
+
+
+def predicted_figures(path: Path, file: AnnotationFile, min_score: float) -> Figures:
+    """The people of a file in COCO's result format by picture; DataError naming the element that cannot be used."""
+    table: dict[int, list[Figure]] = defaultdict(list)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(f"{path}: no such file of predictions") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: not a JSON file ({error})") from None
-
-
-def _by_picture(annotations: Sequence[Mapping[str, Any]]) -> dict[int, list[Mapping[str, Any]]]:
-    table: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    for annotation in annotations:
-        table[annotation["image_id"]].append(annotation)
+    if not isinstance(content, list):
+        raise DataError(f"{path}: not a list of results in COCO's format")
+    for position, raw in enumerate(content, start=1):
+        try:
+            picture, figure, score = _prediction(raw, file)
+        except ValueError as error:
+            raise DataError(f"{path}: element {position}: {error}") from None
+        if score >= min_score:
+            table[picture].append(figure)
     return table
 
 
-def _labelled(images: Any, persons: Any, arguments: argparse.Namespace) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every file that is to be written, and its content; DataError where images and persons are not COCO's."""
-    folder: Path = arguments.result_path
-    pictures: Path = arguments.imgpath or folder
-    try:
-        table = _by_picture(persons)
-        for image in images:
-            target = folder / Path(image["file_name"]).with_suffix(".json")
-            picture = Path(os.path.relpath(pictures / image["file_name"], target.parent)).as_posix()
-            yield target, labelme_content(image, table.get(image["id"], []), picture, arguments.min_score)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{arguments.json_path}: not a COCO keypoints file ({error!r})") from None
+def _prediction(raw: Any, file: AnnotationFile) -> tuple[int, Figure, float]:
+    if not isinstance(raw, dict):
+        raise ValueError(f"is not an object but {raw!r:.40}")
+    picture = file.picture_number(raw)
+    if picture is None:
+        raise ValueError(f"its picture {raw['image_id']!r} is not in {file.path}")
+    keypoints = numbers(raw.get("keypoints"), "'keypoints'")
+    if len(keypoints) != _NUMBERS:
+        raise ValueError(f"has {len(keypoints)} numbers in 'keypoints', not {_NUMBERS}")
+    (score,) = numbers([raw.get("score", 1.0)], "'score'")
+    return picture, Figure(keypoints, is_predicted=True), score
+
+
+def _labelled(
+    file: AnnotationFile, figures: Figures, folder: Path, pictures: Path
+) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Every file that is to be written, and its content."""
+    for picture in file.pictures:
+        target = folder / with_ending(picture.name, ".json")
+        path = Path(os.path.relpath(pictures / picture.name, target.parent)).as_posix()
+        yield target, labelme_content(picture, figures.get(picture.number, ()), path)
+
+
+def _check_targets(targets: Sequence[Path], inputs: Sequence[Path], force: bool) -> None:
+    """OutputError where a file is there already, or would replace one that is read."""
+    read = {path.resolve() for path in inputs}
+    for target in targets:
+        if target.resolve() in read:
+            raise OutputError(f"{target}: is read here and would be replaced; name another --result_path")
+        if target.exists() and not force:
+            raise OutputError(f"{target}: is there already; corrections may be in it; --force replaces it")
 
 
 def _work(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.result_path
-    content = _read(arguments.json_path)
-    if not isinstance(content, dict) or "images" not in content:
-        raise DataError(f"{arguments.json_path}: not a COCO keypoints file (it has no images)")
-    persons: Any = _read(arguments.predictions) if arguments.predictions else content.get("annotations")
-    count = 0
-    for target, _ in _labelled(content["images"], persons, arguments):  # once through before anything is written
-        count += 1
-        if target.exists() and not arguments.force:
-            raise OutputError(f"{target}: is there already; corrections may be in it; --force replaces it")
+    file = open_annotations(arguments.json_path, pictures_only=arguments.predictions is not None)
+    check_distinct((picture.name for picture in file.pictures), partial(with_ending, ending=".json"), "labelme file")
+    inputs: list[Path] = [arguments.json_path]
+    crowds = 0
+    if arguments.predictions is not None:
+        inputs.append(arguments.predictions)
+        figures = predicted_figures(arguments.predictions, file, arguments.min_score)
+    else:
+        figures, crowds = annotated_figures(file)
+        file.log_notes()
+    pictures: Path = arguments.imgpath or folder
+    targets = [folder / with_ending(picture.name, ".json") for picture in file.pictures]
+    _check_targets(targets, [*inputs, *(pictures / picture.name for picture in file.pictures)], arguments.force)
     try:
-        with Progress("labelme files", count) as progress:
-            for target, labelled in _labelled(content["images"], persons, arguments):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(json.dumps(labelled, ensure_ascii=False, indent=2), encoding="utf-8")
+        with Progress("labelme files", len(targets)) as progress:
+            for target, labelled in _labelled(file, figures, folder, pictures):
+                write_atomically(target, to_json_text(labelled, indent=2))
                 progress.advance()
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    crowds = sum(map(_is_crowd, persons))
-    print(f"{folder}: {count} labelme files" + (f"; {crowds} crowds left out, labelme has none" if crowds else ""))
+    left_out = f"; {crowds} crowds left out, labelme has none" if crowds else ""
+    print(f"{folder}: {len(targets)} labelme files{left_out}")
     return 0
-
-
-def _is_crowd(annotation: Mapping[str, Any]) -> bool:
-    return bool(annotation.get("iscrowd"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

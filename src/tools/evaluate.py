@@ -18,7 +18,7 @@ from src.pose import DecodeSettings, decode_poses
 from src.pose.grid import Fit
 from src.progress import Progress
 from src.tools.common.command import add_settings, make_parser, positive, refuse_existing, run_command
-from src.tools.evaluation.ground_truth import person_category, read_truth
+from src.tools.evaluation.ground_truth import FILE_ID, person_category, read_ground_truth
 from src.tools.evaluation.maps_file import load_maps, maps_path, save_maps
 from src.tools.evaluation.scores import Result, Scores, result_lines, score_results
 from src.tools.evaluation.self_test import INJECTED_PX, run_offset_test
@@ -82,7 +82,7 @@ def network_maps(arguments: argparse.Namespace) -> MapSource:
     return maps_of
 
 
-def stored_maps(folder: Path) -> MapSource:
+def maps_from_files(folder: Path) -> MapSource:
     """Maps from .npz files named like the pictures."""
 
     def maps_of(image: dict[str, Any]) -> tuple[Any, Any, Fit]:
@@ -106,11 +106,12 @@ def _chosen_pictures(truth: Any, arguments: argparse.Namespace) -> list[int]:
     return ids
 
 
-def write_report(folder: Path, results: Sequence[Result], scores: Scores, facts: dict[str, Any]) -> None:
+def write_report(folder: Path, truth: Any, results: Sequence[Result], scores: Scores, facts: dict[str, Any]) -> None:
     """Predictions in COCO's result format, the scores, and the plot of the precision/recall curve."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / PREDICTIONS_FILE).write_text(json.dumps(results), encoding="utf-8")
+        own_ids = [{**each, "image_id": truth.imgs[each["image_id"]][FILE_ID]} for each in results]
+        (folder / PREDICTIONS_FILE).write_text(json.dumps(own_ids), encoding="utf-8")
         content = {**facts, **scores.to_json()}
         (folder / SCORES_FILE).write_text(json.dumps(content, indent=1), encoding="utf-8")
         plot_precision(scores, folder / CURVE_FILE)
@@ -152,12 +153,12 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _work(arguments: argparse.Namespace) -> int:
     _check(arguments)
-    truth = read_truth(arguments.jsonpath_val)
+    truth = read_ground_truth(arguments.jsonpath_val)
     ids = _chosen_pictures(truth, arguments)
     settings = DecodeSettings(peak_threshold=arguments.peak_threshold)
     if arguments.self_test:
         return _self_test(truth, ids, arguments, settings)
-    maps_of = stored_maps(arguments.network_outputs) if arguments.network_outputs else network_maps(arguments)
+    maps_of = maps_from_files(arguments.network_outputs) if arguments.network_outputs else network_maps(arguments)
     results, unreadable = predict(truth, ids, maps_of, settings)
     if len(unreadable) == len(ids):
         raise DataError(f"none of the {len(ids)} pictures could be read; the first: {unreadable[0]}")
@@ -172,7 +173,7 @@ def _work(arguments: argparse.Namespace) -> int:
     }
     print(format_scores(scores))
     if arguments.output_path:
-        write_report(arguments.output_path, results, scores, facts)
+        write_report(arguments.output_path, truth, results, scores, facts)
         print(f"\n{arguments.output_path}: {PREDICTIONS_FILE}, {SCORES_FILE}, {CURVE_FILE}")
     if unreadable:
         raise IncompleteError(f"{len(unreadable)} of {len(ids)} pictures could not be read; they count as not found")

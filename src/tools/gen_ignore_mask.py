@@ -23,7 +23,9 @@ from numpy.typing import NDArray
 
 from src.data.coco import Selection, index_annotations
 from src.data.images import read_picture
+from src.data.json_text import read_json
 from src.data.masks import ignored_regions, regions_of_file
+from src.data.names import check_distinct, mask_name, with_ending
 from src.data.pose_index import PoseIndex
 from src.errors import DataError, OutputError
 from src.files import file_sha256, write_atomically
@@ -35,7 +37,8 @@ IGNORED, VALID = 0, 255
 STAMP_FILE = "ignore_masks.json"
 
 _PREVIEW_TINT = (0, 0, 255)  # BGR
-_PNG_HEADER = struct.Struct(">8sI4sII")
+_PNG_HEADER = struct.Struct(">8sI4sII2s")
+_GREY = bytes((8, 0))  # bit depth and colour type
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
@@ -55,9 +58,12 @@ def write_masks(
 ) -> MaskCounts:
     """Write `<picture's stem>.png` for every picture of the index; those that are there already stay, unless `force`.
 
-    Raises OutputError when the folder cannot be written, DataError when it holds masks of other annotations.
+    Raises OutputError when the folder cannot be written; DataError when it holds masks of other annotations or files
+    that are not masks, or when two pictures would share a mask. Nothing is written then.
     """
+    check_distinct(index.names.tolist(), mask_name, "mask")
     try:
+        _check_folder(index, folder)
         folder.mkdir(parents=True, exist_ok=True)
         _check_stamp(folder, stamp, force)
         with Progress("masks", len(index)) as progress, ThreadPoolExecutor(workers) as pool:
@@ -79,7 +85,7 @@ def draw_mask(index: PoseIndex, row: int) -> NDArray[np.uint8]:
 
 def mask_path(folder: Path, picture_name: str) -> Path:
     """Where the mask of a picture lies."""
-    return folder / f"{os.path.splitext(picture_name)[0]}.png"
+    return folder / mask_name(picture_name)
 
 
 def draw_previews(index: PoseIndex, pictures: Path, masks: Path, folder: Path, count: int) -> int:
@@ -94,7 +100,8 @@ def draw_previews(index: PoseIndex, pictures: Path, masks: Path, folder: Path, c
             raise DataError(f"{pictures / name}: its size differs from its mask's; were the pictures changed?")
         ignored = regions_of_file(mask) == 1
         picture[ignored] = (picture[ignored] // 2 + np.array(_PREVIEW_TINT) // 2).astype(np.uint8)
-        target = folder / f"{Path(name).stem}_ignored.jpg"
+        target = folder / with_ending(name, "_ignored.jpg")
+        target.parent.mkdir(parents=True, exist_ok=True)
         if not cv2.imwrite(str(target), picture):
             raise OutputError(f"{target}: cannot be written")
         drawn += 1
@@ -124,11 +131,27 @@ def _write_mask(index: PoseIndex, row: int, folder: Path, force: bool) -> bool:
     return True
 
 
+def _check_folder(index: PoseIndex, folder: Path) -> None:
+    """DataError where a mask would take the place of a file that this tool has not written."""
+    is_ours = (folder / STAMP_FILE).is_file()
+    for name in index.names.tolist():
+        target = mask_path(folder, name)
+        if target.exists() and not (is_ours and _might_be_mask(target)):
+            raise DataError(f"{target}: is there already and is not a mask of this tool; name another --maskpath_train")
+
+
+def _might_be_mask(path: Path) -> bool:
+    """Whether a file is a PNG of one grey channel of 8 bits, or the torn beginning of a file."""
+    with open(path, "rb") as file:
+        header = file.read(_PNG_HEADER.size)
+    return len(header) < _PNG_HEADER.size or (header.startswith(_PNG_START) and header[-2:] == _GREY)
+
+
 def _png_size(path: Path) -> tuple[int, int] | None:
     """(width, height) from a PNG's header; None where there is no PNG."""
     try:
         with open(path, "rb") as file:
-            start, _, _, width, height = _PNG_HEADER.unpack(file.read(_PNG_HEADER.size))
+            start, _, _, width, height, _ = _PNG_HEADER.unpack(file.read(_PNG_HEADER.size))
     except (FileNotFoundError, struct.error):
         return None
     return (width, height) if start == _PNG_START else None
@@ -137,11 +160,18 @@ def _png_size(path: Path) -> tuple[int, int] | None:
 def _check_stamp(folder: Path, stamp: dict[str, Any], force: bool) -> None:
     """Refuse to mix masks of other annotations or limits with these."""
     path = folder / STAMP_FILE
-    if path.exists() and not force and json.loads(path.read_text(encoding="utf-8")) != stamp:
+    if path.exists() and not force and _read_stamp(path) != stamp:
         raise DataError(
             f"{folder}: its masks were drawn from other annotations or limits; use another folder or --force"
         )
     path.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
+
+
+def _read_stamp(path: Path) -> Any:
+    try:
+        return read_json(path)
+    except ValueError:
+        return None  # damaged: like another one
 
 
 def _work(arguments: argparse.Namespace) -> int:
@@ -169,7 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = make_parser(
         "gen_ignore_mask",
-        "Draw COCO ignore masks: crowds, and persons too small or with too few keypoints to be learnt, are black.",
+        "Draw COCO ignore masks: crowds, and people too small or with too few keypoints to train on, are black.",
         "--jsonpath_train=coco/annotations/person_keypoints_train2017.json --maskpath_train=coco/ignore_mask_train",
         "--jsonpath_train=a.json --maskpath_train=masks --imgpath_train=pics --preview=look",
     )

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import argparse
-import csv
+import codecs
 import glob
-import json
+import logging
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from src.data.annotations.person import likely_area
+from src.data.annotations.regions import box_around, box_around_joints, polygon_area
 from src.data.drawn.dataset import PERSON_CATEGORY
+from src.data.images import read_bytes
+from src.data.joint_names import read_joint_names
+from src.data.json_text import to_json_text
 from src.errors import DataError, IncompleteError, OutputError
 from src.files import write_atomically
 from src.pose.skeleton import COCO_ORDER, JointType
 from src.progress import Progress
+from src.spreadsheet import csv_rows
 from src.tools.common.command import make_parser, refuse_existing, run_command
-from src.tools.labelme.files import LabelmeFile, Problem, UnusableFileError, find_picture, read_labelme, upright_size
-from src.tools.labelme.joint_names import read_joint_names
-from src.tools.labelme.persons import GROUPINGS, Box, Person, Point, box_of, derive_shoulders, gather_persons
+from src.tools.labelme.files import (
+    LabelmeFile,
+    Problem,
+    UnusableFileError,
+    find_picture,
+    read_labelme,
+    upright_size,
+    write_embedded,
+)
+from src.tools.labelme.persons import GROUPINGS, Person, derive_shoulders, gather_persons
 
-#: A box around joints alone is widened by this share of its longer side: joints lie inside the body.
-_MARGIN = 0.1
+logger = logging.getLogger(__name__)
+
 _DECIMALS = 3
 _NECKS = ("drop", "derive")
 
@@ -46,6 +60,7 @@ class CocoContent:
     annotations: list[dict[str, Any]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     seen: dict[str, str] = field(default_factory=dict)  # picture -> labelme file
+    absent: list[str] = field(default_factory=list)  # pictures that were not found
 
     def to_json(self) -> str:
         """The COCO file's text."""
@@ -56,7 +71,7 @@ class CocoContent:
             "annotations": self.annotations,
             "categories": [PERSON_CATEGORY],
         }
-        return json.dumps(content, ensure_ascii=False)
+        return to_json_text(content)
 
 
 def convert(paths: Sequence[Path], how: Conversion) -> CocoContent:
@@ -74,14 +89,12 @@ def convert(paths: Sequence[Path], how: Conversion) -> CocoContent:
 
 def _add_file(content: CocoContent, path: Path, how: Conversion) -> None:
     file, problems = read_labelme(path)
-    picture, data = _picture(file, path, how.pictures)
-    width, height = upright_size(data, picture, file)
-    name = _relative(picture, how.pictures)
+    name, (width, height) = _picture(content, file, path, how.pictures)
     if name in content.seen:
         raise UnusableFileError(f"labels {name}, which {content.seen[name]} labels already")
     content.seen[name] = path.name
-    persons, refused = gather_persons(file.shapes, how.names, (width, height), how.grouping)
-    content.problems += problems + [Problem(path.name, each.shape, each.reason) for each in refused]
+    persons, left_out = gather_persons(file.shapes, how.names, (width, height), how.grouping)
+    content.problems += problems + [Problem(path.name, each.shape, each.reason) for each in left_out]
     image_id = len(content.images) + 1
     content.images.append({"id": image_id, "file_name": name, "width": width, "height": height})
     for person in persons:
@@ -98,50 +111,53 @@ def annotation_of(person: Person, width: int, height: int) -> dict[str, Any]:
     for joint in COCO_ORDER:
         found = person.joints.get(joint)
         keypoints += [_rounded(found.x), _rounded(found.y), found.visibility] if found else [0, 0, 0]
-    polygons = [list(point) for polygon in person.polygons for point in polygon]
-    box = person.box or (box_of([(x, y) for x, y in polygons]) if polygons else _box_around(person, width, height))
-    area = sum(_polygon_area(polygon) for polygon in person.polygons) or box[2] * box[3]
+    polygons = [[value for point in polygon for value in point] for polygon in person.polygons]
+    joints = [(joint.x, joint.y) for joint in person.joints.values()]
+    box = person.box or (
+        box_around(point for polygon in person.polygons for point in polygon)
+        if polygons
+        else box_around_joints(joints, (width, height))
+    )
     return {
         "keypoints": keypoints,
         "num_keypoints": sum(v > 0 for v in keypoints[2::3]),
         "bbox": [_rounded(v) for v in box],
-        "area": _rounded(area),
-        "segmentation": [[_rounded(v) for point in polygon for v in point] for polygon in person.polygons],
+        "area": _rounded(likely_area(person.area, sum(map(polygon_area, polygons)), box)[0]),
+        "segmentation": [[_rounded(value) for value in polygon] for polygon in polygons],
         "iscrowd": 0,
     }
-
-
-def _box_around(person: Person, width: int, height: int) -> Box:
-    x, y, w, h = box_of((joint.x, joint.y) for joint in person.joints.values())
-    margin = max(_MARGIN * max(w, h), 1.0)
-    left, top = max(0.0, x - margin), max(0.0, y - margin)
-    return left, top, min(float(width), x + w + margin) - left, min(float(height), y + h + margin) - top
-
-
-def _polygon_area(points: Sequence[Point]) -> float:
-    """Shoelace formula."""
-    return abs(sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(points, (*points[1:], points[0])))) / 2
 
 
 def _rounded(value: float) -> float:
     return round(value, _DECIMALS)
 
 
-def _picture(file: LabelmeFile, path: Path, pictures: Path) -> tuple[Path, bytes]:
-    """The picture's file and bytes; one that is only in the JSON file is written into the folder of pictures."""
+def _picture(content: CocoContent, file: LabelmeFile, path: Path, pictures: Path) -> tuple[str, tuple[int, int]]:
+    """The picture's name below the folder of pictures, and its size: its own, else the one the file gives.
+
+    One that is only in the JSON file is written into the folder.
+    """
     found = find_picture(file, path, pictures)
+    if found is None and file.embedded is not None:
+        try:
+            found = write_embedded(file, pictures)
+        except OSError as error:
+            raise OutputError(
+                f"{pictures / file.name}: the embedded picture cannot be written: {error.strerror or error}"
+            ) from None
     if found is not None:
-        return found, found.read_bytes()
-    if file.embedded is None:
-        raise UnusableFileError(f"its picture {file.picture} is not there")
-    target = pictures / file.picture.rsplit("/", 1)[-1]
-    upright_size(file.embedded, target, file)  # nothing is written that is no picture
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(file.embedded)
-    except OSError as error:
-        raise OutputError(f"{target}: the embedded picture cannot be written: {error.strerror or error}") from None
-    return target, file.embedded
+        return _relative(found, pictures), upright_size(read_bytes(found), found, file)
+    if file.size is None:
+        raise UnusableFileError(f"its picture {file.picture} is not there, and the file does not give its size")
+    content.absent.append(file.picture)
+    return _expected_name(file, path, pictures), file.size
+
+
+def _expected_name(file: LabelmeFile, path: Path, pictures: Path) -> str:
+    """Where training will look for a picture that is elsewhere now: where imagePath points, else its bare name."""
+    pointed = os.path.normpath(path.parent.resolve() / file.picture)
+    below = os.path.relpath(pointed, pictures.resolve())
+    return file.name if below.startswith("..") else Path(below).as_posix()
 
 
 def _relative(picture: Path, pictures: Path) -> str:
@@ -155,12 +171,16 @@ def _relative(picture: Path, pictures: Path) -> str:
 
 def write_problems(problems: Iterable[Problem], path: Path) -> None:
     """The error list as a table that spreadsheets open: file, shape, reason."""
-    with open(path, "w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows([Problem._fields, *problems])
+    path.write_bytes(codecs.BOM_UTF8 + csv_rows([Problem._fields, *problems]))
 
 
-def _labelme_paths(pattern: str, result: Path) -> list[Path]:
-    paths = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+def _labelme_paths(pattern: str | None, folder: Path, result: Path) -> list[Path]:
+    """The files that fit the pattern, else all of the folder that end with .json, in whichever case."""
+    if pattern is None:
+        pattern = str(folder / "*.json")
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".json")
+    else:
+        paths = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
     paths = [path for path in paths if path.is_file() and path.resolve() != result.resolve()]
     if not paths:
         raise DataError(f"json_path: no file fits '{pattern}'")
@@ -175,9 +195,14 @@ def _work(arguments: argparse.Namespace) -> int:
     refuse_existing(result, arguments.force, "result_path")
     errors: Path = arguments.errors or result.with_name(f"{result.stem}_errors.csv")
     names = read_joint_names(arguments.mapping)
-    paths = _labelme_paths(arguments.json_path or str(Path(glob.escape(str(train_path))) / "*.json"), result)
+    paths = _labelme_paths(arguments.json_path, train_path, result)
     content = convert(paths, Conversion(arguments.pictures or train_path, names, arguments.grouping, arguments.neck))
     _write(content, result, errors)
+    if content.absent:
+        logger.warning(
+            "%d pictures were not found, such as %s; their sizes are those the labelme files give",
+            *(len(content.absent), content.absent[0]),
+        )
     joints = sum(each["num_keypoints"] for each in content.annotations)
     print(f"{result}: {len(content.images)} pictures, {len(content.annotations)} persons, {joints} keypoints")
     for problem in content.problems:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from src.data.annotations.reader import open_annotations
 from src.data.coco import Selection, index_annotations
 from src.data.packed import SHARD_INDEX, is_packed, read_shard_index
 from src.errors import DataError, OutputError
@@ -27,7 +28,6 @@ from src.tools.common.packing import (
     plan_shards,
     write_shard,
 )
-from src.tools.evaluation.ground_truth import read_truth
 
 logger = logging.getLogger(__name__)
 
@@ -69,11 +69,15 @@ def verify(folder: Path) -> int:
 
 
 def _names(arguments: argparse.Namespace) -> list[str]:
-    """The pictures to pack: all annotated files, or only those with somebody to learn."""
+    """The pictures to pack: all annotated files, or only those with people to train on. The whole file is checked."""
     if arguments.used_only:
         index = index_annotations(arguments.jsonpath_train, Selection(arguments.min_keypoints, arguments.min_area))
         return [str(name) for name in index.names]
-    return [image["file_name"] for image in read_truth(arguments.jsonpath_train).dataset["images"]]
+    file = open_annotations(arguments.jsonpath_train)
+    people = sum(1 for _ in file.people())
+    logger.info("%s: %d pictures, %d people", file.path, len(file.pictures), people)
+    file.log_notes()
+    return [picture.name for picture in file.pictures]
 
 
 def _work(arguments: argparse.Namespace) -> int:

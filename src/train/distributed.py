@@ -1,31 +1,38 @@
-"""Several cards as one: start MindSpore's communication, and let all ranks decide alike."""
+"""Communication between the cards of a run: joining, and decisions that all ranks take alike."""
 
 from __future__ import annotations
 
 import logging
 
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor, communication, nn, ops
+from numpy.typing import NDArray
 
 from src.errors import ConfigError, PeerError
+from src.net.versions import start_data_parallel
 from src.net.weights import first_line
 from src.train.inputs import Card
 
 logger = logging.getLogger(__name__)
 
 
-class Together:
-    """This process among the cards that train together; on a single card every question is its own answer."""
+class Communicator:
+    """This rank among the cards that train together; all ranks must make the same calls at the same points."""
 
     def __init__(self, card: Card) -> None:
         self.card = card
         self._sum = _Sum() if card.rank_size > 1 else None
 
     def count(self, vote: bool) -> int:
-        """How many ranks vote yes; all ranks must ask at the same point."""
+        """How many ranks vote yes."""
+        return round(float(self.sum(np.array([vote], np.float32))[0]))
+
+    def sum(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The sum over all ranks of arrays of one shape."""
         if self._sum is None:
-            return int(vote)
-        return round(float(self._sum(Tensor([float(vote)], ms.float32)).asnumpy()[0]))
+            return values
+        return np.asarray(self._sum(Tensor(values, ms.float32)).asnumpy())
 
     def any(self, vote: bool) -> bool:
         """Whether at least one rank votes yes."""
@@ -36,11 +43,11 @@ class Together:
         return self.count(vote) == self.card.rank_size
 
 
-def join_cards(card: Card, device: str) -> Together:
-    """Start communication when there are several cards (HCCL on Ascend, MindSpore's own on CPU), data parallel.
+def join_cards(card: Card, device: str) -> Communicator:
+    """Start data-parallel communication between several cards: HCCL on Ascend, MindSpore's own on CPU.
 
-    Raises PeerError when they do not come together in MindSpore's time, ConfigError when those that did are not those
-    the environment announced.
+    Raises PeerError when the ranks fail to rendezvous within MindSpore's timeout, ConfigError when MindSpore's ranks
+    are not those that the environment announced.
     """
     if card.rank_size > 1:
         _meet(device)
@@ -50,13 +57,13 @@ def join_cards(card: Card, device: str) -> Together:
                 f"environment: says rank {card.rank} of {card.rank_size}, MindSpore joined as rank {found[0]} "
                 f"of {found[1]}"
             )
-        ms.set_auto_parallel_context(parallel_mode=ms.ParallelMode.DATA_PARALLEL, gradients_mean=True)
+        start_data_parallel()
         logger.info("joined %d cards as rank %d", card.rank_size, card.rank)
-    return Together(card)
+    return Communicator(card)
 
 
 def serve_as_scheduler(device: str) -> None:
-    """Be the process through which the ranks find each other; ends when they have left. It drives no card."""
+    """Run as the scheduler process through which the ranks rendezvous; returns when they have left."""
     _meet(device)
 
 
@@ -64,7 +71,7 @@ def _meet(device: str) -> None:
     try:
         communication.init("mccl" if device == "CPU" else "hccl")
     except RuntimeError as error:
-        raise PeerError(f"the cards have not come together: {first_line(error)}") from None
+        raise PeerError(f"the ranks failed to rendezvous: {first_line(error)}") from None
 
 
 class _Sum(nn.Cell):

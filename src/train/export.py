@@ -9,6 +9,7 @@ import mindspore as ms
 from src.errors import OutputError
 from src.model_utils.config import Config
 from src.net.exporting import ENDINGS, check_possible, export_network
+from src.net.versions import end_data_parallel
 from src.net.weights import first_line
 from src.train.run import Trained
 
@@ -36,7 +37,7 @@ def export_trained(config: Config, trained: Trained, path: Path) -> None:
     file_format = chosen_format(config.export_format, trained.device)
     dynamic = trained.device == "CPU" and file_format == "MINDIR"
     check_possible(file_format, dynamic, trained.device)
-    ms.reset_auto_parallel_context()  # the other cards have no part in this
+    end_data_parallel()  # the other cards have no part in this
     shape = (1, 3, config.infer_insize, config.infer_insize)
     export_network(trained.network, path.with_suffix(""), file_format, shape, dynamic)
     if file_format == "MINDIR":

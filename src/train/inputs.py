@@ -1,4 +1,4 @@
-"""What the training line reads, once everything is on this machine or on its way."""
+"""What training is given (local paths, which card it drives) and what it reports of itself (its phase)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
+
+#: Phases that other processes of the job act on; any other text is for the log only.
+JOINING = "joining the cards"
+TRAINING = "training"
+WAITING = "waiting for data"
+VALIDATING = "validating"
+
+#: The phases of a step, once the first one is done.
+STEPPING = (TRAINING, WAITING)
 
 
 class StreamedPictures(Protocol):

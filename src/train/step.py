@@ -10,7 +10,8 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.nn.optim.optimizer import Optimizer
 
-from src.net.loss import PoseLoss
+from src.net.loss import PoseLoss, nothing_errors
+from src.net.versions import clip_by_norm, momentum_optimizer
 from src.train.schedule import LearningRate, RateSettings
 
 logger = logging.getLogger(__name__)
@@ -34,45 +35,46 @@ class StepSettings:
 
 
 class TrainStep(nn.Cell):
-    """Pictures and targets in, loss out; the weights have moved by one step.
+    """One optimizer step on a batch; returns its loss before the step, and the loss that empty maps would have.
 
     `fix_loss_scale` divides the gradients of the scaled loss by the scale again. `clip_grad` clips each gradient of the
     *scaled* loss to `clip_norm` and does not divide, as the reference network's training on several cards does: with
     its small gradients this is close to a step of fixed length, and its learning rates are chosen for that.
     """
 
-    def __init__(self, loss: PoseLoss, optimizer: Optimizer, settings: StepSettings) -> None:
+    def __init__(self, loss: PoseLoss, optimizer: Optimizer, settings: StepSettings, cards: int = 1) -> None:
         super().__init__(auto_prefix=False)
         self.loss = loss
         self.optimizer = optimizer
+        self.stages = len(loss.network.network.stages)
         self.loss_scale = settings.loss_scale
         self.clip = settings.train_type == "clip_grad"
-        self.clip_by_norm = nn.ClipByNorm()
         self.clip_norm = Tensor(settings.clip_norm, ms.float32)
         self.map = ops.HyperMap()
         self.value_and_grad = ops.value_and_grad(self._scaled_loss, None, optimizer.parameters)
         self.reduce_gradients: Any = ops.identity
-        if ms.get_auto_parallel_context("parallel_mode") == ms.ParallelMode.DATA_PARALLEL:
-            self.reduce_gradients = nn.DistributedGradReducer(optimizer.parameters)
+        if cards > 1:
+            self.reduce_gradients = nn.DistributedGradReducer(optimizer.parameters, mean=True, degree=cards)
 
-    def construct(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> Tensor:
+    def construct(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> tuple[Tensor, Tensor]:
         scaled_loss, gradients = self.value_and_grad(pictures, heatmaps, pafs, valid_mask)
         gradients = self.map(self._treat, gradients)
         gradients = self.reduce_gradients(gradients)
         self.optimizer(gradients)
-        return scaled_loss / self.loss_scale
+        nothing = nothing_errors(heatmaps, pafs, valid_mask, self.stages).mean()
+        return scaled_loss / self.loss_scale, nothing
 
     def _scaled_loss(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> Tensor:
         return self.loss(pictures, heatmaps, pafs, valid_mask) * self.loss_scale
 
     def _treat(self, gradient: Tensor) -> Tensor:
         if self.clip:
-            return self.clip_by_norm(gradient, self.clip_norm)
+            return clip_by_norm(gradient, self.clip_norm)
         return gradient / self.loss_scale
 
 
-def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings) -> TrainStep:
-    """The training step over all trainable parameters of `loss`, with its optimizer."""
+def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings, cards: int = 1) -> TrainStep:
+    """The training step over all trainable parameters of `loss`, with its optimizer; `cards` share their gradients."""
     parameters = list(loss.trainable_params())
     grouped = settings.group_params and any(parameter.name.startswith(VGG_PREFIX) for parameter in parameters)
     if settings.group_params and not grouped:
@@ -81,10 +83,10 @@ def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings) -> T
     rate = LearningRate(rates)
     optimizer: Optimizer
     if settings.optimizer == "Momentum":
-        optimizer = nn.Momentum(groups, learning_rate=rate, momentum=settings.momentum)
+        optimizer = momentum_optimizer(groups, rate, settings.momentum)
     else:
         optimizer = nn.Adam(groups, learning_rate=rate)
-    step = TrainStep(loss, optimizer, settings)
+    step = TrainStep(loss, optimizer, settings, cards)
     step.set_train()
     return step
 

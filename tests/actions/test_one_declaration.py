@@ -57,7 +57,7 @@ def test_the_job_definition_offers_it(actions_file: Path) -> None:
     found, problems = hyperparameters(values, ("target_action_type",))
     assert problems == []
     assert found[0].choices == ("squat_down",)
-    assert found[0].hint.endswith("one of squat_down (下蹲 squatting down)")
+    assert found[0].hint.endswith("one of squat_down 下蹲 squatting down")
 
 
 def test_results_and_report_show_it(actions_file: Path, tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ import mindspore as ms
 import numpy as np
 
 import obs_sync
-from modelarts.runtime.checkpoints.publisher import PUBLISH_ALL, Publisher
-from modelarts.runtime.checkpoints.store import CheckpointStore
+from modelarts.runtime.checkpoint_store import CheckpointStore
+from modelarts.runtime.publishing import PUBLISH_ALL, Publisher
 from src.model_utils.config import build_config
 from src.net.build import build_network, choose_device
 from src.net.loss import PoseLoss
@@ -99,7 +99,7 @@ def make_step() -> tuple[TrainStep, Callable[[], float]]:
         ms.Tensor(rng.random((1, 38, cells, cells), np.float32)),
         ms.Tensor(np.ones((1, 1, cells, cells), np.float32)),
     ]
-    return step, lambda: float(step(*batch).asnumpy())
+    return step, lambda: float(step(*batch)[0].asnumpy())
 
 
 def save(step: TrainStep, publisher: Publisher, number: int) -> None:

@@ -29,8 +29,10 @@ import numpy as np
 from src.data import augment, images
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
-from src.data.sample import SampleMaker, SampleSettings
+from src.data.sample import SampleMaker
 from src.pose.encode import encode_heatmaps, encode_pafs
+from src.pose.grid import STRIDE
+from tests.data.sample_settings import sample_settings
 
 #: The reference loader's time for such a sample on a machine of this kind when it was idle.
 REFERENCE_MS = 22.5
@@ -39,6 +41,7 @@ import sys, time
 pictures, annotations = sys.argv[1:]
 sys.argv[1:] = []
 from src.dataset import ReadJson, txtdataset
+from tests.data.sample_settings import sample_settings
 dataset = txtdataset(ReadJson(annotations), pictures, "no masks", 368)
 print("ready", flush=True)
 for line in sys.stdin:
@@ -81,7 +84,7 @@ def stages(maker: SampleMaker, row: int, epoch: int) -> dict[str, Callable[[], A
     s = maker.settings
     rng = random.Random(epoch)
     joints = np.array(maker.index.persons[row])
-    view = augment.draw_view(rng, joints, s.input_size, s.ranges)
+    view = augment.draw_view(rng, joints, s.input_size, s)
     path = Path(maker.pictures.place(str(maker.index.names[row])))
     data = images.read_bytes(path)
     reduction = augment.decode_reduction(view.matrix)
@@ -96,12 +99,12 @@ def stages(maker: SampleMaker, row: int, epoch: int) -> dict[str, Callable[[], A
         "whole sample": lambda: maker.make(row, epoch),
         "  read file": lambda: images.read_bytes(path),
         "  decode": lambda: images.decode_picture(data, path, reduction),
-        "  draw view": lambda: augment.draw_view(random.Random(epoch), joints, s.input_size, s.ranges),
+        "  draw view": lambda: augment.draw_view(random.Random(epoch), joints, s.input_size, s),
         "  warp picture": lambda: augment.warp_picture(picture, matrix, s.input_size),
         "  colours": lambda: None if colour is None else cv2.transform(warped, colour),
         "  planes": lambda: maker.planes(warped),
-        "  heatmaps": lambda: encode_heatmaps(persons, shape, s.stride, s.sigma),
-        "  PAFs": lambda: encode_pafs(persons, shape, s.stride, s.paf_half_width),
+        "  heatmaps": lambda: encode_heatmaps(persons, shape, STRIDE, s.heatmap_sigma),
+        "  PAFs": lambda: encode_pafs(persons, shape, STRIDE, s.paf_half_width),
         "  valid mask": lambda: maker.valid_mask(row, view),
     }
 
@@ -138,7 +141,7 @@ def main() -> None:
         folder = Path(name)
         annotations = prepare(folder)
         index = index_annotations(annotations)
-        maker = SampleMaker(index, folder / "images", SampleSettings())
+        maker = SampleMaker(index, folder / "images", sample_settings())
         sizes = [(folder / "images" / str(n)).stat().st_size for n in index.names]
         print(f"{len(index)} pictures of {SIZE[0]}x{SIZE[1]}, {np.mean(sizes) / 1e3:.0f} KB each, input 368x368")
         times: dict[str, list[float]] = {}

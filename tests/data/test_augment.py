@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from src.data import augment
-from src.data.augment import AugmentRanges, View
+from src.data.augment import View
 from src.data.images import decode_picture
 from src.pose.skeleton import JointType as J
+from tests.data.sample_settings import sample_settings
 
 INPUT = (368, 368)
+DEFAULTS = sample_settings()
 
 
 def _person(rng: np.random.Generator, size: tuple[int, int] = (640, 480)) -> np.ndarray:
@@ -67,7 +69,7 @@ def test_a_dot_lands_where_its_joint_lands(reduction: int, suffix: str) -> None:
 def test_maps_compose_to_the_drawn_view(seed: int) -> None:
     """to_cells and from_reduced say the same as mapping points step by step."""
     rng = np.random.default_rng(seed)
-    matrix = augment.draw_view(random.Random(int(rng.integers(2**31))), _person(rng), INPUT).matrix
+    matrix = augment.draw_view(random.Random(int(rng.integers(2**31))), _person(rng), INPUT, DEFAULTS).matrix
     points = rng.uniform(-50, 700, (5, 2))
     in_input = points @ matrix[:, :2].T + matrix[:, 2]
     cells = augment.to_cells(matrix, 8)
@@ -82,7 +84,7 @@ def test_views_keep_the_reference_ranges(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     joints = np.concatenate([_person(rng) for _ in range(count)])
     joints[:, :, :2] *= rng.uniform(0.05, 1.2)
-    view = augment.draw_view(random.Random(int(rng.integers(2**31))), joints, INPUT)
+    view = augment.draw_view(random.Random(int(rng.integers(2**31))), joints, INPUT, DEFAULTS)
     linear = view.matrix[:, :2]
     scale = np.sqrt(abs(np.linalg.det(linear)))
     assert linear @ linear.T == pytest.approx(np.eye(2) * scale**2, abs=1e-9)  # no shear
@@ -101,13 +103,13 @@ def test_views_keep_the_reference_ranges(seed: int, count: int) -> None:
 def test_views_vary_and_flip_half_the_time() -> None:
     rng = np.random.default_rng(0)
     joints = _person(rng)
-    views = [augment.draw_view(random.Random(int(rng.integers(2**31))), joints, INPUT) for _ in range(400)]
+    views = [augment.draw_view(random.Random(int(rng.integers(2**31))), joints, INPUT, DEFAULTS) for _ in range(400)]
     assert 0.4 < np.mean([view.flipped for view in views]) < 0.6
     assert 0.4 < np.mean([view.colour is not None for view in views]) < 0.6
     turns = [np.degrees(np.arctan2(v.matrix[1, 0], v.matrix[1, 1])) for v in views]
     assert 11 < np.std(turns) < 16  # 40/3 degrees
     assert np.abs(turns).max() <= 40 + 1e-6
-    tame = AugmentRanges(rotate_max_deg=6, jitter=0)
+    tame = sample_settings(rotate_max=6, colour_jitter=0)
     views = [augment.draw_view(random.Random(int(rng.integers(2**31))), joints, INPUT, tame) for _ in range(400)]
     turns = [np.degrees(np.arctan2(v.matrix[1, 0], v.matrix[1, 1])) for v in views]
     assert 5 < np.abs(turns).max() <= 6 + 1e-6
@@ -116,8 +118,8 @@ def test_views_vary_and_flip_half_the_time() -> None:
 
 def test_smaller_inputs_see_the_same_view_smaller() -> None:
     joints = _person(np.random.default_rng(5))
-    large = augment.draw_view(random.Random(1), joints, (368, 368)).matrix
-    small = augment.draw_view(random.Random(1), joints, (184, 184)).matrix
+    large = augment.draw_view(random.Random(1), joints, (368, 368), DEFAULTS).matrix
+    small = augment.draw_view(random.Random(1), joints, (184, 184), DEFAULTS).matrix
     assert small[:, :2] == pytest.approx(large[:, :2] / 2)
     points = joints[0, :, :2].astype(float)
     in_large, in_small = (points @ m[:, :2].T + m[:, 2] for m in (large, small))
@@ -125,10 +127,12 @@ def test_smaller_inputs_see_the_same_view_smaller() -> None:
 
 
 def test_narrow_ranges_are_obeyed() -> None:
-    ranges = AugmentRanges(scale_min=0.7, scale_max=0.8, rotate_max_deg=0, shift_px=0, flip_share=0, jitter_share=0)
+    settings = sample_settings(
+        scale_min=0.7, scale_max=0.8, rotate_max=0, center_shift_max=0, flip_probability=0, colour_jitter=0
+    )
     rng = np.random.default_rng(0)
     for _ in range(50):
-        view = augment.draw_view(random.Random(int(rng.integers(2**31))), _person(rng), INPUT, ranges)
+        view = augment.draw_view(random.Random(int(rng.integers(2**31))), _person(rng), INPUT, settings)
         assert 0.7 <= view.matrix[0, 0] <= 0.8
         assert view.matrix[0, 1] == view.matrix[1, 0] == 0
         assert not view.flipped

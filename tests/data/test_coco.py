@@ -11,7 +11,8 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from src.data.coco import Selection, index_annotations, open_index, to_joints, unpack_counts
+from src.data.annotations.regions import unpack_counts
+from src.data.coco import Selection, index_annotations, open_index, to_joints
 from src.data.drawn.dataset import PERSON_CATEGORY, draw_dataset
 from src.data.jsonstream import walk_object
 from src.data.masks import ignored_cells, ignored_regions, unpack_crowds, valid_cells
@@ -44,9 +45,9 @@ def _write(path: Path, images: list[Any], annotations: list[Any], without: str =
 def test_selects_as_the_reference_does(tmp_path: Path) -> None:
     rows = [
         _person(1),
-        _person(1, num_keypoints=4),
+        _person(1, keypoints=[20.0, 30.0, 2] * 4 + [0, 0, 0] * 13, num_keypoints=4),
         _person(2, area=1024.0),
-        _person(3, area=1024.5, num_keypoints=5),
+        _person(3, area=1024.5, keypoints=[20.0, 30.0, 2] * 5 + [0, 0, 0] * 12, num_keypoints=5),
         _person(3, iscrowd=1, num_keypoints=0, segmentation={"size": [80, 100], "counts": [8, 8, 7984]}),
     ]
     index = index_annotations(_write(tmp_path / "a.json", [_image(n) for n in (3, 1, 2, 4)], rows))
@@ -68,14 +69,14 @@ def test_agrees_with_pycocotools_on_real_annotations(shared: Path) -> None:
     index, coco = index_annotations(file), COCO(str(file))
     for row, picture in enumerate(index.picture_ids.tolist()):
         annotations = coco.loadAnns(coco.getAnnIds(picture))
-        learnt = [a for a in annotations if a["num_keypoints"] >= 5 and a["area"] > 1024 and not a["iscrowd"]]
-        assert index.persons.lengths[row] == len(learnt)
-        for person, annotation in zip(index.persons[row], learnt):
+        trained_on = [a for a in annotations if a["num_keypoints"] >= 5 and a["area"] > 1024 and not a["iscrowd"]]
+        assert index.persons.lengths[row] == len(trained_on)
+        for person, annotation in zip(index.persons[row], trained_on):
             keypoints = np.reshape(annotation["keypoints"], (17, 3))
             assert person[J.Nose].tolist() == keypoints[0].tolist()
             assert person[J.LeftFoot].tolist() == keypoints[15].tolist()
             assert (person[:, 2] > 0).sum() - (person[J.Neck, 2] > 0) == annotation["num_keypoints"]
-        others = [a for a in annotations if a not in learnt]
+        others = [a for a in annotations if a not in trained_on]
         width, height = index.sizes[row].tolist()
         expected = np.zeros((height, width), bool)
         for annotation in others:
@@ -106,7 +107,7 @@ def test_compressed_counts(seed: int) -> None:
     assert (decoded == mask).all()
 
 
-def test_crowds_spare_the_learnt_persons_in_them(tmp_path: Path) -> None:
+def test_crowds_spare_the_trained_on_persons_in_them(tmp_path: Path) -> None:
     crowd = {"size": [80, 100], "counts": [0, 8000]}
     rows = [_person(1), _person(1, iscrowd=1, num_keypoints=0, keypoints=[0] * 51, segmentation=crowd)]
     index = index_annotations(_write(tmp_path / "a.json", [_image(1)], rows))
@@ -158,20 +159,25 @@ def test_thin_regions_do_not_vanish_and_holes_stay_open(scale: float) -> None:
     assert not cells[hole : round(448 * scale), hole : round(448 * scale)].any()
 
 
+_ONE = '[{"id": 1, "file_name": "1.jpg", "width": 9, "height": 9}]'
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
         ("", "not JSON"),
         ("{", "not JSON"),
-        ("[1, 2]", "not JSON"),
+        ("[1, 2]", "holds a list"),
         ('{"info": [1,]}', "not JSON"),
         ('{"a": 1} x', "not JSON"),
         ("{}", "categories"),
         ('{"info": 3}', "categories"),
-        ('{"categories": [{"id": 1, "name": "person"}]}', "keypoints"),
-        ('{"categories": [{"id": 1, "keypoints": ["nose"]}]}', "COCO's 17"),
+        ('{"categories": [{"id": 1, "name": "person"}]}', "images"),
+        (f'{{"images": {_ONE}, "categories": [{{"id": 1, "name": "person"}}]}}', "'person' names no 'keypoints'"),
+        (f'{{"images": {_ONE}, "categories": [{{"id": 1, "keypoints": ["nose"]}}]}}', "lacks left_eye"),
+        ('{"categories": [{"id": 1, "keypoints": ["nose"]}]}', "images"),
         ('{"images": [{"id": 1}]}', "width"),
-        ('{"images": [3]}', "images"),
+        ('{"images": [3]}', "element 1 of 'images'"),
         ('{"images": 3}', "images"),
     ],
 )
@@ -193,6 +199,9 @@ def test_each_missing_part_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not JSON"):
         index_annotations(path)
+    path.write_bytes(b"\x81\x81\xff{")
+    with pytest.raises(DataError, match="neither UTF-8"):
+        index_annotations(path)
     for part in ("images", "annotations", "categories"):
         with pytest.raises(DataError, match=part):
             index_annotations(_write(path, [_image(1)], [_person(1)], without=part))
@@ -201,10 +210,10 @@ def test_each_missing_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="50 numbers"):
         index_annotations(_write(path, [_image(1)], [_person(1, keypoints=FULL[1:])]))
     with pytest.raises(DataError, match="same id twice"):
-        index_annotations(_write(path, [_image(1), _image(1)], [_person(1)]))
+        index_annotations(_write(path, [_image(1), {**_image(2), "id": 1}], [_person(1)]))
     with pytest.raises(DataError, match="no person with at least 5"):
-        index_annotations(_write(path, [_image(1)], [_person(1, num_keypoints=0)]))
-    with pytest.raises(DataError, match="malformed"):
+        index_annotations(_write(path, [_image(1)], [_person(1, keypoints=[0] * 51)]))
+    with pytest.raises(DataError, match="annotation 1: 'keypoints' must be a list of numbers"):
         index_annotations(_write(path, [_image(1)], [_person(1, keypoints=["a"] * 51)]))
 
 
@@ -216,9 +225,10 @@ def test_order_of_the_files_parts_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_annotations_of_unknown_pictures_are_dropped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     index = index_annotations(_write(tmp_path / "a.json", [_image(1)], [_person(1), _person(7), _person(0)]))
     assert index.persons.lengths.tolist() == [1]
-    assert "2 annotations" in caplog.text
+    assert "annotations left out: 2 of pictures that are not in 'images'" in caplog.text
 
 
 def _present(folder: Path, numbers: range) -> Path:

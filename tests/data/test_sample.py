@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.data.augment import PADDING, AugmentRanges
+from src.data.augment import PADDING
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
 from src.data.pose_index import PoseIndex
 from src.data.ragged import Ragged
-from src.data.sample import SampleMaker, SampleSettings
+from src.data.sample import SampleMaker
 from src.errors import DataError
 from src.pose.grid import cell_to_input
 from src.pose.skeleton import MIRROR
 from src.pose.skeleton import JointType as J
+from tests.data.sample_settings import sample_settings
 
 
 def _empty(columns: tuple[int, ...], dtype: type) -> Ragged:
@@ -80,8 +81,8 @@ def test_picture_heatmaps_and_flip_agree(tmp_path: Path, name: str, size: tuple[
     """Through file, reduced decode, random view and encoding: each joint's coloured dot lies where its heatmap says."""
     joints = _dots(tmp_path, size, name, orientation)
     scale = 368 / size[0]
-    ranges = AugmentRanges(scale_min=0.8 * scale, scale_max=1.3 * scale, jitter_share=0)
-    maker = SampleMaker(_index(name, size, joints), tmp_path, SampleSettings(ranges=ranges))
+    settings = sample_settings(scale_min=0.8 * scale, scale_max=1.3 * scale, colour_jitter=0)
+    maker = SampleMaker(_index(name, size, joints), tmp_path, settings)
     checked = 0
     for epoch in range(12):
         sample = maker.make(0, epoch)
@@ -107,15 +108,17 @@ def test_picture_heatmaps_and_flip_agree(tmp_path: Path, name: str, size: tuple[
 def test_mirrored_picture_has_the_other_hand_there(tmp_path: Path) -> None:
     joints = _dots(tmp_path, (640, 480))
     for share, colour in ((0.0, DOT_JOINTS[J.LeftHand]), (1.0, DOT_JOINTS[J.RightHand])):
-        ranges = AugmentRanges(flip_share=share, rotate_max_deg=0, shift_px=0, jitter_share=0, scale_max=1, scale_min=1)
-        sample = SampleMaker(_index("dots.png", (640, 480), joints), tmp_path, SampleSettings(ranges=ranges)).make(0, 0)
+        settings = sample_settings(
+            flip_probability=share, rotate_max=0, center_shift_max=0, colour_jitter=0, scale_max=1, scale_min=1
+        )
+        sample = SampleMaker(_index("dots.png", (640, 480), joints), tmp_path, settings).make(0, 0)
         row, column = np.unravel_index(sample.heatmaps[J.LeftHand].argmax(), (46, 46))
         assert np.abs(cell_to_input(np.array([column, row])) - _dot(sample.image, colour)).max() <= 4.5
 
 
 def test_without_augmentation_the_whole_picture_is_shown(tmp_path: Path) -> None:
     joints = _dots(tmp_path, (640, 480))
-    settings = SampleSettings(input_width=320, input_height=320, augment=False)
+    settings = sample_settings(insize=320, augment=False)
     sample = SampleMaker(_index("dots.png", (640, 480), joints), tmp_path, settings).make(0, 7)
     for joint, colour in DOT_JOINTS.items():
         assert _dot(sample.image, colour) == pytest.approx((joints[joint, :2] + 0.5) / 2 - 0.5, abs=0.1)
@@ -126,7 +129,7 @@ def test_ignored_people_lie_on_the_masks_zeros(tmp_path: Path) -> None:
     joints = _dots(tmp_path, (640, 480))
     x, y = joints[J.LeftHand, :2]
     outline = np.array([[x - 25, y - 25], [x + 25, y - 25], [x + 25, y + 25], [x - 25, y + 25], [np.nan, np.nan]])
-    maker = SampleMaker(_index("dots.png", (640, 480), joints, outline), tmp_path, SampleSettings())
+    maker = SampleMaker(_index("dots.png", (640, 480), joints, outline), tmp_path, sample_settings())
     checked = 0
     for epoch in range(10):
         sample = maker.make(0, epoch)
@@ -148,8 +151,8 @@ def test_mask_files_say_the_same_as_annotations(tmp_path: Path) -> None:
     file = np.full((480, 640), 255, np.uint8)
     file[100:301, 300:501] = 0
     cv2.imwrite(str(tmp_path / "masks" / "dots.png"), file)
-    drawn = SampleMaker(_index("dots.png", (640, 480), joints, outline), tmp_path, SampleSettings())
-    read = SampleMaker(_index("dots.png", (640, 480), joints), tmp_path, SampleSettings(), tmp_path / "masks")
+    drawn = SampleMaker(_index("dots.png", (640, 480), joints, outline), tmp_path, sample_settings())
+    read = SampleMaker(_index("dots.png", (640, 480), joints), tmp_path, sample_settings(), tmp_path / "masks")
     for epoch in range(5):
         one, other = drawn.make(0, epoch), read.make(0, epoch)
         assert (one.image == other.image).all()
@@ -160,9 +163,9 @@ def test_mask_files_say_the_same_as_annotations(tmp_path: Path) -> None:
 def test_bad_masks(tmp_path: Path) -> None:
     index = _index("dots.png", (640, 480), _dots(tmp_path, (640, 480)))
     with pytest.raises(DataError, match="no such folder of ignore masks"):
-        SampleMaker(index, tmp_path, SampleSettings(), tmp_path / "masks")
+        SampleMaker(index, tmp_path, sample_settings(), tmp_path / "masks")
     (tmp_path / "masks").mkdir()
-    maker = SampleMaker(index, tmp_path, SampleSettings(), tmp_path / "masks")
+    maker = SampleMaker(index, tmp_path, sample_settings(), tmp_path / "masks")
     assert (maker.make(0, 0).valid_mask == 1).all()  # no file for this picture: drawn from the annotations
     cv2.imwrite(str(tmp_path / "masks" / "dots.png"), np.full((48, 64), 255, np.uint8))
     with pytest.raises(DataError, match="not an ignore mask of 640x480"):
@@ -177,7 +180,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _maker(folder: Path, **changes: object) -> SampleMaker:
-    settings = SampleSettings(input_width=128, input_height=96, **changes)  # type: ignore[arg-type]
+    settings = sample_settings(insize=128, **changes)  # type: ignore[arg-type]
     return SampleMaker(index_annotations(folder / "annotations" / "person_keypoints.json"), folder / "images", settings)
 
 
@@ -187,17 +190,17 @@ def test_a_sample_is_a_function_of_seed_epoch_and_index(drawn: Path) -> None:
     for index, epoch in ((0, 0), (3, 2), (0, 1)):
         assert all((a == b).all() for a, b in zip(one.make(index, epoch), other.make(index, epoch)))
     assert (one.make(0, 0).image != one.make(0, 1).image).any()
-    assert (one.make(0, 0).image != _maker(drawn, seed=1).make(0, 0).image).any()
+    assert (one.make(0, 0).image != _maker(drawn, seed=2).make(0, 0).image).any()
 
 
 def test_shapes_types_and_ranges(drawn: Path) -> None:
     maker = _maker(drawn)
     for index in range(len(maker)):
         image, heatmaps, pafs, valid_mask = maker.make(index, 0)
-        assert image.shape == (3, 96, 128)
-        assert heatmaps.shape == (19, 12, 16)
-        assert pafs.shape == (38, 12, 16)
-        assert valid_mask.shape == (1, 12, 16)
+        assert image.shape == (3, 128, 128)
+        assert heatmaps.shape == (19, 16, 16)
+        assert pafs.shape == (38, 16, 16)
+        assert valid_mask.shape == (1, 16, 16)
         assert image.dtype == np.uint8
         assert heatmaps.dtype == pafs.dtype == valid_mask.dtype == np.float32
         assert 0 <= heatmaps.min() <= heatmaps.max() <= 1
@@ -212,7 +215,7 @@ def test_a_broken_picture_is_replaced_the_same_way_each_time(drawn: Path, tmp_pa
     index = index_annotations(drawn / "annotations" / "person_keypoints.json")
     bad = tmp_path / "images" / str(index.names[4])
     bad.write_bytes(bad.read_bytes()[:-300])
-    settings = SampleSettings(input_width=128, input_height=96)
+    settings = sample_settings(insize=128)
     one, other = (SampleMaker(index, tmp_path / "images", settings) for _ in range(2))
     first = one.make(4, 3)
     other.make(1, 0)
@@ -225,7 +228,7 @@ def test_each_broken_picture_is_logged_once(drawn: Path, tmp_path: Path, caplog:
     maker = SampleMaker(
         index_annotations(drawn / "annotations" / "person_keypoints.json").take(np.array([0, 1])),
         tmp_path,
-        SampleSettings(input_width=64, input_height=64, max_broken_share=0.6),
+        sample_settings(insize=64, missing_pictures_max=0.6),
     )
     good, bad = (str(name) for name in maker.index.names)
     (tmp_path / good).write_bytes((drawn / "images" / good).read_bytes())
@@ -241,20 +244,20 @@ def test_too_many_broken_pictures_stop(drawn: Path, tmp_path: Path) -> None:
     maker = SampleMaker(
         index_annotations(drawn / "annotations" / "person_keypoints.json"),
         tmp_path,  # none of them is here
-        SampleSettings(input_width=64, input_height=64),
+        sample_settings(insize=64),
     )
-    with pytest.raises(DataError, match=r"3 of 40 pictures cannot be read \(allowed: 2\).*no such file"):
+    with pytest.raises(DataError, match=r"5 of 40 pictures cannot be read \(allowed: 4\).*no such file"):
         maker.make(0, 0)
 
 
 def test_a_picture_of_another_size_than_annotated_is_broken(tmp_path: Path) -> None:
     joints = _dots(tmp_path, (320, 240))
-    maker = SampleMaker(_index("dots.png", (640, 480), joints), tmp_path, SampleSettings())
+    maker = SampleMaker(_index("dots.png", (640, 480), joints), tmp_path, sample_settings())
     with pytest.raises(DataError, match="320x240 where 640x480 is annotated"):
         maker.make(0, 0)
 
 
 @pytest.mark.parametrize("side", [0, 4, 100])
 def test_input_sides_are_whole_cells(side: int) -> None:
-    with pytest.raises(DataError, match=f"input_width={side}"):
-        SampleSettings(input_width=side)
+    with pytest.raises(DataError, match=f"insize={side}"):
+        sample_settings(insize=side)

@@ -20,7 +20,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def losses(caplog: pytest.LogCaptureFixture) -> list[float]:
-    return [float(found) for found in re.findall(r"loss ([0-9.]+),", caplog.text)]
+    return [float(found) for found in re.findall(r"step \d+/\d+: loss ([0-9.]+)", caplog.text)]
 
 
 def test_checkpoints_appear_under_the_handbooks_names_and_the_network_is_exported(train: Job, bucket: Path) -> None:

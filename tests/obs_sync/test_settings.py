@@ -1,4 +1,4 @@
-"""Where settings come from, and how `auto` chooses; urls that are taken apart and joined."""
+"""Where settings come from, and how `auto` chooses; parsing and joining of URLs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import fsspec
 import pytest
 
 import obs_sync
-from obs_sync import Credentials, Refused
-from obs_sync.settings import choose_mode, resolve
+from obs_sync import Credentials, InvalidRequest
+from obs_sync.settings import resolve
+from obs_sync.stores.open import choose_mode
 from obs_sync.urls import check_bucket, name_problem
 
 
@@ -32,16 +33,19 @@ def test_arguments_over_configure_over_environment(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("wrong", [{"storage_mode": "cloud"}, {"signature": "v3"}, {"timeout_s": 0}, {"no_such": 1}])
 def test_wrong_settings_are_refused_and_change_nothing(wrong: dict[str, object]) -> None:
     obs_sync.configure(storage_mode="local")
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         obs_sync.configure(**wrong)
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         obs_sync.filesystem(**wrong)
     assert resolve().storage_mode == "local"
 
 
 def test_auto(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     assert choose_mode(resolve(endpoint="https://x"), True)[0] == "obs"
-    assert choose_mode(resolve(endpoint="https://x"), False) == ("local", "no moxing here and no credentials are given")
+    assert choose_mode(resolve(endpoint="https://x"), False) == (
+        "local",
+        "moxing is not installed and no credentials are set",
+    )
     mode, reason = choose_mode(resolve(), True)
     assert (mode, "no endpoint" in reason) == ("local", True)
     monkeypatch.setenv("MA_JOB_DIR", "/home/ma-user/modelarts/user-job-dir")
@@ -53,7 +57,7 @@ def test_auto(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture)
 def test_chosen_mode_is_logged(caplog: pytest.LogCaptureFixture, tmp_path: object) -> None:
     with caplog.at_level(logging.INFO):
         _ = obs_sync.filesystem("auto", obs_local_root=f"{tmp_path}/said").storage_mode
-    assert "storage mode local" in caplog.text
+    assert "storage mode: local" in caplog.text
 
 
 def test_credentials_of_configure_are_used(tmp_path: object) -> None:
@@ -87,7 +91,7 @@ def test_other_paths(path: object) -> None:
 
 @pytest.mark.parametrize("bucket", ["ab", "A-bucket", "a_b", "-ab", "a..b", "a.-b", "x" * 64, "", "..", "a/b"])
 def test_bucket_names(bucket: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidRequest):
         check_bucket(bucket)
 
 

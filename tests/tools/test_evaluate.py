@@ -24,7 +24,7 @@ from src.pose.encode import encode_pafs
 from src.pose.grid import Fit, cell_to_input
 from src.pose.skeleton import MIRROR, JointType
 from src.tools.evaluate import CURVE_FILE, PREDICTIONS_FILE, SCORES_FILE, main
-from src.tools.evaluation.ground_truth import read_truth
+from src.tools.evaluation.ground_truth import read_ground_truth
 from src.tools.evaluation.maps_file import maps_path
 from src.tools.evaluation.multiscale import averaged_maps, mirror_pafs
 from src.tools.evaluation.scores import FIGURES, score_results
@@ -61,7 +61,7 @@ def reference_stats(annotation_file: Path, results: Sequence[Any]) -> NDArray[np
 
 @pytest.mark.parametrize("noise", [0.0, 2.0, 6.0])
 def test_figures_are_those_of_pycocotools(annotations: Path, noise: float) -> None:
-    truth = read_truth(annotations)
+    truth = read_ground_truth(annotations)
     results = true_results(truth, noise=noise)[::2]
     scores = score_results(truth, results, sorted(truth.imgs))
     expected = dict(zip(FIGURES, reference_stats(annotations, results)))
@@ -72,7 +72,7 @@ def test_figures_are_those_of_pycocotools(annotations: Path, noise: float) -> No
 
 
 def test_truth_scores_one_and_a_shift_is_measured(annotations: Path) -> None:
-    truth = read_truth(annotations)
+    truth = read_ground_truth(annotations)
     perfect = score_results(truth, true_results(truth), sorted(truth.imgs))
     assert perfect.figures["AP"] == pytest.approx(1)
     assert perfect.offset_px == (0, 0)
@@ -83,7 +83,7 @@ def test_truth_scores_one_and_a_shift_is_measured(annotations: Path) -> None:
 
 
 def test_one_bad_joint_shows_in_its_own_row(annotations: Path) -> None:
-    truth = read_truth(annotations)
+    truth = read_ground_truth(annotations)
     results = true_results(truth)
     wrist = 3 * 9
     for result in results:
@@ -96,7 +96,7 @@ def test_one_bad_joint_shows_in_its_own_row(annotations: Path) -> None:
 
 
 def test_nothing_found_is_zero(annotations: Path) -> None:
-    truth = read_truth(annotations)
+    truth = read_ground_truth(annotations)
     scores = score_results(truth, [], sorted(truth.imgs))
     assert scores.figures["AP"] == scores.figures["AR"] == 0
     assert scores.persons > 10

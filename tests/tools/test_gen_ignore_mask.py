@@ -14,8 +14,9 @@ from pycocotools import mask as coco_mask
 
 from src.data.coco import Selection, index_annotations
 from src.data.drawn.dataset import draw_dataset
-from src.data.sample import SampleMaker, SampleSettings
+from src.data.sample import SampleMaker
 from src.tools.gen_ignore_mask import STAMP_FILE, main
+from tests.data.sample_settings import sample_settings
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +26,13 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+LIMIT = "--min_area=300"
+
+
 def annotate(tmp_path: Path, annotations: list[dict[str, Any]], drawn: Path) -> Path:
-    """One 60×40 picture with a learnt person, and the given annotations."""
+    """One 60×40 picture with a person of 400 px² to train on (with `LIMIT`), and the given annotations."""
     categories = json.loads((drawn / "annotations" / "person_keypoints.json").read_text())["categories"]
-    person = {"keypoints": [2, 2, 2] * 17, "num_keypoints": 17, "area": 2000, "bbox": [0, 0, 5, 5], "iscrowd": 0}
+    person = {"keypoints": [25, 9, 2] * 17, "num_keypoints": 17, "area": 400, "bbox": [20, 0, 10, 40], "iscrowd": 0}
     person["segmentation"] = [[20, 0, 30, 0, 30, 40, 20, 40]]
     people = [person, *annotations]
     content = {
@@ -55,7 +59,7 @@ def test_small_person_is_black_and_all_else_white(tmp_path: Path, drawn: Path) -
     small = {"keypoints": [0] * 51, "num_keypoints": 0, "area": 80, "iscrowd": 0, "bbox": [40, 10, 8, 10]}
     small["segmentation"] = [[40, 10, 47, 10, 47, 19, 40, 19]]
     path = annotate(tmp_path, [small], drawn)
-    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}") == 0
+    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}", LIMIT) == 0
     mask = mask_of(tmp_path / "m", "sub/one.png")
     assert mask.shape == (40, 60)
     expected = np.full((40, 60), 255, np.uint8)
@@ -64,7 +68,7 @@ def test_small_person_is_black_and_all_else_white(tmp_path: Path, drawn: Path) -
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-def test_crowd_equals_pycocotools_but_for_learnt_persons(tmp_path: Path, drawn: Path, compressed: bool) -> None:
+def test_crowd_equals_pycocotools_but_for_trained_on_persons(tmp_path: Path, drawn: Path, compressed: bool) -> None:
     region = np.zeros((40, 60), np.uint8)
     region[5:30, 10:50] = 1
     region[8:12, 40:60] = 1
@@ -77,9 +81,9 @@ def test_crowd_equals_pycocotools_but_for_learnt_persons(tmp_path: Path, drawn: 
         segmentation = {"size": [40, 60], "counts": counts}
     crowd = {"keypoints": [0] * 51, "num_keypoints": 0, "area": 900, "iscrowd": 1, "bbox": [10, 5, 50, 25]}
     path = annotate(tmp_path, [{**crowd, "segmentation": segmentation}], drawn)
-    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}") == 0
+    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}", LIMIT) == 0
     ignored = mask_of(tmp_path / "m", "sub/one.png") == 0
-    assert not ignored[:, 21:30].any(), "the learnt person stays"
+    assert not ignored[:, 21:30].any(), "the trained_on person stays"
     outside = np.ones((40, 60), bool)
     outside[:, 19:32] = False
     np.testing.assert_array_equal(ignored[outside], coco_mask.decode(coded)[outside] == 1)
@@ -90,7 +94,7 @@ def test_training_sees_the_same_cells_with_files_as_without(tmp_path: Path, draw
     annotations = drawn / "annotations" / "person_keypoints.json"
     assert run(f"--jsonpath_train={annotations}", f"--maskpath_train={tmp_path}", "--min_area=9000") == 0
     index = index_annotations(annotations, Selection(5, 9000))
-    settings = SampleSettings(256, 256, seed=3)
+    settings = sample_settings(insize=256, seed=3)
     with_files = SampleMaker(index, drawn / "images", settings, tmp_path)
     without = SampleMaker(index, drawn / "images", settings)
     ignored = 0
@@ -108,11 +112,11 @@ def test_thin_regions_are_ignored_from_files_too(tmp_path: Path, drawn: Path) ->
     thin = {"keypoints": [0] * 51, "num_keypoints": 0, "area": 40, "iscrowd": 0, "bbox": [9, 2, 1, 36]}
     thin["segmentation"] = [[9, 2, 9.4, 2, 9.4, 38, 9, 38]]
     path = annotate(tmp_path, [thin], drawn)
-    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}") == 0
+    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}", LIMIT) == 0
     (tmp_path / "sub").mkdir()
     cv2.imwrite(str(tmp_path / "sub" / "one.jpg"), np.full((40, 60, 3), 90, np.uint8))
-    settings = SampleSettings(64, 64, augment=False)
-    index = index_annotations(path)
+    settings = sample_settings(insize=64, augment=False)
+    index = index_annotations(path, Selection(min_area=300))
     from_file = SampleMaker(index, tmp_path, settings, tmp_path / "m").make(0, 0).valid_mask
     assert (from_file == 0).any(axis=1).sum() >= 3, "its column and both neighbours"
     np.testing.assert_array_equal(from_file, SampleMaker(index, tmp_path, settings).make(0, 0).valid_mask)
@@ -173,5 +177,35 @@ def test_no_annotations_is_one_line(tmp_path: Path, capsys: Any) -> None:
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, drawn: Path, capsys: Any) -> None:
     (tmp_path / "m").mkdir(mode=0o500)
     path = drawn / "annotations" / "person_keypoints.json"
-    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}") == 2
+    assert run(f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'm'}", LIMIT) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_masks_replace_no_picture_even_with_force(tmp_path: Path, drawn: Path, capsys: Any) -> None:
+    """PNG pictures have the names of their masks."""
+    content = json.loads((drawn / "annotations" / "person_keypoints.json").read_text())
+    for image in content["images"]:
+        image["file_name"] = image["file_name"].replace(".jpg", ".png")
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    folder = tmp_path / "images"
+    folder.mkdir()
+    cv2.imwrite(str(folder / content["images"][0]["file_name"]), np.full((9, 9, 3), 80, np.uint8))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for more in ((), ("--force",)):
+        assert run(f"--jsonpath_train={tmp_path / 'a.json'}", f"--maskpath_train={folder}", *more) == 2
+        assert "not a mask of this tool" in capsys.readouterr().err
+    (folder / STAMP_FILE).write_text("{")  # and a folder of masks into which a picture was copied
+    assert run(f"--jsonpath_train={tmp_path / 'a.json'}", f"--maskpath_train={folder}", "--force") == 2
+    (folder / STAMP_FILE).unlink()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_pictures_that_would_share_a_mask_are_named(tmp_path: Path, drawn: Path, capsys: Any) -> None:
+    content = json.loads((drawn / "annotations" / "person_keypoints.json").read_text())
+    content["images"][0]["file_name"], content["images"][1]["file_name"] = "sub/1.jpg", "sub/1.png"
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert run(f"--jsonpath_train={tmp_path / 'a.json'}", f"--maskpath_train={tmp_path / 'm'}") == 2
+    error = capsys.readouterr().err
+    assert "sub/1.jpg" in error
+    assert "sub/1.png" in error
+    assert not (tmp_path / "m").exists()

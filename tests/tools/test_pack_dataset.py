@@ -23,10 +23,11 @@ from src.data.drawn.dataset import PERSON_CATEGORY, draw_dataset
 from src.data.images import PictureError
 from src.data.packed import PICTURES, SHARD_INDEX, PackedFiles, open_files
 from src.data.pose_index import keep_present
-from src.data.sample import SampleMaker, SampleSettings
+from src.data.sample import SampleMaker
 from src.tools import gen_ignore_mask
 from src.tools.common.packing import Shard
 from src.tools.pack_dataset import main
+from tests.data.sample_settings import sample_settings
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def shard_bytes(folder: Path) -> dict[str, bytes]:
 def test_same_samples_in_the_same_order(drawn: Path, tmp_path: Path) -> None:
     assert pack(drawn, tmp_path) == 0
     assert len(list(tmp_path.glob("shard-*.tar"))) > 3
-    settings = SampleSettings(64, 64, seed=1)
+    settings = sample_settings(insize=64, seed=1)
     makers = []
     for annotated, pictures, masks in (
         (drawn / "annotations" / "person_keypoints.json", drawn / "images", drawn / "masks"),

@@ -1,6 +1,6 @@
-"""The one gate to the OBS SDK: it builds, names and signs the requests; sending, reading and judging are done here.
+"""The only gate to the OBS SDK, which builds and signs requests; sending and checking are done here.
 
-The SDK's own transport is not used: it retries what it should not, keeps no deadline, checks no certificate by default
+The SDK's own transport is not used: it retries what it should not, has no deadline, verifies no certificate by default
 and takes damaged answers for empty ones. Only this module imports the package `obs`.
 """
 
@@ -11,23 +11,33 @@ import logging
 import os
 import ssl
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from types import SimpleNamespace
-from typing import Any, Callable, Union
+from typing import Any, Callable
 
 from obs_sync import retry
-from obs_sync.credentials import Credentials, Current, Provider
-from obs_sync.errors import AccessDenied, MissingDependency, ObsSyncError, Refused, RequestFailed, Transient
+from obs_sync.atomic import local_errors
+from obs_sync.credentials import Credentials, CurrentCredentials, Provider
+from obs_sync.errors import (
+    AccessDenied,
+    InvalidRequest,
+    LocalProblem,
+    MissingDependency,
+    ObsSyncError,
+    RequestFailed,
+    Transient,
+)
 from obs_sync.settings import Settings
 from obs_sync.stores.sdk.connections import Connection, Pool
 from obs_sync.stores.sdk.errors import RENEW, error_for, read_failure
+from obs_sync.stores.sdk.messages import Body, FileSlice, Reply, read_bounded
 
 try:
     from obs import ObsClient, convertor
 except ImportError as missing:
     raise MissingDependency(
-        "the OBS SDK is not installed or another module is called obs",
+        "the OBS SDK is not installed, or another module named obs hides it",
         operation="storage mode obs",
         next_step="pip install esdk-obs-python",
     ) from missing
@@ -38,38 +48,12 @@ MIN_BYTES_PER_S = 64 << 10
 _KEEP_IDLE = 64
 
 
-@dataclass(frozen=True)
-class FileSlice:
-    """A request body that lies in a file."""
-
-    path: str
-    offset: int
-    size: int
-
-
-Body = Union[bytes, FileSlice]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An answer with a status below 300; header names in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def etag(self) -> str:
-        """The ETag without its quotes."""
-        return self.headers.get("etag", "").strip('"')
-
-
 Sink = Callable[[http.client.HTTPResponse], None]
 Check = Callable[[float], "Reply | None"]
 
 
 class _Signer(ObsClient):
-    """The SDK's client reduced to building and signing requests; `_send_request` is where they leave it."""
+    """The SDK's client reduced to building and signing requests, which it passes to `_send_request`."""
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
         super().__init__(
@@ -80,7 +64,7 @@ class _Signer(ObsClient):
             is_signature_negotiation=False,
             timeout=settings.timeout_s,
         )
-        # Path style makes the SDK speak V2 whatever was asked for; an IPv4 address makes it use path style.
+        # With path style the SDK always signs as V2, and with an IPv4 address it uses path style.
         self.signature = self.thread_local.signature = settings.signature
         self.ha = convertor.Adapter(settings.signature)
         self.convertor = convertor.Convertor(settings.signature, self.ha)
@@ -100,18 +84,20 @@ class _Signer(ObsClient):
         return self._gate.transmit(server, int(port), method, path, header, entity)
 
     def prefix(self) -> str:
-        """What the dialect's own headers begin with."""
+        """The prefix of the dialect's own headers, such as `x-obs-`."""
         return str(self.ha._get_header_prefix())  # noqa: SLF001 - the SDK offers no other way
 
 
 class Gate:
-    """Requests to one endpoint, by many threads of one process."""
+    """Requests to one endpoint; thread-safe, one instance per process."""
 
     def __init__(self, settings: Settings, provider: Provider) -> None:
         if not settings.endpoint:
-            raise Refused("no endpoint", operation="storage mode obs", next_step="set OBS_ENDPOINT or endpoint")
+            raise InvalidRequest(
+                "no endpoint is set", operation="storage mode obs", next_step="set OBS_ENDPOINT or endpoint"
+            )
         self.settings = settings
-        self._credentials = Current(provider)
+        self._credentials = CurrentCredentials(provider)
         self._context = _tls(settings) if not settings.endpoint.startswith("http://") else None
         self._pool = Pool(settings.timeout_s, self._context, _KEEP_IDLE)
         self._signer = _Signer(settings, self)
@@ -133,11 +119,11 @@ class Gate:
         done_already: Check | None = None,
         within_s: float | None = None,
     ) -> Reply:
-        """Send a request until it succeeds or there is no hope; raises the errors of this package.
+        """Send a request, with retries, until it succeeds or fails permanently; raises the errors of this package.
 
-        `weight` is the number of bytes to move: big requests get more time. `sink` reads the body of a success and must
-        be able to start over. `done_already(seconds)` is asked after a failure whether the request took effect all the
-        same. `within_s` replaces the deadline of the settings.
+        `weight` is the number of bytes to move, which extends the deadline. `sink` reads the body of a success and may
+        be called again after a failure. `done_already(seconds)` checks after a failure whether the request took effect
+        nevertheless. `within_s` replaces the deadline of the settings.
         """
         url = f"obs://{bucket}/{key}" if bucket else self.settings.endpoint
         policy = retry.Policy(
@@ -220,7 +206,7 @@ class Gate:
         return connection
 
     def signing_as(self) -> SimpleNamespace:
-        """The credentials of this thread's request in the form the SDK signs with."""
+        """The credentials of this thread's request in the form that the SDK signs with."""
         who = self._now.who
         return SimpleNamespace(
             access_key_id=who.access_key_id,
@@ -231,7 +217,7 @@ class Gate:
     def transmit(
         self, server: str, port: int, method: str, path: str, headers: dict[str, Any], _entity: Any
     ) -> Connection:
-        """Send one signed request over a pooled connection; the answer is still to be read."""
+        """Send one signed request over a pooled connection, whose answer is to be read next."""
         connection = self._pool.take(server, port)
         connection.deadline = self._now.deadline
         try:
@@ -253,9 +239,12 @@ def _send_body(connection: Connection, body: Body) -> None:
         if body:
             connection.send(body)
         return
-    with open(body.path, "rb") as handle:
+    with local_errors(body.path, "upload"):
+        handle = open(body.path, "rb")  # noqa: SIM115 - closed below; only a failure to open it is a local problem
+    with handle:
         if connection.send_file(handle, body.offset, body.size) < body.size:
-            raise Transient("the file became shorter while it was read", url=body.path, operation="upload")
+            problem = "the file became shorter while it was read"
+            raise LocalProblem(problem, url=body.path, operation="upload", next_step="run it again")
 
 
 def _read(response: http.client.HTTPResponse, sink: Sink | None) -> Reply:
@@ -264,7 +253,7 @@ def _read(response: http.client.HTTPResponse, sink: Sink | None) -> Reply:
     if sink is not None:
         sink(response)
     else:
-        body = response.read()
+        body = read_bounded(response)
     return Reply(response.status, headers, body)
 
 
@@ -276,7 +265,7 @@ def _reason(error: Exception) -> str:
 
 def _transport_error(error: Exception, reason: str, url: str, operation: str) -> ObsSyncError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        step = "check the endpoint's name, or set ca_file to the certificate of the authority to trust"
+        step = "check the endpoint's name, or set ca_file to the certificate authority to trust"
         return RequestFailed(
             f"the server's certificate is not trusted: {error.verify_message}",
             url=url,
@@ -289,5 +278,5 @@ def _transport_error(error: Exception, reason: str, url: str, operation: str) ->
 
 def _tls(settings: Settings) -> ssl.SSLContext:
     if settings.ca_file and not os.path.isfile(settings.ca_file):
-        raise Refused("no such file", url=settings.ca_file, operation="ca_file", next_step="name a PEM file")
+        raise InvalidRequest("no such file", url=settings.ca_file, operation="ca_file", next_step="name a PEM file")
     return ssl.create_default_context(cafile=settings.ca_file or None)

@@ -1,6 +1,6 @@
-"""HTTP connections that keep a deadline: every send and every receive, headers and slow drips included.
+"""HTTP connections that enforce a deadline on every send and receive, including headers and slow trickles.
 
-Also a pool of idle ones, kept by host, that never hands out a connection the server has closed meanwhile.
+Also a pool of idle connections by host, which never returns one that the server has closed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BUFFER_BYTES = 1 << 16
 
 
 class Connection(http.client.HTTPConnection):
-    """One connection; give it a deadline before each request."""
+    """One connection; set its deadline before each request."""
 
     def __init__(self, host: str, port: int, timeout_s: float, context: ssl.SSLContext | None) -> None:
         super().__init__(host, port, timeout=timeout_s)
@@ -33,13 +33,13 @@ class Connection(http.client.HTTPConnection):
         self.response_class = functools.partial(_Response, connection=self)  # type: ignore[assignment]
 
     def arm(self) -> None:
-        """Limit the next wait on the socket to what is left."""
+        """Limit the next wait on the socket to the time left."""
         limit = self.deadline.wait_limit(self.timeout_s)
         if self.sock is not None:
             self.sock.settimeout(limit)
 
     def connect(self) -> None:
-        """Connect, with TLS and a check of the host's name if there is a context."""
+        """Connect; with a context, through TLS and with the host name checked."""
         raw = socket.create_connection((self.host, self.port), self.deadline.wait_limit(self.timeout_s))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = raw
@@ -48,7 +48,7 @@ class Connection(http.client.HTTPConnection):
             self.sock = self._context.wrap_socket(raw, server_hostname=self.host)
 
     def send(self, data: Any) -> None:
-        """Send bytes, a slice at a time so that a stall is noticed."""
+        """Send bytes, one slice at a time so that a stall is noticed."""
         if self.sock is None:
             self.connect()
         view = memoryview(data)
@@ -57,7 +57,7 @@ class Connection(http.client.HTTPConnection):
             self.sock.sendall(view[start : start + _SEND_BYTES])
 
     def send_file(self, handle: BinaryIO, offset: int, size: int) -> int:
-        """Send bytes of a file without copying them through this process where the system can; returns how many."""
+        """Send bytes of a file, by the kernel where possible; returns how many were sent."""
         sent = 0
         while sent < size:
             self.arm()
@@ -68,7 +68,7 @@ class Connection(http.client.HTTPConnection):
         return sent
 
     def is_stale(self) -> bool:
-        """Whether the server has closed it, or sent something nobody asked for."""
+        """Whether the server has closed it or sent unsolicited data."""
         if self.sock is None:
             return True
         try:
@@ -78,7 +78,7 @@ class Connection(http.client.HTTPConnection):
 
 
 class _TimedReader(io.RawIOBase):
-    """What a socket receives, each wait limited by the connection's deadline."""
+    """Data from a socket; each wait is limited by the connection's deadline."""
 
     def __init__(self, raw: Any, connection: Connection) -> None:
         self._raw, self._connection = raw, connection
@@ -96,7 +96,7 @@ class _TimedReader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """A response read through the connection's deadline."""
+    """A response whose reads respect the connection's deadline."""
 
     def __init__(self, sock: socket.socket, *args: Any, connection: Connection, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -105,7 +105,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class Pool:
-    """Idle connections by (host, port), the latest first."""
+    """Idle connections by (host, port), the most recent first."""
 
     def __init__(self, timeout_s: float, context: ssl.SSLContext | None, keep: int) -> None:
         self._timeout_s, self._context, self._keep = timeout_s, context, keep
@@ -125,7 +125,7 @@ class Pool:
             connection.close()
 
     def give(self, connection: Connection, response: http.client.HTTPResponse) -> None:
-        """Take a connection back after its response was read; close it if it cannot serve again."""
+        """Return a connection to the pool after its response was read; it is closed if it cannot be reused."""
         reusable = response.isclosed() and not response.will_close and connection.sock is not None
         with self._lock:
             waiting = self._idle[connection.host, connection.port]
@@ -135,7 +135,7 @@ class Pool:
         self.discard(connection)
 
     def forget_idle(self) -> None:
-        """Close all idle connections: where one has turned out dead, something between has often dropped them all."""
+        """Close all idle connections: when one is dead, a middlebox has often dropped them all."""
         with self._lock:
             idle = [connection for waiting in self._idle.values() for connection in waiting]
             self._idle.clear()
@@ -144,6 +144,6 @@ class Pool:
 
     @staticmethod
     def discard(connection: Connection) -> None:
-        """Close a connection whose state is not known."""
+        """Close a connection in an unknown state."""
         with contextlib.suppress(OSError):
             connection.close()

@@ -1,4 +1,4 @@
-"""The `obs` mode: objects of Huawei OBS, or of any S3-compatible store, through the SDK's dialects."""
+"""The `obs` mode: objects of Huawei OBS or of any S3-compatible store, in the dialects of the OBS SDK."""
 
 from __future__ import annotations
 
@@ -8,38 +8,39 @@ from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from obs_sync.atomic import local_errors, replacing
+from obs_sync.atomic import local_errors, replacing, state_folder
 from obs_sync.credentials import Provider
-from obs_sync.errors import Exists, Integrity, NotFound, ObsSyncError, RequestFailed, Transient
+from obs_sync.errors import AlreadyExists, Integrity, NotFound, ObsSyncError, RequestFailed, Transient
+from obs_sync.formatting import plural
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
+from obs_sync.stores.etags import all_md5, file_digest
 from obs_sync.stores.sdk import xml as sdk_xml
-from obs_sync.stores.sdk.client import Body, FileSlice, Gate, Reply
-from obs_sync.stores.sdk.download import BodyReader, fetch_in_ranges
-from obs_sync.stores.sdk.upload import PartsUpload, send_file_in_parts
-from obs_sync.transfer.etag_cache import state_folder
+from obs_sync.stores.sdk.client import Gate
+from obs_sync.stores.sdk.download import BodyReader, download_in_ranges
+from obs_sync.stores.sdk.messages import Body, FileSlice, Reply, etag_is_digest, read_bounded
+from obs_sync.stores.sdk.upload import PartsUpload, UploadTarget, send_file_in_parts
 from obs_sync.urls import Location
 
-_KEYS_A_REQUEST = 1000
-_HEX_MD5 = 32
+_KEYS_PER_REQUEST = 1000
 _MAX_COPY = 5 << 30
 _SMALL = 4 << 20
 
 
 def content_md5(digest: bytes) -> str:
-    """A digest as the Content-MD5 header wants it."""
+    """A digest in the form of the Content-MD5 header."""
     return base64.b64encode(digest).decode()
 
 
 def info_from(key: str, reply: Reply) -> ObjectInfo:
-    """What the headers of a HEAD or GET say about an object."""
+    """The object that the headers of a HEAD describe."""
     modified = reply.headers.get("last-modified")
     size = int(reply.headers.get("content-length", 0))
     return ObjectInfo(key, size, reply.etag, parsedate_to_datetime(modified) if modified else None)
 
 
 class SdkStore(Store):
-    """Objects behind one endpoint; safe for threads, one for each process."""
+    """Objects at one endpoint; thread-safe, one instance per process."""
 
     mode = "obs"
 
@@ -52,17 +53,20 @@ class SdkStore(Store):
     def buckets(self) -> list[str]:
         """Names of the account's buckets."""
         reply = self.gate.request("GET", operation="list buckets")
-        return self._understood(lambda: sdk_xml.read_buckets(reply.body), "", "list buckets")
+        try:
+            return sdk_xml.read_buckets(reply.body)
+        except ValueError as error:
+            raise Transient(str(error), operation="list buckets", next_step="run it again") from None
 
     def check_bucket(self, bucket: str) -> None:
         """Raise NotFound or AccessDenied unless the bucket can be used."""
-        self.gate.request("HEAD", bucket, operation="look at bucket")
+        self.gate.request("HEAD", bucket, operation="look up bucket")
 
     def make_bucket(self, bucket: str) -> None:
-        """Create a bucket; an own one that exists is fine."""
+        """Create a bucket; one that exists already and is your own is fine."""
         try:
             self.gate.request("PUT", bucket, operation="create bucket")
-        except Exists as error:
+        except AlreadyExists as error:
             if error.code != "BucketAlreadyOwnedByYou":
                 raise
 
@@ -71,8 +75,8 @@ class SdkStore(Store):
         self.gate.request("DELETE", bucket, operation="remove bucket")
 
     def pages(self, bucket: str, prefix: str = "", delimiter: str = "", limit: int = 0) -> Iterator[Page]:
-        """Objects in the order of their keys' bytes, 1,000 a request."""
-        args: dict[str, Any] = {"encoding-type": "url", "max-keys": limit or _KEYS_A_REQUEST}
+        """Objects in byte order of their keys, 1,000 per request."""
+        args: dict[str, Any] = {"encoding-type": "url", "max-keys": limit or _KEYS_PER_REQUEST}
         args.update({name: value for name, value in (("prefix", prefix), ("delimiter", delimiter)) if value})
         while True:
             listing = self._list_page(bucket, prefix, args)
@@ -85,17 +89,17 @@ class SdkStore(Store):
         found: list[sdk_xml.Listing] = []
 
         def sink(response: Any) -> None:
-            found[:] = [sdk_xml.read_listing(response.read())]  # a ValueError here counts as trouble on the way
+            found[:] = [sdk_xml.read_listing(read_bounded(response))]  # a ValueError here counts as damage in transit
 
         self.gate.request("GET", bucket, args=dict(args), operation=f"list {prefix!r} in", sink=sink)
         return found[0]
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """One object's size and ETag, or NotFound."""
-        return info_from(key, self.gate.request("HEAD", bucket, key, operation="look at"))
+        return info_from(key, self.gate.request("HEAD", bucket, key, operation="look up"))
 
     def read(self, bucket: str, key: str, start: int = 0, end: int | None = None, etag: str = "") -> bytes:
-        """Part of an object; the whole of one with a plain MD5 as ETag is checked against it."""
+        """Part of an object; a whole object whose ETag is an MD5 is verified against it."""
         if end is not None and end <= start:
             return b""
         headers = {"If-Match": etag} if etag else {}
@@ -112,32 +116,60 @@ class SdkStore(Store):
         return reader.content()
 
     def write(self, bucket: str, key: str, data: bytes, exclusive: bool = False) -> ObjectInfo:
-        """Store bytes as an object. `exclusive` is a check before the write: the protocol has no better."""
-        if exclusive:
-            try:
-                self.head(bucket, key)
-            except NotFound:
-                pass
-            else:
-                raise Exists("the object exists already", url=Location(bucket, key).url, operation="write")
-        return self._put(bucket, key, data, hashlib.md5(data).digest(), len(data))
+        """Store bytes as an object.
 
-    def _put(self, bucket: str, key: str, body: Body, digest: bytes, size: int) -> ObjectInfo:
+        `exclusive` asks OBS not to overwrite (`x-obs-forbid-overwrite`, for other stores `If-None-Match: *`), so that
+        one of several simultaneous writers succeeds. A store that ignores this is found out by reading back; there,
+        writers within the same moment may all fail or, rarely, two succeed.
+        """
+        digest = hashlib.md5(data).digest()
+        if not exclusive:
+            return self._put(bucket, key, data, digest, len(data))
+        if self._exists(bucket, key):
+            raise _exists_already(bucket, key)
+        is_obs = self.settings.signature == "obs"
+        condition = {f"{self.gate.prefix}forbid-overwrite": "true"} if is_obs else {"If-None-Match": "*"}
+        try:
+            info = self._put(bucket, key, data, digest, len(data), condition)
+        except Integrity as error:
+            if error.code != "PreconditionFailed":
+                raise
+            raise _exists_already(bucket, key) from None
+        if self.read(bucket, key) != data:
+            raise _exists_already(bucket, key)
+        return info
+
+    def _exists(self, bucket: str, key: str) -> bool:
+        try:
+            self.head(bucket, key)
+        except NotFound:
+            return False
+        return True
+
+    def _put(
+        self,
+        bucket: str,
+        key: str,
+        body: Body,
+        digest: bytes,
+        size: int,
+        condition: dict[str, str] | None = None,
+    ) -> ObjectInfo:
         url = Location(bucket, key).url
 
         def done_already(seconds: float) -> Reply | None:
             try:
-                reply = self.gate.request("HEAD", bucket, key, operation="look for", within_s=seconds)
+                reply = self.gate.request("HEAD", bucket, key, operation="look up", within_s=seconds)
             except ObsSyncError:
                 return None
             return reply if reply.etag == digest.hex() else None
 
         def stored(response: Any) -> None:
-            answer = response.read()
+            answer = read_bounded(response)
             if not response.headers.get("etag"):
-                raise Transient(f"success without an ETag: {answer[:200]!r}", url=url, operation="write")
+                raise Transient(f"the success has no ETag: {answer[:200]!r}", url=url, operation="write")
 
-        headers = {"Content-MD5": content_md5(digest)}
+        headers = {"Content-MD5": content_md5(digest), **(condition or {})}
         reply = self.gate.request(
             "PUT",
             bucket,
@@ -149,19 +181,17 @@ class SdkStore(Store):
             sink=stored,
             done_already=done_already,
         )
-        encrypted = any("server-side-encryption" in name for name in reply.headers)
-        if len(reply.etag) == _HEX_MD5 and reply.etag != digest.hex() and not encrypted:
-            raise Integrity(
-                "the store holds other bytes than were sent", url=url, operation="write", next_step="run it again"
-            )
+        if all_md5([reply.etag]) and reply.etag != digest.hex() and etag_is_digest(reply.headers):
+            problem = "the store has different content than was sent"
+            raise Integrity(problem, url=url, operation="write", next_step="run it again")
         return ObjectInfo(key, size, reply.etag)
 
     def open_upload(self, bucket: str, key: str) -> Upload:
-        """An object sent in parts as they come."""
+        """An object whose parts are sent as they are written."""
         return PartsUpload(self.gate, bucket, key)
 
     def copy(self, bucket: str, key: str, to_bucket: str, to_key: str) -> ObjectInfo:
-        """Copy an object within the store, without moving its bytes through this machine."""
+        """Copy an object within the store; its bytes do not pass through this machine."""
         url = f"{Location(bucket, key).url} -> {Location(to_bucket, to_key).url}"
         source = self.head(bucket, key)
         if source.size > _MAX_COPY:
@@ -179,8 +209,9 @@ class SdkStore(Store):
         etags: list[str] = []
 
         def sink(response: Any) -> None:
-            # An error may come with status 200: only an answer that names the new ETag is a success.
-            etags[:] = [sdk_xml.text(sdk_xml.parse(response.read(), expected), "ETag").strip('"')]
+            # An error may have status 200: only an answer with the new ETag is a success.
+            root = sdk_xml.parse(read_bounded(response), expected)
+            etags[:] = [sdk_xml.text(root, "ETag").strip('"')]
 
         self.gate.request("PUT", bucket, key, headers=headers, args=args, operation=f"copy {url} to", sink=sink)
         return etags[0]
@@ -206,19 +237,19 @@ class SdkStore(Store):
         return self.head(to_bucket, to_key)
 
     def delete(self, bucket: str, keys: Sequence[str]) -> None:
-        """Remove objects, 1,000 a request."""
+        """Remove objects, 1,000 per request."""
         if len(keys) == 1:
             self.gate.request("DELETE", bucket, keys[0], operation="delete")
             return
-        for start in range(0, len(keys), _KEYS_A_REQUEST):
-            self._delete_some(bucket, keys[start : start + _KEYS_A_REQUEST])
+        for start in range(0, len(keys), _KEYS_PER_REQUEST):
+            self._delete_some(bucket, keys[start : start + _KEYS_PER_REQUEST])
 
     def _delete_some(self, bucket: str, keys: Sequence[str]) -> None:
         body = sdk_xml.delete_body(keys)
         failures: list[tuple[str, str, str]] = []
 
         def sink(response: Any) -> None:
-            failures[:] = sdk_xml.read_delete_failures(response.read())
+            failures[:] = sdk_xml.read_delete_failures(read_bounded(response))
 
         headers = {"Content-MD5": content_md5(hashlib.md5(body).digest()), "Content-Type": "application/xml"}
         self.gate.request(
@@ -226,11 +257,12 @@ class SdkStore(Store):
         )
         if failures:
             key, code, message = failures[0]
-            problem = f"{len(failures)} objects are not deleted, first {key!r}: {code} {message}"
-            raise RequestFailed(problem, url=f"obs://{bucket}/", operation="delete", next_step="check the rights")
+            problem = f"{plural(len(failures), 'object')} could not be deleted, first {key!r}: {code} {message}"
+            step = "check your permissions"
+            raise RequestFailed(problem, url=f"obs://{bucket}/", operation="delete", next_step=step)
 
     def upload(self, path: str, bucket: str, key: str, on_bytes: OnBytes = ignore_bytes) -> ObjectInfo:
-        """Store a local file: in one request with its MD5, or in parts that a later try goes on with."""
+        """Store a local file: in one request with its MD5, or in parts that a later attempt resumes."""
         with local_errors(path, "read"):
             return self._upload(path, bucket, key, on_bytes)
 
@@ -238,23 +270,21 @@ class SdkStore(Store):
         with open(path, "rb") as handle:
             size = handle.seek(0, 2)
             if size >= self.settings.multipart_from:
-                return send_file_in_parts(self, path, bucket, key, on_bytes)
+                target = UploadTarget(self.gate, self.settings, self.state_dir, bucket, key)
+                return send_file_in_parts(target, path, on_bytes)
             handle.seek(0)
             if size <= _SMALL:
                 data = handle.read()
                 info = self._put(bucket, key, data, hashlib.md5(data).digest(), len(data))
             else:
-                digest = hashlib.md5()
-                while block := handle.read(1 << 20):
-                    digest.update(block)
-                info = self._put(bucket, key, FileSlice(path, 0, size), digest.digest(), size)
+                info = self._put(bucket, key, FileSlice(path, 0, size), file_digest(path, 0, size), size)
         on_bytes(info.size)
         return info
 
     def download(self, bucket: str, info: ObjectInfo, path: str, on_bytes: OnBytes = ignore_bytes) -> None:
-        """Write an object to a local file: in one request, or in ranges that a later try goes on with."""
+        """Write an object to a local file: in one request, or in ranges that a later attempt resumes."""
         if info.size >= self.settings.multipart_from:
-            fetch_in_ranges(self, bucket, info, path, on_bytes)
+            download_in_ranges(self.gate, self.settings, bucket, info, path, on_bytes)
             return
         headers = {"If-Match": info.etag} if info.etag else {}
         with local_errors(path, "write"), replacing(path) as handle:
@@ -264,9 +294,7 @@ class SdkStore(Store):
             )
         on_bytes(info.size)
 
-    @staticmethod
-    def _understood(read: Any, url: str, operation: str) -> Any:
-        try:
-            return read()
-        except ValueError as error:
-            raise Transient(str(error), url=url, operation=operation, next_step="run it again") from None
+
+def _exists_already(bucket: str, key: str) -> AlreadyExists:
+    url = Location(bucket, key).url
+    return AlreadyExists("the object already exists", url=url, operation="create")

@@ -1,6 +1,6 @@
-"""Objects uploaded in parts: each with its MD5, completed only when all are there, resumed after a kill.
+"""Multipart uploads: each part with its MD5, completed only when all are there, resumed after a kill.
 
-A part that the store has already counts when its ETag is the MD5 of the file's bytes as they are now.
+A part that the store already has is kept if its ETag is the MD5 of the file's bytes as they are now.
 """
 
 from __future__ import annotations
@@ -11,21 +11,20 @@ import hashlib
 import json
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from obs_sync.errors import Integrity, NotFound, ObsSyncError, Transient
-from obs_sync.parallel import for_each
+from obs_sync.atomic import replacing, stamp
+from obs_sync.errors import Integrity, LocalProblem, NotFound, ObsSyncError, Transient
+from obs_sync.retry import for_each
+from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Upload
+from obs_sync.stores.etags import all_md5, composite, file_digest
 from obs_sync.stores.sdk import xml as sdk_xml
-from obs_sync.stores.sdk.client import Body, FileSlice, Gate, Reply
-from obs_sync.stores.sdk.part_checksums import NAME as MARK_NAME
-from obs_sync.stores.sdk.part_checksums import Mark, mark_of, slice_digest
-from obs_sync.transfer.compare import composite
-from obs_sync.transfer.etag_cache import stamp
+from obs_sync.stores.sdk.client import Gate
+from obs_sync.stores.sdk.messages import Body, FileSlice, Reply, etag_is_digest, read_bounded
+from obs_sync.stores.sdk.part_checksums import METADATA_NAME, PartChecksums, checksums_of
 from obs_sync.urls import Location
-
-if TYPE_CHECKING:
-    from obs_sync.stores.sdk.store import SdkStore
 
 logger = logging.getLogger(__name__)
 
@@ -34,23 +33,27 @@ _MIB = 1 << 20
 
 
 class PartsUpload(Upload):
-    """One multipart upload; parts are sent in order with `write`, or by number with `send`."""
+    """One multipart upload; parts are sent in order with `write` or by number with `send`."""
 
-    def __init__(self, gate: Gate, bucket: str, key: str, mark: Mark | None = None, upload_id: str = "") -> None:
+    def __init__(
+        self, gate: Gate, bucket: str, key: str, checksums: PartChecksums | None = None, upload_id: str = ""
+    ) -> None:
         self._gate, self._bucket, self._key = gate, bucket, key
         self.url = Location(bucket, key).url
         self.etags: list[str] = []
-        self._mark = mark
+        self._checksums = checksums
         self.upload_id = upload_id or self._begin()
 
     def _begin(self) -> str:
         found: list[str] = []
 
         def sink(response: Any) -> None:
-            found[:] = [sdk_xml.text(sdk_xml.parse(response.read(), "InitiateMultipartUploadResult"), "UploadId")]
+            root = sdk_xml.parse(read_bounded(response), "InitiateMultipartUploadResult")
+            found[:] = [sdk_xml.text(root, "UploadId")]
 
-        headers = {f"{self._gate.prefix}meta-{MARK_NAME}": self._mark.text} if self._mark else {}
-        self._request("POST", {"uploads": None}, "begin upload of", headers=headers, sink=sink)
+        name = f"{self._gate.prefix}meta-{METADATA_NAME}"
+        headers = {name: self._checksums.text} if self._checksums else {}
+        self._request("POST", {"uploads": None}, "start upload of", headers=headers, sink=sink)
         return found[0]
 
     def _request(self, method: str, args: dict[str, Any], operation: str, **options: Any) -> Reply:
@@ -64,31 +67,29 @@ class PartsUpload(Upload):
         """Send a part by its number, from 1; returns its ETag."""
 
         def sink(response: Any) -> None:
-            answer = response.read()
+            answer = read_bounded(response)
             if not response.headers.get("etag"):
-                raise Transient(f"success without an ETag: {answer[:200]!r}", url=self.url, operation="upload part")
+                raise Transient(f"the success has no ETag: {answer[:200]!r}", url=self.url, operation="upload part")
 
         args = {"partNumber": number, "uploadId": self.upload_id}
         headers = {"Content-MD5": base64.b64encode(digest).decode()}
         reply = self._request(
             "PUT", args, f"upload part {number} of", headers=headers, body=data, weight=size, sink=sink
         )
-        encrypted = any("server-side-encryption" in name for name in reply.headers)
-        if len(reply.etag) == 32 and reply.etag != digest.hex() and not encrypted:
-            raise Integrity(
-                "the store holds other bytes than were sent", url=self.url, operation=f"upload part {number}"
-            )
+        if all_md5([reply.etag]) and reply.etag != digest.hex() and etag_is_digest(reply.headers):
+            problem = "the store has different content than was sent"
+            raise Integrity(problem, url=self.url, operation=f"upload part {number}", next_step="run it again")
         return reply.etag
 
     def parts(self) -> dict[int, tuple[int, str]]:
-        """Number -> (size, ETag) of the parts that the store has."""
+        """Number -> (size, ETag) of the parts in the store."""
         found: dict[int, tuple[int, str]] = {}
         after = 0
         while True:
             page: list[tuple[dict[int, tuple[int, str]], int]] = []
 
             def sink(response: Any, page: list[Any] = page) -> None:
-                page[:] = [sdk_xml.read_parts(response.read())]
+                page[:] = [sdk_xml.read_parts(read_bounded(response))]
 
             args = {"uploadId": self.upload_id, "part-number-marker": after}
             self._request("GET", args, "list parts of", sink=sink)
@@ -98,16 +99,16 @@ class PartsUpload(Upload):
                 return found
 
     def commit(self) -> None:
-        """Make the object visible; an answer that got lost is settled by looking at the object."""
-        expected = composite([bytes.fromhex(etag) for etag in self.etags]) if _all_digests(self.etags) else ""
+        """Make the object visible; if the answer is lost, a look at the object decides."""
+        expected = composite([bytes.fromhex(etag) for etag in self.etags]) if all_md5(self.etags) else ""
         etags: list[str] = []
 
         def done_already(seconds: float) -> Reply | None:
             return self._completed(expected, seconds)
 
         def sink(response: Any) -> None:
-            # An error may come with status 200: only an answer that names the ETag is a success.
-            root = sdk_xml.parse(response.read(), "CompleteMultipartUploadResult")
+            # An error may have status 200: only an answer with the ETag is a success.
+            root = sdk_xml.parse(read_bounded(response), "CompleteMultipartUploadResult")
             etags[:] = [sdk_xml.text(root, "ETag").strip('"')]
 
         headers = {"Content-Type": "application/xml"}
@@ -125,110 +126,138 @@ class PartsUpload(Upload):
         except NotFound:
             if self._completed(expected) is None:
                 raise Transient(
-                    "the upload has vanished", url=self.url, operation="upload", next_step="run it again"
+                    "the unfinished upload no longer exists", url=self.url, operation="upload", next_step="run it again"
                 ) from None
         if etags and expected and "-" in etags[0] and etags[0] != expected:
             raise Integrity(
-                "the store holds other bytes than were sent", url=self.url, operation="upload", next_step="run it again"
+                "the store has different content than was sent",
+                url=self.url,
+                operation="upload",
+                next_step="run it again",
             )
 
     def _completed(self, expected: str, within_s: float | None = None) -> Reply | None:
         try:
-            reply = self._gate.request("HEAD", self._bucket, self._key, operation="look for", within_s=within_s)
+            reply = self._gate.request("HEAD", self._bucket, self._key, operation="look up", within_s=within_s)
         except ObsSyncError:
             return None
         return reply if expected and reply.etag == expected else None
 
     def abort(self) -> None:
-        """Forget the parts, so that they cost nothing."""
+        """Discard the parts, so that they cost nothing."""
         with contextlib.suppress(ObsSyncError):
             self._request("DELETE", {"uploadId": self.upload_id}, "abort upload of")
 
 
-def _all_digests(etags: list[str]) -> bool:
-    return all(len(etag) == 32 and set(etag) <= set("0123456789abcdef") for etag in etags)
+@dataclass(frozen=True)
+class UploadTarget:
+    """Where to upload to: the gate, the settings, the folder for resumable state, and the object."""
+
+    gate: Gate
+    settings: Settings
+    state_dir: str
+    bucket: str
+    key: str
 
 
-def send_file_in_parts(store: SdkStore, path: str, bucket: str, key: str, on_bytes: OnBytes) -> ObjectInfo:
-    """Upload a big file by several threads; goes on with what an earlier, interrupted try has sent."""
-    before = stamp(path)
-    size = os.path.getsize(path)
-    part_size = part_size_for(size, store.settings.part_size)
-    record = _Record(store, path, bucket, key)
-    upload, there = record.resume(mark_of(path, size, part_size, store.settings.part_threads))
-    etags: dict[int, str] = {}
-
-    def send(number: int) -> None:
-        part = FileSlice(path, (number - 1) * part_size, min(part_size, size - (number - 1) * part_size))
-        digest = slice_digest(path, part.offset, part.size, hashlib.md5)
-        known = there.get(number) == (part.size, digest.hex())
-        etags[number] = digest.hex() if known else upload.send(number, part, part.size, digest)
-        on_bytes(part.size)
-
-    def send_all() -> None:
-        for_each(range(1, -(-size // part_size) + 1), send, store.settings.part_threads)
-        if stamp(path) != before:
-            problem = "the file changed while it was read"
-            raise Transient(problem, url=path, operation="upload", next_step="run it again")
-        upload.etags = [etags[number] for number in sorted(etags)]
-
+def send_file_in_parts(target: UploadTarget, path: str, on_bytes: OnBytes) -> ObjectInfo:
+    """Upload a big file in several threads; continues an earlier, interrupted upload of the same content."""
+    sending = _Sending(target, path, on_bytes)
     try:
-        send_all()
-        try:
-            upload.commit()
-        except Integrity as error:
-            if error.code != "InvalidPart":
-                raise
-            logger.warning("%s lacks a part that it had taken: sent again", upload.url)
-            there = upload.parts()
-            send_all()
-            upload.commit()
+        sending.send_missing()
+        _commit(sending)
     except Transient:
-        logger.info("the upload of %s is kept: a later try goes on with it", path)
+        logger.info("kept the unfinished upload of %s for resuming", path)
         raise
     except Exception:
-        upload.abort()
-        record.forget()
+        sending.upload.abort()
+        sending.record.remove()
         raise
-    record.forget()
-    digests = [bytes.fromhex(tag) for tag in upload.etags] if _all_digests(upload.etags) else []
-    return ObjectInfo(key, size, composite(digests) if digests else "")
+    sending.record.remove()
+    etags = sending.upload.etags
+    digests = [bytes.fromhex(etag) for etag in etags] if all_md5(etags) else []
+    return ObjectInfo(target.key, sending.size, composite(digests) if digests else "")
+
+
+def _commit(sending: _Sending) -> None:
+    try:
+        sending.upload.commit()
+    except Integrity as error:
+        if error.code != "InvalidPart":
+            raise
+        logger.warning("%s: the store lost a part it had accepted; sending it again", sending.upload.url)
+        sending.there = sending.upload.parts()
+        sending.send_missing()
+        sending.upload.commit()
 
 
 def part_size_for(size: int, wanted: int) -> int:
-    """The wanted size of parts, or as many whole MiB as keep a file within the number of parts a store takes."""
+    """The wanted part size, or as many whole MiB as keep a file within the number of parts a store accepts."""
     return wanted if size <= wanted * MAX_PARTS else -(-size // (MAX_PARTS * _MIB)) * _MIB
 
 
-class _Record:
-    """The note of an unfinished upload in the state folder."""
+class _Sending:
+    """The parts of one file on their way: which are there, and the upload they belong to."""
 
-    def __init__(self, store: SdkStore, path: str, bucket: str, key: str) -> None:
-        self._store, self._bucket, self._key = store, bucket, key
-        identity = "|".join((store.settings.endpoint, bucket, key, os.path.realpath(path)))
-        name = hashlib.sha256(identity.encode()).hexdigest()[:32]
-        self._file = os.path.join(store.state_dir, "uploads", f"{name}.json")
+    def __init__(self, target: UploadTarget, path: str, on_bytes: OnBytes) -> None:
+        self._path, self._on_bytes = path, on_bytes
+        self._before, self.size = stamp(path), os.path.getsize(path)
+        self._part_size = part_size_for(self.size, target.settings.part_size)
+        self._threads = target.settings.part_threads
+        self.record = _ResumeRecord(target, path)
+        checksums = checksums_of(path, self.size, self._part_size, self._threads)
+        self.upload, self.there = self.record.resume(checksums)
+        self._etags: dict[int, str] = {}
 
-    def resume(self, mark: Mark) -> tuple[PartsUpload, dict[int, tuple[int, str]]]:
-        """The upload to go on with and the parts it has, or a new one; one of another content is aborted."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, NotFound):
+    def send_missing(self) -> None:
+        """Send the parts that the store does not have; LocalProblem if the file has changed since the start."""
+        for_each(range(1, -(-self.size // self._part_size) + 1), self._send, self._threads)
+        if stamp(self._path) != self._before:
+            problem = "the file changed while it was read"
+            raise LocalProblem(problem, url=self._path, operation="upload", next_step="run it again")
+        self.upload.etags = [self._etags[number] for number in sorted(self._etags)]
+
+    def _send(self, number: int) -> None:
+        offset = (number - 1) * self._part_size
+        part = FileSlice(self._path, offset, min(self._part_size, self.size - offset))
+        digest = file_digest(self._path, part.offset, part.size)
+        known = self.there.get(number) == (part.size, digest.hex())
+        self._etags[number] = digest.hex() if known else self.upload.send(number, part, part.size, digest)
+        self._on_bytes(part.size)
+
+
+class _ResumeRecord:
+    """The record of an unfinished upload in the state folder."""
+
+    def __init__(self, target: UploadTarget, path: str) -> None:
+        self._target = target
+        identity = "|".join((target.settings.endpoint, target.bucket, target.key, os.path.realpath(path)))
+        name = hashlib.sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+        self._file = os.path.join(target.state_dir, "uploads", f"{name}.json")
+
+    def resume(self, checksums: PartChecksums) -> tuple[PartsUpload, dict[int, tuple[int, str]]]:
+        """The upload to continue and the parts it has, or a new one; an upload of different content is aborted."""
+        gate, bucket, key = self._target.gate, self._target.bucket, self._target.key
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError, NotFound):
             with open(self._file, encoding="ascii") as handle:
-                note = json.load(handle)
-            upload = PartsUpload(self._store.gate, self._bucket, self._key, mark, note["upload_id"])
-            if note["mark"] == mark.text:
+                record = json.load(handle)
+            upload = PartsUpload(gate, bucket, key, checksums, str(record["upload_id"]))
+            if record["checksums"] == checksums.text:
                 return upload, upload.parts()
             upload.abort()
-        upload = PartsUpload(self._store.gate, self._bucket, self._key, mark)
-        try:
-            os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
-            with open(f"{self._file}.{os.getpid()}", "w", encoding="ascii") as handle:
-                json.dump({"upload_id": upload.upload_id, "mark": mark.text}, handle)
-            os.replace(f"{self._file}.{os.getpid()}", self._file)
-        except OSError as error:
-            logger.info("an interrupted upload could not be resumed: %s", error)
+        upload = PartsUpload(gate, bucket, key, checksums)
+        self._write(upload.upload_id, checksums)
         return upload, {}
 
-    def forget(self) -> None:
-        """The upload is finished or given up."""
+    def _write(self, upload_id: str, checksums: PartChecksums) -> None:
+        try:
+            os.makedirs(os.path.dirname(self._file), mode=0o700, exist_ok=True)
+            with replacing(self._file) as handle:
+                handle.write(json.dumps({"upload_id": upload_id, "checksums": checksums.text}).encode())
+        except OSError as error:
+            logger.info("an interrupted upload could not be resumed: %s", error)
+
+    def remove(self) -> None:
+        """Remove the record: the upload is finished or given up."""
         with contextlib.suppress(OSError):
             os.unlink(self._file)

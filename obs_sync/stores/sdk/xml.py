@@ -1,4 +1,4 @@
-"""The XML bodies of the object protocol: strict readers that never take a damaged answer for an empty one."""
+"""The XML bodies of the object protocol; strict readers, so that a damaged answer never passes for an empty one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from obs_sync.stores.base import ObjectInfo
 
 
 class Listing(NamedTuple):
-    """One page of a listing; `marker` is where the next begins, empty on the last."""
+    """One page of a listing; `marker` is where the next page starts, empty on the last."""
 
     objects: list[ObjectInfo]
     folders: list[str]
@@ -21,7 +21,7 @@ class Listing(NamedTuple):
 
 
 def parse(body: bytes, expected: str) -> ElementTree.Element:
-    """The root of a body, without namespaces; ValueError unless it is the expected element."""
+    """The root element of a body, without namespaces; ValueError unless it has the expected name."""
     try:
         root = ElementTree.fromstring(body)
     except ElementTree.ParseError as error:
@@ -42,7 +42,7 @@ def text(element: ElementTree.Element, name: str) -> str:
 
 
 def read_listing(body: bytes) -> Listing:
-    """A page of objects; the keys may be url-encoded, the times are UTC."""
+    """A page of objects; keys may be URL-encoded, times are UTC."""
     root = parse(body, "ListBucketResult")
     encoded = (root.findtext("EncodingType") or "") == "url"
 
@@ -57,7 +57,7 @@ def read_listing(body: bytes) -> Listing:
         [info.key for info in objects[-1:]] + folders[-1:], key=str.encode, default=""
     )
     if not marker:
-        raise ValueError("the listing is cut but says not where to go on")
+        raise ValueError("the listing is truncated but does not say where to continue")
     return Listing(objects, folders, marker)
 
 
@@ -73,12 +73,12 @@ def _time(value: str) -> datetime:
 
 
 def read_buckets(body: bytes) -> list[str]:
-    """The names in an answer to "list all my buckets"."""
+    """The bucket names in the answer to "list all my buckets"."""
     return [text(element, "Name") for element in parse(body, "ListAllMyBucketsResult").iter("Bucket")]
 
 
 def delete_body(keys: Sequence[str]) -> bytes:
-    """The request to delete keys; only failures are to be reported."""
+    """The body of a request to delete keys, in quiet mode: only failures are reported."""
     objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
     return f'<?xml version="1.0" encoding="UTF-8"?><Delete><Quiet>true</Quiet>{objects}</Delete>'.encode()
 
@@ -91,13 +91,13 @@ def read_delete_failures(body: bytes) -> list[tuple[str, str, str]]:
 
 
 def complete_body(etags: Sequence[str]) -> bytes:
-    """The request to make one object of the parts with these ETags, in order."""
+    """The body of a request to assemble parts with these ETags, in order, into one object."""
     parts = "".join(f'<Part><PartNumber>{n}</PartNumber><ETag>"{tag}"</ETag></Part>' for n, tag in enumerate(etags, 1))
     return f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
 
 
 def read_parts(body: bytes) -> tuple[dict[int, tuple[int, str]], int]:
-    """Part number -> (size, ETag) of an unfinished upload, and the number to go on after (0: that is all)."""
+    """Part number -> (size, ETag) of an unfinished upload, and the number to continue after (0: complete)."""
     root = parse(body, "ListPartsResult")
     parts = {
         int(text(part, "PartNumber")): (int(text(part, "Size")), text(part, "ETag").strip('"'))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from src.actions import Action, CriterionResult
 from src.infer.report.signs import judgement_of
+from src.spreadsheet import csv_rows
 
 _OCCURRED = {True: "occurred", False: "did not occur", None: "undecided"}
 _VERDICT = {1: "yes", 0: "no", -1: "cannot be judged"}
 _FIRST_COLUMNS = ("file", "status", "width", "height", "person", "occurred", "why", "score", "joints")
-
-#: A cell that begins like this is a formula to Excel and its kin, also behind blanks.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "＝", "＋", "－", "＠")
 
 
 def results_csv(results: Iterable[Mapping[str, Any]], action: Action) -> Iterator[bytes]:
@@ -27,17 +23,10 @@ def results_csv(results: Iterable[Mapping[str, Any]], action: Action) -> Iterato
     """
     labels = [one.label for one in action.criteria]
     criteria = [column for label in labels for column in (label, f"{label} measured", f"{label} threshold")]
-    yield codecs.BOM_UTF8 + _as_bytes([[*_FIRST_COLUMNS, *criteria, "seconds", "error"]])
+    yield codecs.BOM_UTF8 + csv_rows([[*_FIRST_COLUMNS, *criteria, "seconds", "error"]])
     for line in results:
         persons = enumerate(line.get("persons") or (None,), start=1)
-        yield _as_bytes(_row(line, number, person, action) for number, person in persons)
-
-
-def _as_bytes(rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return text.getvalue().encode("utf-8", "replace")
+        yield csv_rows(_row(line, number, person, action) for number, person in persons)
 
 
 def _row(line: Mapping[str, Any], number: int, person: Mapping[str, Any] | None, action: Action) -> list[Any]:
@@ -62,13 +51,3 @@ def _criterion(result: CriterionResult | None) -> list[Any]:
     threshold = result.threshold
     shown = " to ".join(f"{bound:g}" for bound in threshold) if isinstance(threshold, tuple) else threshold
     return [_VERDICT[result.verdict], result.measured, shown]
-
-
-def _cell(value: Any) -> Any:
-    """Numbers as they are, nothing as an empty cell, text without a meaning to the spreadsheet."""
-    if value is None:
-        return ""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return value
-    text = str(value)
-    return f"'{text}" if text.lstrip(" \u00a0\u3000").startswith(_FORMULA_STARTS) else text

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from src.data.names import mask_name
 from src.data.packed import FORMAT, MASKS, PICTURES
 from src.errors import OutputError
 from src.files import atomic_path, file_sha256, writing
@@ -59,7 +60,7 @@ def find_files(names: Iterable[str], pictures: Path, masks: Path | None) -> tupl
             missing.append(name)
             continue
         if masks is not None:
-            mask = os.path.splitext(name)[0] + ".png"
+            mask = mask_name(name)
             if (masks / mask).is_file():
                 found.append(PackedFile(MASKS, mask, masks / mask, (masks / mask).stat().st_size))
     return found, missing

@@ -63,7 +63,7 @@ class Scores:
         return {**plain, "joints": [asdict(joint) for joint in self.joints]}
 
 
-def result_lines(image_id: int, poses: NDArray[np.float32], scores: NDArray[np.float32], category: int) -> list[Result]:
+def result_lines(image_id: int, poses: NDArray[np.float32], scores: NDArray[np.float32], category: Any) -> list[Result]:
     """COCO's result format for poses (P, 18, 3) [x_px, y_px, confidence] in the picture; the neck is left out."""
     lines: list[Result] = []
     for pose, score in zip(poses, scores):

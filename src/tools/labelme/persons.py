@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from src.data.annotations.categories import PERSON_NAMES
+from src.data.annotations.regions import Box, box_around
 from src.pose.skeleton import JointType
 from src.tools.labelme.files import Shape
-from src.tools.labelme.joint_names import ABSENT, OCCLUDED, Label, read_label
+from src.tools.labelme.labels import ABSENT, OCCLUDED, Label, read_label
 
-#: What an outline that holds no joint must be called to count as a person (who is then not learnt, but masked).
-PERSON_NAMES = frozenset(("person", "people", "human", "pedestrian", "人", "人物", "人体", "行人"))
 GROUPINGS = ("auto", "group_id", "rectangle", "single")
 
+#: Points this far outside the picture, in pixels, are moved to its edge: programs round in different ways.
+_TOLERANCE = 0.5
+
 Point = tuple[float, float]
-Box = tuple[float, float, float, float]  # x, y, width, height
 
 
-class Refused(NamedTuple):
+class LeftOut(NamedTuple):
     """A shape that was left out, and why."""
 
     shape: str
@@ -40,6 +42,7 @@ class Person:
     joints: dict[JointType, LabelledJoint] = field(default_factory=dict)
     box: Box | None = None
     polygons: list[tuple[Point, ...]] = field(default_factory=list)
+    area: float | None = None  # as noted on the rectangle, in square pixels
     outlines: list[Shape] = field(default_factory=list)  # what box and polygons come from
 
     def __bool__(self) -> bool:
@@ -53,13 +56,13 @@ class Person:
 
 def gather_persons(
     shapes: Iterable[Shape], names: Mapping[str, JointType], size: tuple[int, int], grouping: str = "auto"
-) -> tuple[list[Person], list[Refused]]:
+) -> tuple[list[Person], list[LeftOut]]:
     """The persons in a picture of `size` (width, height), and the shapes that belong to none.
 
     `auto` takes a shape's group_id where it has one; the others go to the smallest rectangle around them, or, where
     the file has neither groups nor rectangles, to one single person.
     """
-    refused: list[Refused] = []
+    left_out: list[LeftOut] = []
     points: list[tuple[Shape, Label]] = []
     outlines: list[Shape] = []
     for shape in shapes:
@@ -67,16 +70,16 @@ def gather_persons(
             label = read_label(shape.label, shape.flags, shape.description, names)
             reason = _point_problem(shape, label, size)
             if reason:
-                refused.append(Refused(shape.name, reason))
+                left_out.append(LeftOut(shape.name, reason))
             elif label.visibility != ABSENT:
-                points.append((shape, label))
+                points.append((replace(shape, points=(_within(shape.points[0], size),)), label))
         elif shape.kind in ("rectangle", "polygon") and len(shape.points) >= (2 if shape.kind == "rectangle" else 3):
             outlines.append(shape)
         else:
-            refused.append(
-                Refused(shape.name, f"is a {shape.kind} of {len(shape.points)} points, which says nothing here")
+            left_out.append(
+                LeftOut(shape.name, f"is a {shape.kind} of {len(shape.points)} points, which says nothing here")
             )
-    collected = _Gathering(refused)
+    collected = _Gathering(left_out)
     if grouping == "single":
         collected.add_single(points, outlines)
     else:
@@ -89,24 +92,24 @@ def gather_persons(
         if grouping == "auto" and not loose and not collected.persons:
             collected.add_single(rest, [])
         elif grouping == "group_id":
-            collected.refuse([*(shape for shape, _ in rest), *loose], "has no group_id")
+            collected.leave_out([*(shape for shape, _ in rest), *loose], "has no group_id")
         else:
             collected.add_by_rectangle(rest, loose)
     for person in collected.persons:
         if person.is_something_else:
-            collected.refuse(person.outlines, "holds no joint and is not called a person")
-    return [person for person in collected.persons if person and not person.is_something_else], refused
+            collected.leave_out(person.outlines, "holds no joint and is not called a person")
+    return [person for person in collected.persons if person and not person.is_something_else], left_out
 
 
 class _Gathering:
     """Persons as they come together."""
 
-    def __init__(self, refused: list[Refused]) -> None:
+    def __init__(self, left_out: list[LeftOut]) -> None:
         self.persons: list[Person] = []
-        self.refused = refused
+        self.left_out = left_out
 
-    def refuse(self, shapes: Iterable[Shape], reason: str) -> None:
-        self.refused += [Refused(shape.name, reason) for shape in shapes]
+    def leave_out(self, shapes: Iterable[Shape], reason: str) -> None:
+        self.left_out += [LeftOut(shape.name, reason) for shape in shapes]
 
     def add_single(self, points: Sequence[tuple[Shape, Label]], outlines: Sequence[Shape]) -> None:
         person = Person()
@@ -135,19 +138,19 @@ class _Gathering:
             self._outline(person, shape)
             if person.box is not None:
                 around.append((person.box, person))
-        self.refuse((o for o in outlines if o.kind == "polygon"), "is a polygon without group_id")
+        self.leave_out((o for o in outlines if o.kind == "polygon"), "is a polygon without group_id")
         around.sort(key=lambda pair: pair[0][2] * pair[0][3])
         choices = [(shape, label, [p for box, p in around if _inside(box, shape.points[0])]) for shape, label in points]
         for shape, label, persons in sorted(choices, key=lambda choice: len(choice[2])):
             if not persons:
-                self.refuse([shape], "has no group_id and lies in no rectangle")
+                self.leave_out([shape], "has no group_id and lies in no rectangle")
                 continue
             free = [person for person in persons if label.joint not in person.joints]
             self._set((free or persons)[0], shape, label)
 
     def _owner_of(self, rectangle: Shape) -> Person | None:
         """The one person gathered by group_id who has no box yet and all of whose joints lie in the rectangle."""
-        box = box_of(rectangle.points)
+        box = box_around(rectangle.points)
         inside = [
             person
             for person in self.persons
@@ -158,7 +161,7 @@ class _Gathering:
     def _set(self, person: Person, shape: Shape, label: Label) -> None:
         assert label.joint is not None
         if label.joint in person.joints:
-            self.refuse([shape], f"is the second {label.joint.name} of this person")
+            self.leave_out([shape], f"is the second {label.joint.name} of this person")
             return
         person.joints[label.joint] = LabelledJoint(*shape.points[0], label.visibility)
 
@@ -167,13 +170,13 @@ class _Gathering:
             person.polygons.append(shape.points)
             person.outlines.append(shape)
         elif person.box is not None:
-            self.refuse([shape], "is the second rectangle of this person")
+            self.leave_out([shape], "is the second rectangle of this person")
         else:
-            box = box_of(shape.points)
+            box = box_around(shape.points)
             if box[2] <= 0 or box[3] <= 0:
-                self.refuse([shape], "is a rectangle without area")
+                self.leave_out([shape], "is a rectangle without area")
             else:
-                person.box = box
+                person.box, person.area = box, shape.area
                 person.outlines.append(shape)
 
 
@@ -189,22 +192,21 @@ def derive_shoulders(person: Person) -> None:
     person.joints[missing] = LabelledJoint(2 * neck.x - other.x, 2 * neck.y - other.y, OCCLUDED)
 
 
-def box_of(points: Iterable[Point]) -> Box:
-    """x, y, width, height around points."""
-    xs, ys = zip(*points)
-    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
-
-
 def _inside(box: Box, point: Point) -> bool:
     return box[0] <= point[0] <= box[0] + box[2] and box[1] <= point[1] <= box[1] + box[3]
 
 
+def _within(point: Point, size: tuple[int, int]) -> Point:
+    """The nearest point of a picture of `size` (width, height)."""
+    return min(max(point[0], 0.0), float(size[0])), min(max(point[1], 0.0), float(size[1]))
+
+
 def _point_problem(shape: Shape, label: Label, size: tuple[int, int]) -> str:
     if label.joint is None:
-        return "is no known joint; add it to a mapping file"
+        return "is not a known joint; add it to a mapping file"
     if len(shape.points) != 1:
         return f"is a point with {len(shape.points)} positions"
     x, y = shape.points[0]
-    if not (0 <= x <= size[0] and 0 <= y <= size[1]):
+    if not (-_TOLERANCE <= x <= size[0] + _TOLERANCE and -_TOLERANCE <= y <= size[1] + _TOLERANCE):
         return f"lies outside the picture at {x:g}, {y:g}"
     return ""

@@ -27,6 +27,9 @@ DECIDING = (
     "colour_jitter",
     "min_keypoints",
     "min_area",
+    "unlabelled_joints",
+    "ignore_unannotated",
+    "batch_norm",
     "heatmap_sigma",
     "paf_half_width",
     "lr",
@@ -40,6 +43,9 @@ DECIDING = (
 )
 #: The same, with a value of its own (name_NP) for several cards.
 DECIDING_BY_CARDS = ("lr_steps", "train_type", "optimizer", "group_params")
+
+#: What runs did before these were settings; their checkpoints do not say.
+EARLIER = {"batch_norm": "batch", "unlabelled_joints": "absent", "ignore_unannotated": False}
 
 #: What a change means beyond "another run"; shown to the user.
 MEANING = {
@@ -63,7 +69,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """One phrase for each thing that changed since the checkpoint, with what it means."""
     changed = []
     for name in sorted({*before, *now}):
-        if before.get(name) != now.get(name):
+        was = before.get(name, EARLIER.get(name))
+        if was != now.get(name):
             meaning = f" ({MEANING[name]})" if name in MEANING else ""
-            changed.append(f"{name} was {before.get(name)}, is {now.get(name)}{meaning}")
+            changed.append(f"{name} was {was}, is {now.get(name)}{meaning}")
     return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME = "startup.json"
 
@@ -62,6 +65,11 @@ class Startup:
             lines.append(f"{phase.name:{width}} {phase.seconds:9.2f} {files:>8} {size:>10}{note}")
         lines.append(f"{'to the first step':{width}} {self.total_s:9.2f}")
         return "\n".join(lines)
+
+    def log_table(self, rank: int) -> None:
+        """Write the table to the log, once for all ranks."""
+        if rank == 0:
+            logger.info("%s", self.table())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""

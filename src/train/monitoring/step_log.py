@@ -1,4 +1,4 @@
-"""Watching training: where it stands, how fast it goes, how long it waits for data, whether the loss is a number."""
+"""The training log: progress, rate, waiting for data and loss every few steps, the mean loss of every epoch."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ logger = logging.getLogger(__name__)
 LOG_AT_LEAST_EVERY_S = 30.0
 #: Above this share of its time spent waiting for data, training deserves a remedy.
 WAIT_SHARE_MAX = 0.1
+#: A network that shows nobody has the share 1; one that has learnt nothing else yet stays this near to it.
+NOTHING_SHARE = 0.95
+#: Steps that a network from scratch may take to get below.
+NOTHING_STEPS = 200
 
 
 def wait_remedy(workers: int, processors: int, stage: str) -> str:
@@ -29,61 +33,103 @@ def wait_remedy(workers: int, processors: int, stage: str) -> str:
     return f"{workers} workers keep {processors} processors busy: take a flavour with more, or a smaller insize"
 
 
-class StepWatch:
-    """Collects loss and times of each step and writes a log line every `log_interval` steps, or every 30 s if slow.
+class _Window:
+    """Sums over the steps since the last line."""
 
-    Once an epoch it warns, with `remedy`, when more than WAIT_SHARE_MAX of the time was spent waiting for data; the
-    first step, which waits for the pipeline to fill, is not counted.
+    def __init__(self) -> None:
+        self.since = time.monotonic()
+        self.steps = 0
+        self.loss = self.nothing = self.waited_s = 0.0
+
+    def add(self, loss: float, nothing: float, waited_s: float) -> None:
+        self.steps += 1
+        self.loss += loss
+        self.nothing += nothing
+        self.waited_s += waited_s
+
+    @property
+    def mean_loss(self) -> float:
+        return self.loss / max(self.steps, 1)
+
+    @property
+    def share(self) -> float:
+        """The loss as a share of the loss of predicting nothing."""
+        return self.loss / max(self.nothing, 1e-12)
+
+    @property
+    def seconds(self) -> float:
+        return max(time.monotonic() - self.since, 1e-9)
+
+
+class StepLog:
+    """Logs every `log_interval` steps, or every 30 s if steps are slow, and at the end of every epoch.
+
+    The first step compiles the network and waits for the data pipeline to fill: no rate is given before the second,
+    and none counts it. Warns once an epoch, with `remedy`, when more than WAIT_SHARE_MAX of the time is spent waiting
+    for data, and when the loss of an epoch is hardly below that of predicting nothing.
     """
 
     def __init__(
         self, recipe: Recipe, pictures_per_step: int, log_interval: int, first_step: int = 0, remedy: str = ""
     ) -> None:
-        self._remedy = remedy
+        self._recipe, self._pictures_per_step, self._log_interval = recipe, pictures_per_step, log_interval
+        self._first_step, self._remedy = first_step, remedy
         self._warned_epoch = 0
-        self._recipe = recipe
-        self._pictures_per_step = pictures_per_step
-        self._log_interval = log_interval
-        self._first_step = first_step
-        self._started = time.monotonic()
-        self._reset()
+        self._lines, self._epoch, self._pace = _Window(), _Window(), _Window()
 
-    def after_step(self, global_step: int, loss: float, waited_s: float) -> None:
-        """Take note of a finished step (`global_step` counts from 1); JobError when its loss is not finite."""
+    def after_step(self, global_step: int, loss: float, nothing: float, waited_s: float) -> None:
+        """Count a finished step (`global_step` from 1); JobError when its loss is not finite."""
         epoch, step = self._recipe.moment(global_step)
         if not math.isfinite(loss):
             raise JobError(f"the loss is {loss} at epoch {epoch}, step {step}: training has diverged; lower lr")
-        self._losses.append(loss)
-        self._waited_s += waited_s
-        due = global_step % self._log_interval == 0 or time.monotonic() - self._since >= LOG_AT_LEAST_EVERY_S
-        if due or global_step in (self._first_step + 1, self._recipe.total_steps):
-            self._log(global_step, epoch, step)
-            self._warn(global_step, epoch)
-            self._reset()
+        for window in (self._lines, self._epoch, self._pace):
+            window.add(loss, nothing, waited_s)
+        first = global_step == self._first_step + 1
+        due = global_step % self._log_interval == 0 or self._lines.seconds >= LOG_AT_LEAST_EVERY_S
+        if first or due or global_step == self._recipe.total_steps:
+            self._log(epoch, step, self._rates(global_step) if not first else "")
+            self._warn_of_waiting(epoch, first)
+            self._lines = _Window()
+        if first:
+            self._pace = _Window()
+        if step == self._recipe.steps_per_epoch:
+            self._end_epoch(epoch, global_step)
 
-    def _log(self, global_step: int, epoch: int, step: int) -> None:
-        now = time.monotonic()
-        elapsed = max(now - self._since, 1e-9)
-        pace = (now - self._started) / max(global_step - self._first_step, 1)
+    def paused(self, seconds: float) -> None:
+        """Leave out time that was spent on something else (validation) since the last step."""
+        for window in (self._lines, self._epoch, self._pace):
+            window.since += seconds
+
+    def _log(self, epoch: int, step: int, rates: str) -> None:
         logger.info(
-            "epoch %d/%d step %d/%d: loss %.5f, %.1f pictures/s, %.0f %% waiting for data, %s left",
-            epoch,
-            self._recipe.epochs,
-            step,
-            self._recipe.steps_per_epoch,
-            sum(self._losses) / len(self._losses),
-            len(self._losses) * self._pictures_per_step / elapsed,
-            100 * self._waited_s / elapsed,
-            clock(pace * (self._recipe.total_steps - global_step)),
+            "epoch %d/%d step %d/%d: loss %.5f (%.2f of predicting nothing)%s",
+            *(epoch, self._recipe.epochs, step, self._recipe.steps_per_epoch),
+            *(self._lines.mean_loss, self._lines.share, rates),
         )
 
-    def _warn(self, global_step: int, epoch: int) -> None:
-        share = self._waited_s / max(time.monotonic() - self._since, 1e-9)
-        if share > WAIT_SHARE_MAX and epoch > self._warned_epoch and global_step > self._first_step + 1:
-            self._warned_epoch = epoch
-            logger.warning("%.0f %% of the time goes into waiting for data: %s", 100 * share, self._remedy)
+    def _rates(self, global_step: int) -> str:
+        lines, pace = self._lines, self._pace
+        left = clock(pace.seconds / max(pace.steps, 1) * (self._recipe.total_steps - global_step))
+        return (
+            f", {lines.steps * self._pictures_per_step / lines.seconds:.1f} pictures/s, "
+            f"{100 * lines.waited_s / lines.seconds:.0f} % waiting for data, {left} left"
+        )
 
-    def _reset(self) -> None:
-        self._losses: list[float] = []
-        self._waited_s = 0.0
-        self._since = time.monotonic()
+    def _warn_of_waiting(self, epoch: int, first: bool) -> None:
+        share = self._lines.waited_s / self._lines.seconds
+        if share > WAIT_SHARE_MAX and epoch > self._warned_epoch and not first:
+            self._warned_epoch = epoch
+            logger.warning("%.0f %% of the time is spent waiting for data: %s", 100 * share, self._remedy)
+
+    def _end_epoch(self, epoch: int, global_step: int) -> None:
+        window, self._epoch = self._epoch, _Window()
+        logger.info(
+            "epoch %d/%d finished: mean loss %.5f, %.2f of the loss of predicting nothing, in %s",
+            *(epoch, self._recipe.epochs, window.mean_loss, window.share, clock(window.seconds)),
+        )
+        if window.share > NOTHING_SHARE and global_step >= NOTHING_STEPS:
+            logger.warning(
+                "after %d steps the loss is still %.2f of the loss of predicting nothing: the network finds nobody "
+                "yet; check the annotations, try another lr, or start from pretrained weights",
+                *(global_step, window.share),
+            )

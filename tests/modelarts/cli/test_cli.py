@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 import obs_sync
-from modelarts.__main__ import EXAMPLES, _parser, main
+from modelarts.__main__ import main
 from modelarts.cli import options as given
+from modelarts.cli.main import EXAMPLES, make_parser
 from modelarts.jobs.loading import job_keys, load_job
 from src.actions import default_actions
 from tests.modelarts.cloud.training_api import PROJECT, TrainingApi, serving
@@ -86,7 +87,7 @@ def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], comma
 
 @pytest.mark.parametrize(("command", "line"), [(command, line) for command in EXAMPLES for line in EXAMPLES[command]])
 def test_examples_are_understood(command: str, line: str) -> None:
-    options = _parser().parse_args(shlex.split(line))
+    options = make_parser().parse_args(shlex.split(line))
     assert line.split()[0] == command
     words = getattr(options, "job", [])
     for word in [words] if isinstance(words, str) else words:
@@ -103,7 +104,7 @@ def test_jobs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_show_tells_value_default_and_hint(capsys: pytest.CaptureFixture[str]) -> None:
     text = run(capsys, "show", "train_np1", "--set", "lr=1e-3")
     assert "lr = 1e-3 (default 0.0001)" in text
-    assert "pictures per step and card" in text
+    assert "images per step and card" in text
     assert run_json(capsys, "show", "train_np1")["log_path"].endswith("/log/ep2_np1/")
 
 
@@ -117,7 +118,7 @@ def test_console_table_has_every_field_and_hint(capsys: pytest.CaptureFixture[st
         "故障自动重启",
         "规格",
         "作业日志路径",
-        "climb_up (攀爬 climbing up)",
+        "climb_up 攀爬 climbing up",
     ):
         assert word in text
     assert "输出 Output train_url" in run(capsys, "show", "train_np1", "--console")
@@ -155,7 +156,7 @@ def test_mistakes_are_told_without_a_traceback(capsys: pytest.CaptureFixture[str
 
 def test_dry_run_status_logs_and_list(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
     job = str(make_job("print('here I am')"))
-    state = run_json(capsys, "dry-run", job, "--storage", "local", "--no-requirements")
+    state = run_json(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements")
     assert (state["phase"], state["exit_code"]) == ("Completed", 0)
     short = state["id"][:8]
     assert "Completed, exit code 0" in run(capsys, "status", short)
@@ -169,25 +170,25 @@ def test_dry_run_status_logs_and_list(capsys: pytest.CaptureFixture[str], make_j
 
 def test_dry_run_ends_with_the_jobs_code(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
     job = str(make_job("import sys; sys.exit(42)"))
-    run(capsys, "dry-run", job, "--storage", "local", "--no-requirements", code=42)
-    run(capsys, "dry-run", job, "--storage", "local", "--no-requirements", "--timeout", "0", code=124)
+    run(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements", code=42)
+    run(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements", "--timeout", "0", code=124)
 
 
 def test_dry_run_refuses_an_output_in_use(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
     import os
 
     job = str(make_job())
-    state = run_json(capsys, "dry-run", job, "--storage", "local", "--no-requirements")
+    state = run_json(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements")
     path = Path("work/dryrun", state["id"], "state.json")
     path.write_text(json.dumps({**state, "phase": "Running", "pid": os.getpid()}))
-    text = run(capsys, "dry-run", job, "--storage", "local", "--no-requirements", code=2)
+    text = run(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements", code=2)
     assert f"is in use by job {state['id']}" in text
 
 
 def test_what_would_be_uploaded_is_told_before_there_is_a_bucket(
     capsys: pytest.CaptureFixture[str], make_job: MakeJob
 ) -> None:
-    text = run(capsys, "upload-code", str(make_job()), "--only-list", "--storage", "local")
+    text = run(capsys, "upload-code", str(make_job()), "--only-list", "--storage_mode", "local")
     assert [line.split()[-1] for line in text.splitlines()[:-1]] == ["boot.py"]
     assert not Path("obs_root").exists()
 
@@ -195,16 +196,16 @@ def test_what_would_be_uploaded_is_told_before_there_is_a_bucket(
 def test_upload_code_copies_once(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
     Path("obs_root/bucket").mkdir(parents=True)
     job = str(make_job())
-    assert run_json(capsys, "upload-code", job, "--only-list", "--storage", "local")[0]["copied"] == ["boot.py"]
-    assert run(capsys, "upload-code", job, "--only-list", "--storage", "local").splitlines()[0].split() == [
+    assert run_json(capsys, "upload-code", job, "--only-list", "--storage_mode", "local")[0]["copied"] == ["boot.py"]
+    assert run(capsys, "upload-code", job, "--only-list", "--storage_mode", "local").splitlines()[0].split() == [
         "14",
         "boot.py",
     ]
     assert not list(Path("obs_root/bucket").iterdir())
-    assert run_json(capsys, "upload-code", job, "--storage", "local")[0]["copied"] == ["boot.py"]
+    assert run_json(capsys, "upload-code", job, "--storage_mode", "local")[0]["copied"] == ["boot.py"]
     assert Path("obs_root/bucket/jobs/small/code/boot.py").exists()
-    assert run_json(capsys, "upload-code", job, "--storage", "local")[0]["copied"] == []
-    assert run(capsys, "check", job, "--storage", "local").startswith("no mistakes")
+    assert run_json(capsys, "upload-code", job, "--storage_mode", "local")[0]["copied"] == []
+    assert run(capsys, "check", job, "--storage_mode", "local").startswith("no mistakes")
 
 
 def test_a_checkout_holds_its_own_store_and_dry_runs(
@@ -213,8 +214,8 @@ def test_a_checkout_holds_its_own_store_and_dry_runs(
     """As everybody starts: in the folder of the code, with obs_root/ and work/ made in it."""
     job = str(make_job("print('here I am')"))
     monkeypatch.chdir("checkout")
-    assert run_json(capsys, "dry-run", job, "--storage", "local", "--no-requirements")["exit_code"] == 0
-    assert run_json(capsys, "upload-code", job, "--storage", "local")[0]["copied"] == ["boot.py"]
+    assert run_json(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements")["exit_code"] == 0
+    assert run_json(capsys, "upload-code", job, "--storage_mode", "local")[0]["copied"] == ["boot.py"]
     assert Path("obs_root/bucket/jobs/small/code/boot.py").exists()
     assert list(Path("work/dryrun").iterdir())
 
@@ -293,7 +294,7 @@ def test_list_status_stop_of_the_cloud(capsys: pytest.CaptureFixture[str], api: 
 
 
 def test_the_newest_job_is_last(capsys: pytest.CaptureFixture[str], api: TrainingApi, make_job: MakeJob) -> None:
-    dry = run_json(capsys, "dry-run", str(make_job()), "--storage", "local", "--no-requirements")
+    dry = run_json(capsys, "dry-run", str(make_job()), "--storage_mode", "local", "--no-requirements")
     for name in ("first", "second"):
         run(capsys, "submit", "infer", "--name", name)
     assert [line.split()[2] for line in run(capsys, "list").splitlines()] == [dry["name"], "first", "second"]
@@ -369,15 +370,13 @@ def test_who_did_not_choose_a_folder_for_obs_is_told(capsys: pytest.CaptureFixtu
     job = str(make_job())
     for argv in (["upload-code", job], ["dry-run", job, "--no-requirements"], ["check", job]):
         assert main(argv) == 0
-        assert (
-            "note: the folder obs_root stands for OBS here; --storage obs takes the real one" in capsys.readouterr().err
-        )
-        assert main([*argv, "--storage", "local"]) == 0
+        assert "the folder obs_root stands for OBS here; --storage_mode obs takes" in capsys.readouterr().err
+        assert main([*argv, "--storage_mode", "local"]) == 0
         assert "stands for OBS here" not in capsys.readouterr().err
 
 
 def test_results_are_found_on_the_disk(capsys: pytest.CaptureFixture[str], make_job: MakeJob, tmp_path: Path) -> None:
-    text = run(capsys, "dry-run", str(make_job()), "--storage", "local", "--no-requirements")
+    text = run(capsys, "dry-run", str(make_job()), "--storage_mode", "local", "--no-requirements")
     folder = tmp_path / "obs_root" / "bucket" / "jobs" / "small"
     assert f"output: obs://bucket/jobs/small/output/ ({folder / 'output'})" in text
     assert f"log in OBS: obs://bucket/jobs/small/log/ ({folder / 'log'})" in text
@@ -395,7 +394,7 @@ def test_no_endpoint_is_reached_before_the_check(capsys: pytest.CaptureFixture[s
 
 
 def test_storage_modes_are_passed_on(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
-    text = run(capsys, "dry-run", str(make_job()), "--storage", "obs", "--no-requirements", code=2)
+    text = run(capsys, "dry-run", str(make_job()), "--storage_mode", "obs", "--no-requirements", code=2)
     assert "set OBS_ENDPOINT" in text
 
 

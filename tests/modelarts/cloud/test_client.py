@@ -108,8 +108,10 @@ def test_body_has_text_values_obs_paths_and_restart_annotations() -> None:
     assert algorithm["outputs"][0]["prefetch_to_local"] is True
     assert body["metadata"]["annotations"]["fault-tolerance/job-retry-num"] == "3"
     assert body["spec"]["log_export_path"]["obs_url"].endswith("/log/ep2_np1/")
-    hints = {one["name"]: one.get("description") for one in algorithm["parameters"]}
-    assert "pictures per step and card" in str(hints["batch_size"])
+    batch_size = next(one for one in algorithm["parameters"] if one["name"] == "batch_size")
+    assert batch_size["description"] == "每张卡每一步的图片数"
+    english = {"language": "en-us", "description": "images per step and card"}
+    assert batch_size["i18n_description"] == english
 
 
 def test_refusal_has_the_platforms_code_and_words(cloud: Cloud, api: TrainingApi) -> None:

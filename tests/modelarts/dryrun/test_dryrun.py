@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import obs_sync
-from modelarts.__main__ import _parser
+from modelarts.cli.main import make_parser
 from modelarts.dryrun.container import Container, Storage
 from modelarts.dryrun.dryrun import FRESH, SAME, DryRun, Options, ask_to_stop, dry_runs, find_dry_run
 from modelarts.jobs.definition import Changes
@@ -130,7 +130,9 @@ def test_channels_are_numbered_and_outputs_carried_every_30_seconds(make_job: Ma
         "inputs/maskpath_train_1",
         "outputs/train_url_0",
     ]
-    assert Options(Storage("local", "")).sync_period_s == _parser().parse_args(["dry-run", "infer"]).sync_every == 30
+    assert (
+        Options(Storage("local", "")).sync_period_s == make_parser().parse_args(["dry-run", "infer"]).sync_every == 30
+    )
 
 
 def test_our_own_environment_reader_understands_the_container(bench: Bench) -> None:
@@ -354,8 +356,8 @@ def test_stopping_the_command_stops_the_job(bench: Bench, make_job: MakeJob, roo
         f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(marker)!r}).touch(), sys.exit(0)))\n"
         "print('ready', flush=True)\ntime.sleep(600)"
     )
-    command = [sys.executable, "-m", "modelarts", "dry-run", str(make_job(script)), "--storage", "local", "--work"]
-    command += [str(bench.folder / "work"), "--obs-local-root", str(bench.folder / "obs"), "--no-requirements"]
+    command = [sys.executable, "-m", "modelarts", "dry-run", str(make_job(script)), "--storage_mode", "local", "--work"]
+    command += [str(bench.folder / "work"), "--obs_local_root", str(bench.folder / "obs"), "--no-requirements"]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:

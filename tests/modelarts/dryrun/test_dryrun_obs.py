@@ -40,14 +40,14 @@ def test_dry_run_on_an_object_store(
         fs.pipe_file("obs://bucket/coco/picture.jpg", b"picture")
         fs.pipe_file("obs://bucket/models/a.ckpt", b"weights")
         job = str(make_job(SCRIPT.format(root=str(root)), inputs={"data_url": {"url": "obs://bucket/coco/"}}))
-        assert main(["upload-code", job, "--storage", "obs"]) == 0
+        assert main(["upload-code", job, "--storage_mode", "obs"]) == 0
         assert fs.exists("obs://bucket/jobs/small/code/boot.py")
         capsys.readouterr()
-        assert main(["dry-run", job, "--storage", "obs", "--no-requirements", "--json"]) == 0
+        assert main(["dry-run", job, "--storage_mode", "obs", "--no-requirements", "--json"]) == 0
         state = json.loads(capsys.readouterr().out)
         assert fs.cat_file("obs://bucket/jobs/small/output/picture.jpg") == b"picture"
         assert fs.cat_file("obs://bucket/direct/staged.ckpt") == b"weights"
         log = fs.cat_file(f"obs://bucket/jobs/small/log/modelarts-job-{state['id']}-worker-0.log").decode()
         assert "obs True\n" in log
         assert not store.is_real or options["secret_access_key"] not in log
-        assert main(["check", job, "--storage", "obs"]) == 0
+        assert main(["check", job, "--storage_mode", "obs"]) == 0

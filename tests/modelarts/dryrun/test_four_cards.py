@@ -49,12 +49,12 @@ def test_four_cards_fetch_each_object_once_and_after_a_restart_none(proxy: Fault
     fs.mkdir("obs://mine")
     draw_dataset(tmp_path / "coco", PICTURES, sizes=((96, 128), (128, 96)))
     obs_sync.copy(f"{tmp_path / 'coco'}/", "obs://mine/coco/", filesystem=fs)
-    assert main(["upload-code", "train_np4", "--storage", "obs", "--bucket", "mine", "--prefix", "jobs"]) == 0
+    assert main(["upload-code", "train_np4", "--storage_mode", "obs", "--bucket", "mine", "--prefix", "jobs"]) == 0
     proxy.log.clear()
     before: list[Counter[str]] = []
     killer = threading.Thread(target=kill_a_card, args=(tmp_path / "work", proxy, before))
     killer.start()
-    command = ["dry-run", "train_np4", "--storage", "obs", "--bucket", "mine", "--prefix", "jobs"]
+    command = ["dry-run", "train_np4", "--storage_mode", "obs", "--bucket", "mine", "--prefix", "jobs"]
     command += ["--work", str(tmp_path / "work"), "--restarts", "1", "--restart-in", "same", "--no-requirements"]
     assert main([*command, "--timeout", "400", "--set", *SETTINGS]) == 0
     killer.join()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modelarts.jobs.definition import Changes
-from modelarts.jobs.hyperparameters import hyperparameters
+from modelarts.jobs.hyperparameters import console_text, hyperparameters, not_in_console_alphabet
 from modelarts.jobs.loading import JOBS_FOLDER, job_keys, load_job
 from src.actions import default_actions
 from src.errors import ConfigError
@@ -73,7 +73,9 @@ def test_defaults_hints_and_types_have_one_source(key: str) -> None:
     assert len(job.hyperparameters) >= 10
     for one in job.hyperparameters:
         assert one.default == str(settings[one.name].value)
-        assert settings[one.name].help in one.hint
+        assert console_text(settings[one.name].help) in one.hint
+        assert settings[one.name].help_zh in one.hint_zh
+        assert not_in_console_alphabet(one.hint + one.hint_zh) == ""
         assert one.type == types.get(setting_types()[one.name], "String")
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", one.name), "the console takes no other letters"
 

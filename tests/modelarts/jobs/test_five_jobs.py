@@ -36,7 +36,7 @@ class Desk:
 
     def dry_run(self, job: str, *values: str, options: tuple[str, ...] = ()) -> str:
         """The log of the job, which must have completed."""
-        command = ["dry-run", job, "--storage", "local", "--obs-local-root", str(self.folder / "obs")]
+        command = ["dry-run", job, "--storage_mode", "local", "--obs_local_root", str(self.folder / "obs")]
         command += ["--work", str(self.folder / "work"), "--bucket", "mine", "--prefix", "jobs"]
         command += ["--restarts", "0", "--timeout", "400"]
         assert main([*command, *options, "--set", *values]) == 0

@@ -18,10 +18,11 @@ from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
 from src.data.images import list_pictures
 from src.data.packed import SHARD_INDEX
-from src.data.sample import SampleMaker, SampleSettings
+from src.data.sample import SampleMaker
 from src.errors import DataError
 from src.model_utils.config import Config, build_config
 from src.tools import coco2labelme, gen_ignore_mask, labelme2coco, pack_dataset
+from tests.data.sample_settings import sample_settings
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_shards_are_staged_and_give_the_samples_of_the_folder(packed: Path, tmp_
         inputs = stage_training(settings(name, stage="stream" if name == "packed" else "full"), tmp_path / name)
         assert inputs.streamed is None
         index = index_annotations(inputs.annotations)
-        makers.append(SampleMaker(index, inputs.pictures, SampleSettings(64, 64), inputs.masks))
+        makers.append(SampleMaker(index, inputs.pictures, sample_settings(insize=64), inputs.masks))
         staged = list_pictures(inputs.pictures, recursive=True)
         assert bool(staged) == (name == "plain"), "no single picture is copied beside the shards"
     for row in range(len(makers[0])):

@@ -14,7 +14,7 @@ import pytest
 from modelarts.runtime import rank_status as peers
 from modelarts.runtime.rank_status import FAILED, FINISHED, STOPPED, Peers, RankStatus
 from src.processes import started_at
-from src.train.phases import JOINING, TRAINING, WAITING
+from src.train.inputs import JOINING, TRAINING, WAITING
 
 MEET_S = 3.0
 RANK = f"""

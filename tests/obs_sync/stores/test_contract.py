@@ -105,7 +105,7 @@ def test_awkward_keys(fs: ObsFileSystem, key: str) -> None:
     make_bucket(fs, bucket)
     try:
         if fs.storage_mode == "moxing" and urls.name_problem(key):
-            with pytest.raises(obs_sync.Refused, match="moxing cannot address it"):
+            with pytest.raises(obs_sync.InvalidRequest, match="moxing cannot address it"):
                 store.write(bucket, key, b"content")
             return
         store.write(bucket, key, b"content")
@@ -151,9 +151,9 @@ def test_object_and_folder_of_one_name(fs: ObsFileSystem, base: str) -> None:
     ],
 )
 def test_impossible_urls_are_refused(fs: ObsFileSystem, url: str) -> None:
-    with pytest.raises(obs_sync.Refused):
+    with pytest.raises(obs_sync.InvalidRequest):
         fs.pipe_file(url, b"x")
-    with pytest.raises(obs_sync.Refused):
+    with pytest.raises(obs_sync.InvalidRequest):
         fs.cat_file(url)
 
 
@@ -203,9 +203,12 @@ def test_caches_never_show_the_past(fs: ObsFileSystem, base: str) -> None:
 def test_etag_changes_with_the_content(fs: ObsFileSystem, base: str) -> None:
     fs.pipe_file(f"{base}/x", b"one")
     before = fs.checksum(f"{base}/x")
-    assert fs.ls(base)[0]["etag"] == before
+    listed = fs.ls(base)[0]["etag"]
+    if fs.storage_mode != "moxing":  # there a listing's time need not be the one that `stat` gives
+        assert listed == before
     fs.pipe_file(f"{base}/x", b"two")
     assert fs.checksum(f"{base}/x") != before
+    assert fs.ls(base)[0]["etag"] != listed
 
 
 def test_create_only_once(fs: ObsFileSystem, base: str) -> None:

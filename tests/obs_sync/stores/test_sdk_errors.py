@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from obs_sync.errors import AccessDenied, Exists, Integrity, NotFound, RequestFailed, Transient
+from obs_sync.errors import AccessDenied, AlreadyExists, Integrity, NotFound, RequestFailed, Transient
 from obs_sync.stores.sdk.errors import CODES, Failure, error_for, read_failure
 
 DOCUMENTED = {
@@ -50,8 +50,8 @@ SPECIAL = {
     "InvalidPart": (400, Integrity),
     "IncompleteBody": (400, Transient),
     "RequestTimeout": (400, Transient),
-    "BucketAlreadyExists": (409, Exists),
-    "BucketAlreadyOwnedByYou": (409, Exists),
+    "BucketAlreadyExists": (409, AlreadyExists),
+    "BucketAlreadyOwnedByYou": (409, AlreadyExists),
     "BucketNotEmpty": (409, RequestFailed),
     "InvalidBucketState": (409, RequestFailed),
     "OperationAborted": (409, Transient),

@@ -276,8 +276,8 @@ def test_idle_connections_that_all_died_cost_one_try(store: ObjectStore, base: s
 
 
 def noted_in(folder: Path) -> int:
-    """How many ranges the notes of an unfinished download in this folder name."""
-    return sum(len(notes.read_text().splitlines()) for notes in folder.glob(".obs_sync-*.notes.part"))
+    """How many finished ranges the record of an unfinished download in this folder lists."""
+    return sum(len(record.read_text().splitlines()) for record in folder.glob(".obs_sync-*.done.part"))
 
 
 @pytest.mark.parametrize("direction", ["up", "down"])
@@ -328,7 +328,7 @@ def test_tampered_partial_file_is_not_trusted(store: ObjectStore, base: str, tmp
         proxy.add("status", "^GET .*/x$", times=None, skip=2)
         with pytest.raises(Transient):
             obs_sync.copy(f"{base}/x", str(target), filesystem=fs)
-        (partial,) = [path for path in target.parent.iterdir() if "notes" not in path.name]
+        (partial,) = [path for path in target.parent.iterdir() if ".done" not in path.name]
         with partial.open("r+b") as handle:
             handle.seek(PART // 2)
             handle.write(b"tampered")

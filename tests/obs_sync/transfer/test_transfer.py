@@ -183,7 +183,7 @@ def test_overlapping_places_are_refused(fs: ObsFileSystem, base: str, tmp_path: 
         (str(source), str(source / "b")),
         (f"{base}/d/a.txt", f"{base}/d/a.txt"),
     ):
-        with pytest.raises(obs_sync.Refused):
+        with pytest.raises(obs_sync.InvalidRequest):
             obs_sync.copy(src, dst, filesystem=fs)
     assert objects_of(fs, f"{base}/d") == TREE
     assert tree_of(source) == TREE
@@ -198,14 +198,14 @@ def test_named_files_may_go_into_a_folder_of_their_own_source(tmp_path: Path) ->
         result = obs_sync.copy(f"{checkout}/", target, filesystem=fs, names=sorted(TREE))
         assert sorted(result.copied) == sorted(TREE)
     assert objects_of(fs, "obs://bucket/code") == tree_of(checkout / "work" / "code") == TREE
-    with pytest.raises(obs_sync.Refused):  # this would put b/x onto the b/b/x of the list
+    with pytest.raises(obs_sync.InvalidRequest):  # this would put b/x onto the b/b/x of the list
         obs_sync.copy(f"{checkout}/", f"{checkout / 'b'}/", filesystem=fs, names=["b/x", "b/b/x"])
 
 
 def test_swapped_directions_are_refused(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
     source = make_tree(tmp_path / "in")
     for call, args in ((obs_sync.upload, (base, str(source))), (obs_sync.download, (str(source), base))):
-        with pytest.raises(obs_sync.Refused):
+        with pytest.raises(obs_sync.InvalidRequest):
             call(*args, filesystem=fs)
     assert tree_of(source) == TREE
 
@@ -290,7 +290,7 @@ def test_unreadable_target_is_reported(fs: ObsFileSystem, base: str, tmp_path: P
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(obs_sync.ObsSyncError):
         obs_sync.copy(f"{base}/x", str(tmp_path / "file" / "below"), filesystem=fs)
-    with pytest.raises(obs_sync.Refused):
+    with pytest.raises(obs_sync.InvalidRequest):
         obs_sync.copy(base, str(tmp_path / "file"), filesystem=fs)
 
 

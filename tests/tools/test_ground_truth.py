@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from src.data.annotations.regions import polygon_area
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
 from src.errors import DataError
-from src.tools.evaluation.ground_truth import read_truth
+from src.tools.evaluation.ground_truth import read_ground_truth
 from src.tools.evaluation.scores import score_results
 from src.tools.evaluation.self_test import run_offset_test
 
@@ -44,11 +45,13 @@ def test_what_training_completes_is_completed(drawn: Content, tmp_path: Path) ->
     content["annotations"].append({"id": 100, "image_id": 1, "category_id": 1, "bbox": [5, 5, 20, 30]})
     content["annotations"].append({"id": 101, "image_id": 1, "category_id": 7, "bbox": "a car's"})
     content["categories"].insert(0, {"id": 7, "name": "car"})
-    truth = read_truth(write(tmp_path, content))
-    assert truth.anns[first["id"]]["area"] == first["bbox"][2] * first["bbox"][3]
+    truth = read_ground_truth(write(tmp_path, content))
+    outline = sum(map(polygon_area, first["segmentation"]))
+    assert truth.anns[first["id"]]["area"] == outline
+    assert outline == pytest.approx(drawn["annotations"][0]["area"], rel=0.1)
     assert truth.anns[first["id"]]["num_keypoints"] == sum(v > 0 for v in first["keypoints"][2::3])
-    assert truth.anns[100]["keypoints"] == [0] * 51
-    assert 101 not in truth.anns
+    assert len(truth.anns) == len(drawn["annotations"]) + 1, "the car is left out"
+    assert truth.anns[len(truth.anns)]["keypoints"] == [0] * 51
     scores = score_results(truth, [], sorted(truth.imgs))
     assert scores.persons == sum(not each["iscrowd"] and each["num_keypoints"] > 0 for each in drawn["annotations"])
 
@@ -56,22 +59,22 @@ def test_what_training_completes_is_completed(drawn: Content, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("part", "change", "named"),
     [
-        ("annotations", {"keypoints": [1, 2, 2]}, "keypoints must be 51 numbers"),
-        ("annotations", {"bbox": None}, "bbox"),
+        ("annotations", {"keypoints": [1, 2, 2]}, "has 3 numbers in 'keypoints', not 51"),
+        ("annotations", {"bbox": [1, 2, 3]}, "bbox"),
         ("annotations", {"area": "large"}, "area"),
         ("annotations", {"image_id": "1"}, "image_id"),
         ("annotations", {"iscrowd": [1]}, "iscrowd"),
         ("images", {"width": None}, "width"),
         ("images", {"height": -4}, "height"),
         ("images", {"file_name": ["a"]}, "file_name"),
-        ("categories", {"keypoints": ["nose"]}, "17 keypoints"),
+        ("categories", {"keypoints": ["nose"]}, "17 keypoints: 'person' lacks left_eye"),
     ],
 )
 def test_what_is_wrong_is_named(drawn: Content, tmp_path: Path, part: str, change: dict[str, Any], named: str) -> None:
     content = copy.deepcopy(drawn)
     content[part][0].update(change)
     with pytest.raises(DataError, match=named) as caught:
-        read_truth(write(tmp_path, content))
+        read_ground_truth(write(tmp_path, content))
     assert "a.json" in str(caught.value)
 
 
@@ -104,5 +107,5 @@ def test_any_single_mistake_is_read_or_told(drawn: Content, tmp_path: Path, seed
 def evaluate(path: Path) -> None:
     from src.pose import DecodeSettings
 
-    truth = read_truth(path)
+    truth = read_ground_truth(path)
     run_offset_test(truth, sorted(truth.imgs)[:1], 64, DecodeSettings())

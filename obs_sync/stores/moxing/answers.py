@@ -1,0 +1,112 @@
+"""Reading moxing's answers: only documented facts are relied upon; any other field may be missing or odd.
+
+`stat` is documented to give `length`, `mtime_nsec` and `is_directory`; `scan_dir` is documented as "like os.scandir",
+so its entries may carry `st_size` and `st_mtime` instead, None, or floats. A time in a listing need not equal the time
+that `stat` gives for the same object (one may be local time, the other GMT), so the two are never compared.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from datetime import datetime, timezone
+from typing import Any
+
+from obs_sync.atomic import local_error
+from obs_sync.errors import InvalidRequest, NotFound, ObsSyncError, Transient
+from obs_sync.stores.base import ObjectInfo
+from obs_sync.stores.sdk.errors import Failure, error_for
+
+_LOCAL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS})
+_SIZES = ("length", "st_size", "size")
+_NANOSECONDS = ("mtime_nsec", "st_mtime_ns", "mtime_ns")
+_SECONDS = ("st_mtime", "mtime")
+_UNKNOWN_SIZE = -1
+
+
+def real_moxing() -> Any:
+    """The platform's moxing module, or None; the package of that name on PyPI is a different program."""
+    os.environ.setdefault("MOX_SILENT_MODE", "1")  # must be set before the import
+    try:
+        import moxing
+    except Exception:  # noqa: BLE001 - it connects to services while it is imported
+        return None
+    return moxing if hasattr(getattr(moxing, "file", None), "copy_parallel") else None
+
+
+def size_of(status: Any) -> int:
+    """The size in bytes; -1 if the answer does not say."""
+    value = _number(status, _SIZES)
+    return _UNKNOWN_SIZE if value is None else int(value)
+
+
+def time_of(status: Any) -> int:
+    """The modification time in nanoseconds since 1970; 0 if the answer does not say."""
+    exact = _number(status, _NANOSECONDS)
+    if exact is not None:
+        return int(exact)
+    return int((_number(status, _SECONDS) or 0) * 1_000_000_000)
+
+
+def _number(status: Any, names: tuple[str, ...]) -> float | None:
+    for name in names:
+        value = getattr(status, name, None)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value and value >= 0:
+            return value
+    return None
+
+
+def is_folder(status: Any) -> bool | None:
+    """Whether a status describes a folder; None if it does not say."""
+    for name in ("is_directory", "is_dir"):
+        value = getattr(status, name, None)
+        value = value() if callable(value) else value
+        if value is not None:
+            return bool(value)
+    mode = getattr(status, "st_mode", None)
+    return stat.S_ISDIR(mode) if isinstance(mode, int) and mode else None
+
+
+def info_of(key: str, status: Any, origin: str) -> ObjectInfo:
+    """An object as `origin` ("stat" or "list") describes it.
+
+    moxing gives no ETag: size and time stand in for it, marked with their origin so that no listing's ETag ever equals
+    one of `stat`. Without a time the ETag is empty, so that the object always counts as changed.
+    """
+    size, moment = size_of(status), time_of(status)
+    try:
+        modified = datetime.fromtimestamp(moment / 1e9, timezone.utc) if moment else None
+    except (OverflowError, ValueError, OSError):
+        modified, moment = None, 0
+    return ObjectInfo(key, size, f"{moment:x}.{size:x}.{origin}" if moment else "", modified)
+
+
+def means_missing(error: BaseException) -> bool:
+    """Whether an exception means "no such object": moxing has several for it."""
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        return True
+    name = type(error).__name__
+    status = getattr(getattr(error, "resp", None), "status", None)
+    return "NotExist" in name or "NotFound" in name or status == 404
+
+
+def converted(error: BaseException, url: str, operation: str) -> BaseException:
+    """The error of this package for an exception that left moxing."""
+    if isinstance(error, ObsSyncError) or not isinstance(error, Exception):
+        return error
+    if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:
+        return local_error(error, str(error.filename or url), operation)
+    response = getattr(error, "resp", None)
+    status = getattr(response, "status", None)
+    if isinstance(status, int) and status >= 300:
+        texts = [str(getattr(response, part, "") or "") for part in ("errorCode", "errorMessage", "requestId")]
+        return error_for(Failure(status, *texts), url, operation)
+    if means_missing(error):
+        return NotFound("no such object", url=url, operation=operation, next_step="check the name")
+    name = type(error).__name__
+    if "NameDuplicate" in name:
+        step = "rename one of them"
+        return InvalidRequest("a file and a folder have this name", url=url, operation=operation, next_step=step)
+    step = "run it again; files that are already there are skipped"
+    return Transient(f"moxing failed with {name}: {error}", url=url, operation=operation, next_step=step)

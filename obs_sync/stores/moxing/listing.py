@@ -1,0 +1,86 @@
+"""One folder's listing through `scan_dir`, whatever its entries look like."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from obs_sync.errors import NotFound
+from obs_sync.retry import for_each
+from obs_sync.stores.base import ObjectInfo
+from obs_sync.stores.moxing import answers
+
+_BYTES_PER_ENTRY = 8 << 10  # time allowed for an entry's status, which may cost a request of its own
+
+
+class Caller(Protocol):
+    """The part of the store that a listing needs: the module and calls with a deadline."""
+
+    file: Any
+
+    def call(self, url: str, operation: str, work: Any, weight: int = 0) -> Any:
+        """Run `work` with retries and a deadline."""
+
+
+def list_folder(store: Caller, url: str, base: str, prefix: str, threads: int) -> tuple[list[ObjectInfo], list[str]]:
+    """Objects and folders (ending with `/`) directly below `base` whose key starts with, or leads to, the prefix.
+
+    A folder that does not exist has neither. An entry of a folder that no key can address is an object of size -1, so
+    that a copy fails on it by name instead of silently leaving it out.
+    """
+    try:
+        entries = store.call(url, "list", lambda: list(store.file.scan_dir(url)))
+    except NotFound:
+        return [], []
+    entries = [entry for entry in entries if f"{base}{_name(entry)}/".startswith(prefix) and not _is_self(entry, url)]
+    found = store.call(url, "list", lambda: _look_at(store, url, entries, threads), _BYTES_PER_ENTRY * len(entries))
+    objects, folders = [], []
+    for name, status in found:
+        if status is not None:
+            objects.append(answers.info_of(base + name, status, "list"))
+        elif name not in ("", ".", ".."):
+            folders.append(f"{base}{name}/")
+        elif name or _has_nameless_folder(store, url):
+            objects.append(ObjectInfo(f"{base}{name}/", -1))
+    return objects, folders
+
+
+def _name(entry: Any) -> str:
+    return str(entry.name).rstrip("/")
+
+
+def _is_self(entry: Any, url: str) -> bool:
+    """Whether an entry is the folder's own marker: it has the folder's URL, and a name."""
+    return bool(_name(entry)) and str(getattr(entry, "path", "")).rstrip("/") == url.rstrip("/")
+
+
+def _look_at(store: Caller, url: str, entries: list[Any], threads: int) -> list[tuple[str, Any]]:
+    """(name, status) of each entry, None for a folder; the folder's own marker and vanished objects are left out."""
+    found: dict[int, tuple[str, Any]] = {}
+
+    def look(number: int) -> None:
+        entry, name = entries[number], _name(entries[number])
+        if str(entry.name).endswith("/") or entry.is_dir():
+            found[number] = (name, None)
+        elif name:
+            try:
+                found[number] = (name, _status(store, f"{url.rstrip('/')}/{name}", entry))
+            except Exception as error:
+                if not answers.means_missing(error):
+                    raise
+
+    for_each(range(len(entries)), look, max(min(threads, len(entries)), 1))
+    return [found[number] for number in sorted(found)]
+
+
+def _status(store: Caller, url: str, entry: Any) -> Any:
+    status = entry.stat()
+    return status if answers.size_of(status) >= 0 else store.file.stat(url)
+
+
+def _has_nameless_folder(store: Caller, url: str) -> bool:
+    """Whether there are keys with `//` here; an entry without a name may also be the folder's own marker."""
+    try:
+        below = store.call(url, "list", lambda: list(store.file.list_directory(url, recursive=True)))
+    except NotFound:
+        return False
+    return any(str(name).startswith("/") for name in below)

@@ -1,0 +1,362 @@
+"""The `moxing` mode: the file interface of ModelArts images, where every result is verified.
+
+`mox.file` reports a missing source by a log line only, may stop half-way without an error, ignores a `remove` that does
+not match, and may hang. So every source is checked first, every result afterwards, and every call has a deadline.
+`copy_parallel` is not used, because it does not report what it copied. Keys with empty or dot components are rejected:
+moxing cannot address them reliably.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Callable, TypeVar, cast
+
+from obs_sync import retry
+from obs_sync.atomic import CHUNK, local_errors, publish, removing_on_error, stamp
+from obs_sync.errors import (
+    AlreadyExists,
+    Integrity,
+    InvalidName,
+    InvalidRequest,
+    LocalProblem,
+    MissingDependency,
+    NotFound,
+    RequestFailed,
+    Transient,
+)
+from obs_sync.settings import Settings
+from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
+from obs_sync.stores.moxing import answers
+from obs_sync.stores.moxing.listing import list_folder
+from obs_sync.urls import Location, is_url, name_problem
+
+T = TypeVar("T")
+MIN_BYTES_PER_S = 64 << 10
+EXCLUSIVE_SETTLE_S = 1.0  # how long a rival that looked before us may take to write after us
+
+
+class MoxingStore(Store):
+    """Objects through `mox.file`."""
+
+    mode = "moxing"
+
+    def __init__(self, settings: Settings) -> None:
+        found = answers.real_moxing()
+        if found is None:
+            raise MissingDependency(
+                "the moxing of ModelArts is not installed (the PyPI package of that name is a different program)",
+                operation="storage mode moxing",
+                next_step="use it inside a ModelArts image, or set storage_mode to obs or local",
+            )
+        self.file = found.file
+        self._settings = settings
+
+    def key_problem(self, key: str) -> str:
+        """Why moxing cannot address a key, or an empty string."""
+        problem = name_problem(key)
+        return f"{problem}: moxing cannot address it" if problem else ""
+
+    # ---- calls ----
+
+    def call(self, url: str, operation: str, work: Callable[[], T], weight: int = 0) -> T:
+        """What `work` returns, with retries, a deadline (extended for `weight` bytes) and converted errors."""
+        settings = self._settings
+        seconds = settings.deadline_s + weight / MIN_BYTES_PER_S
+        policy = retry.Policy(settings.max_attempts, settings.backoff_s, settings.max_backoff_s, seconds)
+        return retry.run(lambda deadline, _: self._once(url, operation, work, deadline), policy)
+
+    def _once(self, url: str, operation: str, work: Callable[[], T], deadline: retry.Deadline) -> T:
+        """Run `work` in a thread that can be abandoned if it hangs, as moxing is known to do."""
+        outcome: list[Any] = []
+
+        def run() -> None:
+            try:
+                outcome.append((True, work()))
+            except BaseException as error:  # noqa: BLE001 - raised in the calling thread
+                outcome.append((False, error))
+
+        limit = max(deadline.remaining(), 0.0)
+        worker = threading.Thread(target=run, name="obs_sync-moxing", daemon=True)
+        worker.start()
+        worker.join(limit)
+        if not outcome:
+            problem = f"moxing call timed out after {limit:.0f} s"
+            raise Transient(problem, url=url, operation=operation, next_step="run it again, or use storage_mode obs")
+        succeeded, value = outcome[0]
+        if succeeded:
+            return cast(T, value)
+        raise answers.converted(value, url, operation) from value
+
+    def _url(self, bucket: str, key: str) -> str:
+        url = Location(bucket, key).url
+        if key and (problem := self.key_problem(key)):
+            raise InvalidName(problem, url=url, next_step="rename it, or use storage_mode obs")
+        return url
+
+    # ---- buckets and listings ----
+
+    def buckets(self) -> list[str]:
+        """Not supported by moxing."""
+        raise InvalidRequest("moxing cannot list buckets", operation="list buckets", next_step="name a bucket")
+
+    def make_bucket(self, bucket: str) -> None:
+        """Not supported by moxing."""
+        raise _unsupported(bucket, "create", "create it in the OBS console")
+
+    def remove_bucket(self, bucket: str) -> None:
+        """Not supported by moxing."""
+        raise _unsupported(bucket, "remove", "remove it in the OBS console")
+
+    def check_bucket(self, bucket: str) -> None:
+        """Raise NotFound unless the bucket exists; `exists` may say False of an existing bucket's root."""
+        url = f"obs://{bucket}"
+        try:
+            found = self.call(url, "look up bucket", lambda: self.file.exists(url) or self._can_list(f"{url}/"))
+        except NotFound:
+            found = False
+        if not found:
+            raise NotFound("no such bucket", url=f"{url}/", next_step="check the bucket's name")
+
+    def _can_list(self, url: str) -> bool:
+        list(self.file.scan_dir(url))
+        return True
+
+    def pages(self, bucket: str, prefix: str = "", delimiter: str = "", limit: int = 0) -> Iterator[Page]:
+        """Objects in byte order of their keys: one listing per folder."""
+        above, _, _ = prefix.rpartition("/")
+        if above and name_problem(above):
+            return
+        page = Page([], [])
+        self._gather(bucket, f"{above}/" if above else "", prefix, not delimiter, page)
+        if not page.objects and not page.folders:
+            self.check_bucket(bucket)
+        page.objects.sort(key=lambda info: info.key.encode())
+        yield Page(page.objects[:limit] if limit else page.objects, page.folders)
+
+    def _gather(self, bucket: str, base: str, prefix: str, enter: bool, page: Page) -> None:
+        url = Location(bucket, base).url
+        objects, folders = list_folder(self, url, base, prefix, self._settings.threads)
+        page.objects.extend(objects)
+        for folder in folders:
+            if enter:
+                self._gather(bucket, folder, prefix, enter, page)
+            else:
+                page.folders.append(folder)
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        """One object's size and time, or NotFound; a folder is not an object."""
+        url = self._url(bucket, key)
+        status = self.call(url, "look up", lambda: self._status(url))
+        if answers.is_folder(status):
+            raise NotFound("this is a folder, not an object", url=url, operation="look up", next_step="name an object")
+        info = answers.info_of(key, status, "stat")
+        return info if info.size >= 0 else replace(info, size=self.call(url, "look up", lambda: self._size(url)))
+
+    def _status(self, url: str) -> Any:
+        status = self.file.stat(url)
+        if status is None:
+            raise NotFound("no such object", url=url, operation="look up", next_step="check the name")
+        return status
+
+    def _size(self, url: str) -> int:
+        size = answers.size_of(self._status(url))
+        return size if size >= 0 else int(self.file.get_size(url))
+
+    # ---- content ----
+
+    def read(self, bucket: str, key: str, start: int = 0, end: int | None = None, etag: str = "") -> bytes:
+        """Part of an object, with as many bytes as the object has."""
+        url, info = self._url(bucket, key), self.head(bucket, key)
+        if etag and info.etag != etag:
+            raise _replaced(url, "read")
+        end = info.size if end is None else min(end, info.size)
+        if end <= start:
+            return b""
+
+        def work() -> bytes:
+            whole = start == 0 and end == info.size
+            data = self.file.read(url, binary=True) if whole else self._range(url, start, end - start)
+            if len(data) != end - start:
+                raise _short(url, "read", len(data), end - start)
+            return cast(bytes, data)
+
+        return self.call(url, "read", work, end - start)
+
+    def _range(self, url: str, start: int, size: int) -> bytes:
+        """Bytes from `start`; where the file cannot seek, what comes before is read and dropped."""
+        with self.file.File(url, "rb") as handle:
+            try:
+                handle.seek(start)
+            except Exception:  # noqa: BLE001 - undocumented: io.UnsupportedOperation, AttributeError or another
+                _read_up_to(handle, start, keep=False)
+            return _read_up_to(handle, size, keep=True)
+
+    def write(self, bucket: str, key: str, data: bytes, exclusive: bool = False) -> ObjectInfo:
+        """Store bytes and verify the result.
+
+        `exclusive` looks first, writes, waits for rivals that looked before, and reads back: of writers that start
+        within a second of each other, one at most succeeds.
+        """
+        url = self._url(bucket, key)
+        if exclusive and self._exists(bucket, key):
+            raise AlreadyExists("the object already exists", url=url, operation="create")
+
+        def work() -> ObjectInfo:
+            self.file.write(url, data, binary=True)
+            return self._written(url, key, len(data))
+
+        info = self.call(url, "write", work, len(data))
+        if exclusive:
+            time.sleep(EXCLUSIVE_SETTLE_S)
+            if self.read(bucket, key) != data:
+                raise AlreadyExists("another writer created the object", url=url, operation="create")
+        return info
+
+    def _written(self, url: str, key: str, size: int) -> ObjectInfo:
+        """What was written, after a look at its size; without an ETag, as only a later listing or `stat` gives one."""
+        try:
+            found = self._size(url)
+        except Exception as error:
+            if not answers.means_missing(error):
+                raise
+            raise _short(url, "write", 0, size) from error
+        if found != size:
+            raise _short(url, "write", found, size)
+        return ObjectInfo(key, size)
+
+    def _exists(self, bucket: str, key: str) -> bool:
+        try:
+            self.head(bucket, key)
+        except NotFound:
+            return False
+        return True
+
+    def open_upload(self, bucket: str, key: str) -> Upload:
+        """An object collected in a local file and sent at the end."""
+        self._url(bucket, key)
+        return _SpooledUpload(self, bucket, key)
+
+    def copy(self, bucket: str, key: str, to_bucket: str, to_key: str) -> ObjectInfo:
+        """Copy an object within OBS and verify the result."""
+        source, target = self._url(bucket, key), self._url(to_bucket, to_key)
+        info = self.head(bucket, key)
+
+        def work() -> ObjectInfo:
+            self.file.copy(source, target)
+            return self._written(target, to_key, info.size)
+
+        return self.call(target, f"copy {source} to", work, info.size)
+
+    def delete(self, bucket: str, keys: Sequence[str]) -> None:
+        """Remove objects one by one and verify that they are gone; never recursive."""
+        self.check_bucket(bucket)
+        for key in keys:
+            url = self._url(bucket, key)
+            if self._exists(bucket, key):
+                self.call(url, "delete", lambda url=url: self.file.remove(url))  # type: ignore[misc]
+                if self._exists(bucket, key):
+                    problem = "moxing did not remove it"
+                    raise RequestFailed(problem, url=url, operation="delete", next_step="check your permissions")
+
+    def upload(self, path: str, bucket: str, key: str, on_bytes: OnBytes = ignore_bytes) -> ObjectInfo:
+        """Store a local file and verify the result."""
+        url = self._url(bucket, key)
+        if is_url(path):
+            raise InvalidRequest("the source is a URL, not a local file", url=path, operation="upload")
+        with local_errors(path, "read"), open(path, "rb"):
+            before, size = stamp(path), os.path.getsize(path)
+
+        def work() -> ObjectInfo:
+            with local_errors(path, "read"):
+                if stamp(path) != before:
+                    problem = "the file changed while it was read"
+                    raise LocalProblem(problem, url=path, operation="upload", next_step="run it again")
+            self.file.copy(os.path.abspath(path), url)
+            return self._written(url, key, size)
+
+        info = self.call(url, "upload", work, size)
+        if stamp(path) != before:
+            problem = "the file changed while it was read"
+            raise Transient(problem, url=path, operation="upload", next_step="run it again")
+        on_bytes(size)
+        return info
+
+    def download(self, bucket: str, info: ObjectInfo, path: str, on_bytes: OnBytes = ignore_bytes) -> None:
+        """Copy an object to a temporary file, renamed once its size is right and `stat` shows no change meanwhile."""
+        url = self._url(bucket, info.key)
+        before = self.head(bucket, info.key)
+        if info.size not in (before.size, -1):
+            raise _replaced(url, "download")
+        with local_errors(path, "write"), removing_on_error(path) as part:
+
+            def work() -> None:
+                self.file.copy(url, os.path.abspath(part))
+                size = os.path.getsize(part) if os.path.exists(part) else -1
+                if size != before.size:
+                    raise _short(url, "download", max(size, 0), before.size)
+
+            self.call(url, "download", work, before.size)
+            if self.head(bucket, info.key) != before:
+                raise _replaced(url, "download")
+            publish(part, path)
+        on_bytes(before.size)
+
+
+def _unsupported(bucket: str, verb: str, step: str) -> InvalidRequest:
+    problem = f"moxing cannot {verb} buckets"
+    return InvalidRequest(problem, url=f"obs://{bucket}/", operation=f"{verb} bucket", next_step=step)
+
+
+def _replaced(url: str, operation: str) -> Integrity:
+    problem = "the object was replaced meanwhile"
+    return Integrity(problem, url=url, operation=operation, next_step="run it again")
+
+
+def _short(url: str, operation: str, size: int, expected: int) -> Integrity:
+    problem = f"moxing reported success, but {size} of {expected} bytes are there"
+    error = Integrity(problem, url=url, operation=operation, next_step="run it again, or use storage_mode obs")
+    error.may_pass = True
+    return error
+
+
+def _read_up_to(handle: Any, size: int, keep: bool) -> bytes:
+    """The next bytes of a file, fewer only at its end; with `keep=False` they are dropped."""
+    blocks: list[bytes] = []
+    while size and (block := handle.read(min(size, CHUNK))):
+        size -= len(block)
+        if keep:
+            blocks.append(block)
+    return b"".join(blocks)
+
+
+class _SpooledUpload(Upload):
+    """Parts collected in a local file, because moxing writes only whole objects."""
+
+    def __init__(self, store: MoxingStore, bucket: str, key: str) -> None:
+        self._store, self._bucket, self._key = store, bucket, key
+        self._handle = tempfile.NamedTemporaryFile(prefix="obs_sync-", delete=False)  # noqa: SIM115
+
+    def write(self, data: bytes) -> None:
+        """Append one part."""
+        with local_errors(self._handle.name, "write"):
+            self._handle.write(data)
+
+    def commit(self) -> None:
+        """Send the file."""
+        self._handle.close()
+        try:
+            self._store.upload(self._handle.name, self._bucket, self._key)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        """Remove the file."""
+        self._handle.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._handle.name)

@@ -1,0 +1,164 @@
+"""The training loop: batch → step → log and record → checkpoint, until the last step or a stop request."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import mindspore as ms
+
+from src.data.loader import first_worker_error
+from src.errors import StoppedError
+from src.model_utils.config import Config
+from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_snapshot
+from src.train.checkpoints.manifest import CheckpointName
+from src.train.checkpoints.storage import CheckpointStorage
+from src.train.distributed import Communicator
+from src.train.inputs import TRAINING, WAITING, Card
+from src.train.monitoring.heartbeat import heartbeat
+from src.train.monitoring.loss_record import LossRecord, plot_record, write_scalars
+from src.train.monitoring.startup import Startup, resident_bytes
+from src.train.monitoring.step_log import StepLog, wait_remedy
+from src.train.recipe import Recipe
+from src.train.schedule import rate_at
+from src.train.signals import StopRequest
+from src.train.step import TrainStep
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stays the same over one start of the training."""
+
+    config: Config
+    recipe: Recipe
+    communicator: Communicator
+    step: TrainStep
+    identity: Mapping[str, Any]
+    storage: CheckpointStorage
+    alive: Callable[[str, int], None]
+    startup: Startup
+    workers: int
+
+    @property
+    def card(self) -> Card:
+        return self.communicator.card
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """Loss of one batch, the loss that empty maps would have, and the seconds spent on waiting and computing."""
+
+    loss: float
+    nothing: float
+    waited_s: float
+    step_s: float
+
+
+def take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopRequest) -> None:
+    """Run from step `done` + 1 to the last; after each step all ranks agree whether one of them was told to stop."""
+    remedy = wait_remedy(run.workers, os.cpu_count() or 1, run.config.stage)
+    log = StepLog(run.recipe, run.config.batch_size * run.card.rank_size, run.config.log_interval, done, remedy)
+    for global_step, (batch, waited_s) in enumerate(_batches(run, loader, done), start=done + 1):
+        result = _first_step(run, record, batch, waited_s, done) if global_step == done + 1 else None
+        if result is None:
+            run.alive(TRAINING, global_step - 1)
+            result = _step(run, batch, waited_s)
+        log.after_step(global_step, result.loss, result.nothing, waited_s)
+        _add_line(run, record, global_step, result)
+        stopping = run.communicator.any(bool(stop))
+        if stopping or checkpoint_is_due(run.config, run.recipe, global_step):
+            save(run, record, global_step)
+        if stopping:
+            epoch, step = run.recipe.moment(global_step)
+            raise StoppedError(f"stopped by a signal after epoch {epoch}, step {step}, which is saved")
+        run.alive(WAITING, global_step)
+
+
+def _step(run: Run, batch: list[ms.Tensor], waited_s: float) -> StepResult:
+    started = time.perf_counter()
+    loss, nothing = (float(value.asnumpy()) for value in run.step(*batch))
+    return StepResult(loss, nothing, waited_s, time.perf_counter() - started)
+
+
+def _first_step(run: Run, record: LossRecord, batch: list[ms.Tensor], waited_s: float, done: int) -> StepResult:
+    """The step that compiles the network: a stage of its own, which says every while that it is still running.
+
+    Then a table in the log says where the time so far went, and startup.json beside the checkpoints.
+    """
+    run.alive("compiling the network", done)
+    with heartbeat("compiling the network"):
+        result = _step(run, batch, waited_s)
+    run.startup.add("first batch", waited_s, sum(part.nbytes for part in batch), "of one batch")
+    run.startup.add("compile, first step", result.step_s, resident_bytes(), "of memory in use at most")
+    run.startup.log_table(run.card.rank)
+    run.storage.publish_made(partial(run.startup.write, record.path.parent))
+    return result
+
+
+def _add_line(run: Run, record: LossRecord, global_step: int, result: StepResult) -> None:
+    epoch, step_in_epoch = run.recipe.moment(global_step)
+    record.add(
+        global_step=global_step,
+        epoch=epoch,
+        step=step_in_epoch,
+        loss=result.loss,
+        loss_share=round(result.loss / max(result.nothing, 1e-12), 5),
+        lr=rate_at(run.recipe.rates, global_step - 1),
+        data_wait_s=round(result.waited_s, 4),
+        data_wait_share=round(result.waited_s / max(result.waited_s + result.step_s, 1e-9), 4),
+        step_s=round(result.step_s, 4),
+    )
+
+
+def save(run: Run, record: LossRecord, global_step: int) -> None:
+    """Copy the parameters; write and publish them in the background, together with the loss record and its plots."""
+    config, card = run.config, run.card
+    epoch, step_in_epoch = run.recipe.moment(global_step)
+    meta = network_meta(
+        config.network,
+        config.stages,
+        settings=config.settings(),
+        epoch=epoch,
+        step=step_in_epoch,
+        global_step=global_step,
+        steps_per_epoch=run.recipe.steps_per_epoch,
+    )
+    snapshot = take_snapshot(run.step, meta)
+    write = partial(write_snapshot, snapshot, rank=card.rank, rank_size=card.rank_size, identity=run.identity)
+    run.storage.save(write, str(CheckpointName(card.rank, epoch, step_in_epoch)))
+    record.flush()
+    run.storage.publish_made(lambda: record.path)
+    if card.rank == 0:
+        run.storage.publish_made(partial(plot_record, record.path))
+        run.storage.publish_made(partial(write_scalars, record.path, run.recipe.total_steps))
+
+
+def _batches(run: Run, loader: Any, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:
+    """The batches of all steps still to do, each with the seconds waited for it.
+
+    A data error in a worker is raised as itself.
+    """
+    rows = loader.create_tuple_iterator(num_epochs=run.recipe.epochs)
+    for _ in range(done // run.recipe.steps_per_epoch, run.recipe.epochs):
+        epoch = iter(rows)
+        while True:
+            started = time.perf_counter()
+            try:
+                batch = next(epoch, None)
+            except RuntimeError as error:
+                raise first_worker_error(error) or error from None
+            if batch is None:
+                break
+            yield batch, time.perf_counter() - started
+
+
+def checkpoint_is_due(config: Config, recipe: Recipe, global_step: int) -> bool:
+    """Every `ckpt_interval` steps, at the end of every `ckpt_epoch_interval`-th epoch, and after the last step."""
+    epoch, beyond = divmod(global_step, recipe.steps_per_epoch)
+    by_step = config.ckpt_interval > 0 and global_step % config.ckpt_interval == 0
+    by_epoch = config.ckpt_epoch_interval > 0 and beyond == 0 and epoch % config.ckpt_epoch_interval == 0
+    return by_step or by_epoch or global_step == recipe.total_steps

@@ -1,0 +1,35 @@
+"""A log line every while that a long, silent piece of work is still running."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from src.progress import clock
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 15.0
+
+
+@contextmanager
+def heartbeat(what: str) -> Iterator[None]:
+    """Log that `what` begins, every EVERY_S seconds that it is still running, and how long it took."""
+    logger.info("%s …", what)
+    began, finished = time.monotonic(), threading.Event()
+
+    def beat() -> None:
+        while not finished.wait(EVERY_S):
+            logger.info("still %s, for %s", what, clock(time.monotonic() - began))
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+    logger.info("%s took %.1f s", what, time.monotonic() - began)

@@ -1,0 +1,60 @@
+"""What a run starts from: pretrained weights or random ones, and the batch normalisation statistics it trains on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from src.model_utils.config import Config
+from src.net.batch_norm import AUTO, BATCH, STORED, missing_statistics, use_statistics
+from src.net.build import PictureNet
+from src.net.weights import load_weights, network_weights, read_checkpoint, vgg_backbone_weights
+from src.train.checkpoints.storage import Candidate
+from src.train.distributed import Communicator
+from src.train.inputs import TrainingInputs
+
+logger = logging.getLogger(__name__)
+
+
+def load_starting_weights(network: PictureNet, inputs: TrainingInputs, batch_norm: str) -> None:
+    """Load VGG weights, then pretrained ones over them; each is reported in the log."""
+    if inputs.vgg is not None:
+        parameters, _ = read_checkpoint(inputs.vgg)
+        load_weights(network, vgg_backbone_weights(parameters), f"vgg_path {inputs.vgg}")
+    loaded: tuple[str, ...] = ()
+    if inputs.pretrained is not None:
+        parameters, _ = read_checkpoint(inputs.pretrained)
+        loaded = load_weights(network, network_weights(parameters), f"pretrained {inputs.pretrained}").loaded
+    unset = missing_statistics(network, loaded)
+    if batch_norm == STORED and unset:
+        logger.warning(
+            "batch_norm=stored, but %d stored statistics are not in the starting weights and stay at mean 0, "
+            "variance 1 (the first: %s); batch_norm=batch measures them",
+            *(len(unset), unset[0]),
+        )
+
+
+def choose_batch_norm(
+    config: Config, candidates: Sequence[Candidate], pretrained: bool, communicator: Communicator
+) -> str:
+    """STORED or BATCH: as set, else as in the run that is resumed, else STORED for pretrained weights.
+
+    All ranks get the same answer.
+    """
+    if config.batch_norm != AUTO:
+        return config.batch_norm
+    if candidates:  # manifests of earlier versions do not say: those runs trained on batch statistics
+        stored = candidates[0].manifest.identity.get("batch_norm", BATCH) == STORED
+    else:
+        stored = pretrained
+    return STORED if communicator.any(stored) else BATCH
+
+
+def apply_batch_norm(network: PictureNet, kind: str) -> None:
+    """Set the layers and say so in the log."""
+    layers = use_statistics(network, kind)
+    if not layers:
+        logger.info("batch_norm: this network has no batch normalisation layers")
+    else:
+        meaning = "of the weights, unchanged by training" if kind == STORED else "of each batch"
+        logger.info("batch_norm=%s: %d layers use the statistics %s", kind, layers, meaning)
