@@ -1,4 +1,4 @@
-"""Is the storage usable? Checks one after the other, each with what to do when it fails."""
+"""Checks whether the storage can be used, one aspect after the other, each with the next step if it fails."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Callable
+from typing import Any, Callable
 
 from obs_sync import credentials, urls
 from obs_sync.errors import ObsSyncError
 from obs_sync.filesystem import ObsFileSystem
+from obs_sync.formatting import plural
 from obs_sync.stores.local import LocalStore
 
 MAX_SKEW_S = 300.0
@@ -20,15 +21,41 @@ MAX_SKEW_S = 300.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: what was looked at, whether it is well, and what was seen or is to be done."""
+    """One check: its subject, whether it passed, and what was found or has to be done."""
 
     check: str
     good: bool
     detail: str
 
 
+@dataclass(frozen=True)
+class DoctorReport:
+    """All findings, for JSON."""
+
+    findings: list[Finding]
+
+    @property
+    def failed(self) -> list[Finding]:
+        """The findings that did not pass."""
+        return [finding for finding in self.findings if not finding.good]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values."""
+        found = [{"check": each.check, "good": each.good, "detail": each.detail} for each in self.findings]
+        return {"checks": len(found), "failed": len(self.failed), "findings": found}
+
+
+class ChecksFailed(ObsSyncError):
+    """Some checks failed; `result` is the report."""
+
+    def __init__(self, result: DoctorReport) -> None:
+        done = f"{len(result.failed)} of {plural(len(result.findings), 'check')} failed"
+        super().__init__(f"{done}, first {result.failed[0].check}", operation="doctor")
+        self.result = result
+
+
 def examine(fs: ObsFileSystem, url: str) -> Iterator[Finding]:
-    """Check mode, endpoint, credentials, clock, and writing, reading and deleting a probe object below the url."""
+    """Check mode, endpoint, credentials and clock, then write, read, list and delete a probe object below the URL."""
     yield from _configuration(fs)
     try:
         store = fs.store
@@ -36,6 +63,10 @@ def examine(fs: ObsFileSystem, url: str) -> Iterator[Finding]:
     except ObsSyncError as error:
         yield Finding("settings", False, str(error))
         return
+    if store.mode == "moxing":
+        from obs_sync.stores.moxing.probe import observe
+
+        yield from (Finding("moxing", True, f"{name}: {value}") for name, value in observe(f"obs://{bucket}").items())
     checks: list[tuple[str, Callable[[], str]]] = [("bucket", lambda: _bucket(fs, bucket))]
     if store.mode == "obs":
         checks.append(("clock", lambda: _clock(fs, bucket)))
@@ -45,6 +76,10 @@ def examine(fs: ObsFileSystem, url: str) -> Iterator[Finding]:
     checks.append(("read", lambda: _read(fs, bucket, key, content)))
     checks.append(("list", lambda: _listed(fs, bucket, key)))
     checks.append(("delete", lambda: _delete(fs, bucket, key)))
+    yield from _run(checks)
+
+
+def _run(checks: list[tuple[str, Callable[[], str]]]) -> Iterator[Finding]:
     for name, check in checks:
         begin = time.monotonic()
         try:
@@ -70,51 +105,49 @@ def _configuration(fs: ObsFileSystem) -> Iterator[Finding]:
     if mode != "obs":
         return
     secure = not fs.settings.endpoint.startswith("http://")
-    detail = "TLS, certificates verified" if secure else "plain http: keys are signed, but data can be read on the way"
-    yield Finding("transport", True, detail)
+    plain = "plain HTTP: requests are signed, but data can be read in transit"
+    yield Finding("transport", True, "TLS with certificate verification" if secure else plain)
     found = credentials.from_environment()
-    kind = (
-        "temporary (with a token)"
-        if found and found.security_token
-        else "permanent"
-        if found
-        else "given by the caller"
-    )
+    if found is None:
+        kind = "given by the caller"
+    else:
+        kind = "temporary (with a token)" if found.security_token else "permanent"
     yield Finding("credentials", True, kind)
 
 
 def _bucket(fs: ObsFileSystem, bucket: str) -> str:
     fs.store.check_bucket(bucket)
-    return f"{bucket} can be used"
+    return f"{bucket} is accessible"
 
 
 def _clock(fs: ObsFileSystem, bucket: str) -> str:
     from obs_sync.stores.sdk.store import SdkStore
 
     assert isinstance(fs.store, SdkStore)
-    date = fs.store.gate.request("HEAD", bucket, operation="look at bucket").headers.get("date")
+    date = fs.store.gate.request("HEAD", bucket, operation="look up bucket").headers.get("date")
     if date is None:
-        return "the store does not tell its time"
+        return "the store does not report its time"
     skew = time.time() - parsedate_to_datetime(date).timestamp()
     if abs(skew) > MAX_SKEW_S:
-        step = "set this machine's clock; beyond 15 minutes every request is refused"
-        raise ObsSyncError(f"this clock differs by {skew:.0f} s from the store's", operation="clock", next_step=step)
-    return f"{skew:+.0f} s from the store's"
+        step = "set this machine's clock; beyond 15 minutes every request is rejected"
+        raise ObsSyncError(f"this clock differs from the store's by {skew:.0f} s", operation="clock", next_step=step)
+    return f"differs from the store's by {skew:+.0f} s"
 
 
 def _read(fs: ObsFileSystem, bucket: str, key: str, content: bytes) -> str:
     if fs.store.read(bucket, key) != content:
-        problem = "other bytes came back than were written"
+        problem = "the data read differs from the data written"
         raise ObsSyncError(problem, operation="read", next_step="check the network path")
-    return "the same bytes"
+    return "same content"
 
 
 def _listed(fs: ObsFileSystem, bucket: str, key: str) -> str:
     if not any(info.key == key for page in fs.store.pages(bucket, key) for info in page.objects):
-        raise ObsSyncError("the probe object is not listed", operation="list", next_step="check the right to list")
-    return "the probe object is listed"
+        step = "check the permission to list"
+        raise ObsSyncError("the probe object is not listed", operation="list", next_step=step)
+    return "probe object is listed"
 
 
 def _delete(fs: ObsFileSystem, bucket: str, key: str) -> str:
     fs.store.delete(bucket, [key])
-    return "the probe object is gone"
+    return "probe object removed"

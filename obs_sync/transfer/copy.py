@@ -50,7 +50,7 @@ def copy(
     """
     begin = time.monotonic()
     access = filesystem or default_access()
-    source, target = _endpoint(src, access), _endpoint(dst, access)
+    source, target = endpoint_of(src, access), endpoint_of(dst, access)
     single = source.single() if names is None else None
     if single is not None:
         target = _file_target(source, target, dst)
@@ -89,7 +89,8 @@ def _check_direction(local: str, url: str) -> None:
         raise InvalidRequest(f"{local!r} must be a local path and {url!r} a URL", next_step="correct or swap the two")
 
 
-def _endpoint(path: str, access: StorageAccess) -> Endpoint:
+def endpoint_of(path: str, access: StorageAccess) -> Endpoint:
+    """The endpoint that a local path or URL names."""
     if not urls.is_url(path):
         return LocalEndpoint(os.fspath(path))
     bucket, key = urls.split(path)
@@ -112,14 +113,14 @@ def exists(path: str, *, filesystem: StorageAccess | None = None) -> bool:
     """Whether a URL or local path names a file or a folder."""
     if not urls.is_url(path):
         return os.path.exists(path)
-    endpoint = _endpoint(path, filesystem or default_access())
+    endpoint = endpoint_of(path, filesystem or default_access())
     assert isinstance(endpoint, StoreEndpoint)
     return endpoint.exists()
 
 
 def list_files(path: str, *, filesystem: StorageAccess | None = None) -> dict[str, int]:
     """Relative name -> size in bytes of all files below a URL or local folder; of a file, its last name."""
-    endpoint = _endpoint(path, filesystem or default_access())
+    endpoint = endpoint_of(path, filesystem or default_access())
     single = endpoint.single()
     if single is not None:
         return {endpoint.label.rstrip("/").rsplit("/", 1)[-1]: single.size}

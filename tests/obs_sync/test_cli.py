@@ -97,3 +97,64 @@ def test_as_a_program(tmp_path: Path, root: Path) -> None:
     assert done.returncode == 4
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_is_not_removed_by_accident(
+    configured: ObsFileSystem, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.pipe_file(f"{base}/folder/x", b"x")
+    assert main(["rm", f"{base}/folder"]) == 2
+    assert "this is a folder - remove all objects in it with recursive=True (command line: -r)" in last_line(capsys)
+    assert configured.exists(f"{base}/folder/x")
+    assert main(["rm", "obs://no-such-bucket-at-all/x"]) == 4
+    line = last_line(capsys)
+    assert "no-such-bucket-at-all" in line
+    assert " - " in line
+
+
+def test_move(configured: ObsFileSystem, base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in"
+    (source / "deep").mkdir(parents=True)
+    (source / "a").write_bytes(b"a" * 1500)
+    (source / "deep" / "b").write_bytes(b"b")
+    assert main(["mv", str(source), f"{base}/there", "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["a", "deep/b"]
+    assert (source / "a").exists()
+    assert main(["mv", str(source), f"{base}/there"]) == 0
+    assert "copied 2 (1.5 kB)" in last_line(capsys)
+    assert list(source.iterdir()) == []
+    assert main(["mv", f"{base}/there/deep/b", f"{base}/c"]) == 0
+    assert obs_sync.list_files(base, filesystem=configured) == {"c": 1, "there/a": 1500}
+    assert main(["mv", f"{base}/there", str(tmp_path / "out")]) == 0
+    assert obs_sync.list_files(base, filesystem=configured) == {"c": 1}
+    assert (tmp_path / "out" / "a").read_bytes() == b"a" * 1500
+
+
+def test_move_keeps_what_did_not_arrive(configured: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a").write_bytes(b"a")
+    (source / "back\\slash").write_bytes(b"b")
+    assert main(["mv", str(source), base]) == 3
+    assert sorted(path.name for path in source.iterdir()) == ["a", "back\\slash"]
+
+
+def test_sync(configured: ObsFileSystem, base: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "a").write_bytes(b"a")
+    configured.pipe_file(f"{base}/t/old", b"old")
+    assert main(["sync", str(source), f"{base}/t"]) == 0
+    assert set(obs_sync.list_files(f"{base}/t", filesystem=configured)) == {"a", "old"}
+    capsys.readouterr()
+    assert main(["sync", str(source), f"{base}/t", "--delete", "--dry-run"]) == 0
+    assert capsys.readouterr().out == "remove old\n"
+    assert main(["sync", str(source), f"{base}/t", "--delete"]) == 0
+    assert "1 skipped, 0 failed" in (line := last_line(capsys))
+    assert line.endswith("removed 1")
+    assert set(obs_sync.list_files(f"{base}/t", filesystem=configured)) == {"a"}
+    assert main(["sync", str(source), f"obs://{BUCKET}", "--delete"]) == 2
+    assert main(["sync", str(source / "a"), f"{base}/t"]) == 2
+    (source / "a").unlink()
+    assert main(["sync", str(source), f"{base}/t", "--delete"]) == 4  # an empty source never empties the target
+    assert set(obs_sync.list_files(f"{base}/t", filesystem=configured)) == {"a"}
