@@ -33,7 +33,7 @@ def channels_in(environment: Mapping[str, str]) -> dict[str, str]:
 def _training(config: Config) -> dict[str, str]:
     data = config.data_url
     found = {"data_url": data} if data else {}
-    for name in ("imgpath_train", "jsonpath_train", "maskpath_train"):
+    for name in ("imgpath_train", "jsonpath_train", "maskpath_train", "imgpath_val", "jsonpath_val"):
         if getattr(config, name):
             found[name] = under(data, getattr(config, name))
     if config.vgg_path:

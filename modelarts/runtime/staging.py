@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
 from modelarts.runtime.streaming import StageRequest, StreamedPictures, storage_settings
 from src.data.coco import Selection, open_index
-from src.data.order import epoch_order
+from src.data.order import epoch_order, evenly_spread
 from src.data.packed import SHARD_INDEX, packed_file_names
 from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
@@ -71,8 +71,13 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
     if missing_names:
         raise ConfigError("; ".join(missing_names))
     inputs = job_inputs(TRAINING, config)
+    pictures, annotations = _validation_set(config, inputs, site)
+    return _training_set(config, inputs, site)._replace(val_pictures=pictures, val_annotations=annotations)
+
+
+def _training_set(config: Config, inputs: Mapping[str, str], site: Site) -> TrainingInputs:
     annotations = _annotations(inputs["jsonpath_train"], site)
-    cache = scratch / "index" / hashlib.sha256(str(annotations.absolute()).encode()).hexdigest()[:12]
+    cache = site.scratch / "index" / hashlib.sha256(str(annotations.absolute()).encode()).hexdigest()[:12]
     index = _index(annotations, Selection(config.min_keypoints, config.min_area), cache, site)
     pictures_at = inputs["imgpath_train"]
     masks = _masks(inputs["maskpath_train"], index, site) if "maskpath_train" in inputs else None
@@ -89,6 +94,21 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
         return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing, streamed)
     missing = _fetch_names(pictures_at, pictures, index.names.tolist(), "pictures", site)
     return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing)
+
+
+def _validation_set(config: Config, inputs: Mapping[str, str], site: Site) -> tuple[Path | None, Path | None]:
+    """Pictures and annotations to validate on, if any; of a folder in the store only the pictures that are used."""
+    if "jsonpath_val" not in inputs or not config.val_pictures:
+        return None, None
+    annotations = _file(inputs["jsonpath_val"], "jsonpath_val", site)
+    pictures_at = inputs["imgpath_val"]
+    if not obs_sync.is_url(pictures_at):
+        return _local_folder(pictures_at, "imgpath_val"), annotations
+    if not _fetch_shards(pictures_at, site):
+        index = open_index(annotations, config.part(Selection))
+        part = index.take(evenly_spread(len(index), config.val_pictures))
+        _fetch_names(pictures_at, site.copy_of(pictures_at), part.names.tolist(), "validation pictures", site)
+    return site.copy_of(pictures_at), annotations
 
 
 def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site: Site | None = None) -> Path:

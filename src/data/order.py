@@ -16,3 +16,8 @@ def epoch_order(pictures: int, seed: int, epoch: int, rank: int = 0, rank_size: 
 def batches_per_epoch(pictures: int, batch_size: int, rank_size: int = 1) -> int:
     """Whole batches that each rank sees in an epoch; what is left over waits for the next epoch's shuffle."""
     return -(-pictures // rank_size) // batch_size
+
+
+def evenly_spread(pictures: int, chosen: int) -> NDArray[np.int64]:
+    """The rows of at most `chosen` pictures, evenly spread; the same in every start and on every card."""
+    return np.unique(np.linspace(0, pictures - 1, min(pictures, chosen)).round().astype(np.int64))

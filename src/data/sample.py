@@ -129,6 +129,10 @@ class SampleMaker:
                 row = rng.randrange(len(self.index))
         raise DataError(f"{_ATTEMPTS} pictures in a row cannot be read, the last: {self._last()}; check the data")
 
+    def exactly(self, row: int) -> Sample:
+        """The sample of picture `row` in epoch 0; PictureError where it cannot be read."""
+        return self._make(row, random.Random((self.settings.seed << 64) + row))
+
     def _make(self, row: int, rng: random.Random) -> Sample:
         view = self.view(row, rng)
         return Sample(self._image(row, view), *self.targets(row, view))

@@ -53,6 +53,11 @@ class Config:
     imgpath_train: str
     jsonpath_train: str
     maskpath_train: str
+    jsonpath_val: str
+    imgpath_val: str
+    val_pictures: int
+    val_interval: int
+    val_step_interval: int
     missing_pictures_max: float
     stage: str
     stage_timeout: float
@@ -244,6 +249,9 @@ def _check_together(config: Config) -> None:
             raise ConfigError(f"{low}: {getattr(config, low)} is larger than {high}={getattr(config, high)}")
     if not 1 <= len(config.bucket_aspects) <= BUCKETS_LIMIT:
         raise ConfigError(f"bucket_aspects: give 1 to {BUCKETS_LIMIT} numbers, such as 1.3333")
+    if bool(config.jsonpath_val) != bool(config.imgpath_val):
+        empty, given = sorted(("jsonpath_val", "imgpath_val"), key=lambda name: bool(getattr(config, name)))
+        raise ConfigError(f"{empty}: is empty, but {given} is given; a validation set needs both")
     if config.vgg_path and config.network != "vgg19":
         raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
 

@@ -33,7 +33,8 @@ class StreamedPictures(Protocol):
 class TrainingInputs(NamedTuple):
     """Local paths: folder of pictures, annotation file, folder of ignore masks, starting checkpoints (None: not
     wanted), and where this node keeps its index of the annotations. `missing`: annotated pictures that are not where
-    they should come from. `streamed` waits for pictures that are on their way (None: all are here)."""
+    they should come from. `streamed` waits for pictures that are on their way (None: all are here).
+    `val_pictures`, `val_annotations`: the validation set, where there is one."""
 
     pictures: Path
     annotations: Path
@@ -43,6 +44,8 @@ class TrainingInputs(NamedTuple):
     index_cache: Path | None = None
     missing: tuple[str, ...] = ()
     streamed: StreamedPictures | None = None
+    val_pictures: Path | None = None
+    val_annotations: Path | None = None
 
 
 @dataclass(frozen=True)

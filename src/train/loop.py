@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,15 +19,21 @@ from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_
 from src.train.checkpoints.manifest import CheckpointName
 from src.train.checkpoints.storage import CheckpointStorage
 from src.train.distributed import Communicator
-from src.train.inputs import TRAINING, WAITING, Card
+from src.train.inputs import TRAINING, VALIDATING, WAITING, Card
 from src.train.monitoring.heartbeat import heartbeat
-from src.train.monitoring.loss_record import LossRecord, plot_record, write_scalars
+from src.train.monitoring.loss_record import LossRecord, write_scalars
+from src.train.monitoring.plot import plot_record
 from src.train.monitoring.startup import Startup, resident_bytes
 from src.train.monitoring.step_log import StepLog, wait_remedy
 from src.train.recipe import Recipe
 from src.train.schedule import rate_at
 from src.train.signals import StopRequest
 from src.train.step import TrainStep
+from src.train.validation.history import ValidationHistory, best_document, write_best
+from src.train.validation.result import Validation
+from src.train.validation.validator import Validator
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,8 @@ class Run:
     alive: Callable[[str, int], None]
     startup: Startup
     workers: int
+    validator: Validator | None
+    history: ValidationHistory
 
     @property
     def card(self) -> Card:
@@ -68,10 +77,15 @@ def take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopR
             run.alive(TRAINING, global_step - 1)
             result = _step(run, batch, waited_s)
         log.after_step(global_step, result.loss, result.nothing, waited_s)
-        _add_line(run, record, global_step, result)
         stopping = run.communicator.any(bool(stop))
-        if stopping or checkpoint_is_due(run.config, run.recipe, global_step):
-            save(run, record, global_step)
+        found = None
+        if not stopping and validation_is_due(run.config, run.recipe, global_step):
+            found = _validate(run, global_step)
+            log.paused(found.seconds if found else 0.0)
+        _add_line(run, record, global_step, result, found)
+        is_best = found is not None and run.history.add(global_step, found)
+        if stopping or is_best or checkpoint_is_due(run.config, run.recipe, global_step):
+            save(run, record, global_step, is_best)
         if stopping:
             epoch, step = run.recipe.moment(global_step)
             raise StoppedError(f"stopped by a signal after epoch {epoch}, step {step}, which is saved")
@@ -99,7 +113,28 @@ def _first_step(run: Run, record: LossRecord, batch: list[ms.Tensor], waited_s: 
     return result
 
 
-def _add_line(run: Run, record: LossRecord, global_step: int, result: StepResult) -> None:
+def validate_start(run: Run, record: LossRecord) -> None:
+    """Validate before the first step, which tells later what training has changed."""
+    found = _validate(run, 0)
+    if found is not None:
+        run.history.add(0, found)
+        record.add(global_step=0, **found.record())
+
+
+def _validate(run: Run, global_step: int) -> Validation | None:
+    if run.validator is None:
+        return None
+    run.alive(VALIDATING, global_step)
+    with heartbeat("validating", announce=False):
+        found = run.validator.run()
+    logger.info(
+        "validation after %d steps on %d %s: AP %.3f, PCK@0.2 %.3f, loss %.5f (%.2f of predicting nothing), in %.0f s",
+        *(global_step, found.pictures, run.validator.name, found.ap, found.pck, found.loss, found.share, found.seconds),
+    )
+    return found
+
+
+def _add_line(run: Run, record: LossRecord, global_step: int, result: StepResult, found: Validation | None) -> None:
     epoch, step_in_epoch = run.recipe.moment(global_step)
     record.add(
         global_step=global_step,
@@ -111,10 +146,11 @@ def _add_line(run: Run, record: LossRecord, global_step: int, result: StepResult
         data_wait_s=round(result.waited_s, 4),
         data_wait_share=round(result.waited_s / max(result.waited_s + result.step_s, 1e-9), 4),
         step_s=round(result.step_s, 4),
+        **(found.record() if found is not None else {}),
     )
 
 
-def save(run: Run, record: LossRecord, global_step: int) -> None:
+def save(run: Run, record: LossRecord, global_step: int, is_best: bool) -> None:
     """Copy the parameters; write and publish them in the background, together with the loss record and its plots."""
     config, card = run.config, run.card
     epoch, step_in_epoch = run.recipe.moment(global_step)
@@ -129,7 +165,12 @@ def save(run: Run, record: LossRecord, global_step: int) -> None:
     )
     snapshot = take_snapshot(run.step, meta)
     write = partial(write_snapshot, snapshot, rank=card.rank, rank_size=card.rank_size, identity=run.identity)
-    run.storage.save(write, str(CheckpointName(card.rank, epoch, step_in_epoch)))
+    name = str(CheckpointName(card.rank, epoch, step_in_epoch))
+    run.storage.save(write, name)
+    best = run.history.best
+    if is_best and best is not None and run.validator is not None and card.rank == 0:
+        document = best_document(name, run.validator.name, epoch, step_in_epoch, best)
+        run.storage.publish_made(partial(write_best, record.path.parent, document))
     record.flush()
     run.storage.publish_made(lambda: record.path)
     if card.rank == 0:
@@ -156,9 +197,18 @@ def _batches(run: Run, loader: Any, done: int) -> Iterator[tuple[list[ms.Tensor]
             yield batch, time.perf_counter() - started
 
 
+def validation_is_due(config: Config, recipe: Recipe, global_step: int) -> bool:
+    """Every `val_step_interval` steps, at the end of every `val_interval`-th epoch, and after the last step."""
+    return _is_due(config.val_step_interval, config.val_interval, recipe, global_step)
+
+
 def checkpoint_is_due(config: Config, recipe: Recipe, global_step: int) -> bool:
     """Every `ckpt_interval` steps, at the end of every `ckpt_epoch_interval`-th epoch, and after the last step."""
+    return _is_due(config.ckpt_interval, config.ckpt_epoch_interval, recipe, global_step)
+
+
+def _is_due(steps: int, epochs: int, recipe: Recipe, global_step: int) -> bool:
     epoch, beyond = divmod(global_step, recipe.steps_per_epoch)
-    by_step = config.ckpt_interval > 0 and global_step % config.ckpt_interval == 0
-    by_epoch = config.ckpt_epoch_interval > 0 and beyond == 0 and epoch % config.ckpt_epoch_interval == 0
+    by_step = steps > 0 and global_step % steps == 0
+    by_epoch = epochs > 0 and beyond == 0 and epoch % epochs == 0
     return by_step or by_epoch or global_step == recipe.total_steps

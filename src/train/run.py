@@ -19,10 +19,11 @@ from src.train.checkpoints.identity import run_identity
 from src.train.checkpoints.manifest import Moment
 from src.train.checkpoints.storage import CheckpointStorage
 from src.train.compile_cache import use_compile_cache
+from src.train.data_summary import log_summary, summarise
 from src.train.distributed import join_cards
 from src.train.inputs import JOINING, Card, TrainingInputs
-from src.train.loop import Run, take_steps
-from src.train.monitoring.loss_record import LossRecord
+from src.train.loop import Run, take_steps, validate_start
+from src.train.monitoring.loss_record import LossRecord, read_record
 from src.train.monitoring.startup import Startup
 from src.train.recipe import choose_recipe
 from src.train.resume import resume_training
@@ -30,6 +31,8 @@ from src.train.samples import next_names, training_samples
 from src.train.signals import StopRequest
 from src.train.starting import apply_batch_norm, choose_batch_norm, load_starting_weights
 from src.train.step import build_step
+from src.train.validation.build import build_validator, validation_samples
+from src.train.validation.history import ValidationHistory
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +65,10 @@ def train(
     startup = startup or Startup()
     alive("reading the annotations", 0)
     maker = training_samples(config, inputs, card, startup)
+    startup.data = summarise(maker)
+    if card.rank == 0:
+        log_summary(startup.data)
+    validation = validation_samples(config, inputs, maker)
     device = choose_device(config.device_target, card.device_id)
     alive(JOINING, 0)
     with startup("joining the cards"):
@@ -94,7 +101,6 @@ def train(
             load_starting_weights(network, inputs, batch_norm)
         elif inputs.pretrained is not None:
             logger.info("ignoring load_pretrain: resuming from this run's own checkpoint")
-    run = Run(config, recipe, communicator, step, identity, storage, alive, startup, workers)
     if done >= recipe.total_steps:
         logger.info("nothing left to train: %d epochs are done; raise max_epoch_train to train longer", recipe.epochs)
         return Trained(network, recipe.moment(done), device, went_on=False)
@@ -107,5 +113,10 @@ def train(
     if inputs.streamed is not None:
         inputs.streamed.expect(next_names(maker, config, card, done, recipe.steps_per_epoch))
     with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
+        history = ValidationHistory(read_record(record.path))
+        validator = build_validator(config, validation, step, communicator)
+        run = Run(config, recipe, communicator, step, identity, storage, alive, startup, workers, validator, history)
+        if done == 0 and inputs.streamed is None:
+            validate_start(run, record)
         take_steps(run, loader, record, done, stop)
     return Trained(network, recipe.moment(recipe.total_steps), device, went_on=True)

@@ -15,6 +15,7 @@ from src.data.drawn.dataset import draw_dataset
 SMALL = [
     *("--network=mobilenet_v2", "--stages=1", "--insize=64", "--batch_size=2", "--device_target=CPU"),
     "--export_format=none",  # another compilation; what it gives is seen where it is asked for
+    "--val_pictures=0",  # likewise
 ]
 DATA = ["--imgpath_train=images", "--jsonpath_train=annotations/person_keypoints.json"]
 URLS = ["--data_url=obs://bucket/data", "--train_url=obs://bucket/out", "--storage_mode=local"]

@@ -16,9 +16,10 @@ EVERY_S = 15.0
 
 
 @contextmanager
-def heartbeat(what: str) -> Iterator[None]:
-    """Log that `what` begins, every EVERY_S seconds that it is still running, and how long it took."""
-    logger.info("%s …", what)
+def heartbeat(what: str, announce: bool = True) -> Iterator[None]:
+    """Log every EVERY_S seconds that `what` is still running; with `announce` also its begin and its duration."""
+    if announce:
+        logger.info("%s …", what)
     began, finished = time.monotonic(), threading.Event()
 
     def beat() -> None:
@@ -32,4 +33,5 @@ def heartbeat(what: str) -> Iterator[None]:
     finally:
         finished.set()
         thread.join()
-    logger.info("%s took %.1f s", what, time.monotonic() - began)
+    if announce:
+        logger.info("%s took %.1f s", what, time.monotonic() - began)

@@ -1,4 +1,4 @@
-"""The loss record: one JSON line a step, a small plot of it, and the same as TensorBoard scalars."""
+"""The loss record: one JSON line a step, and the same as TensorBoard scalars."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from src.files import write_atomically, writing
 
 logger = logging.getLogger(__name__)
 
-PLOT_FILE = "loss.png"
-PLOT_POINTS = 2000
 SCALARS_FILE = "events.out.tfevents.rank0"
 SCALARS_POINTS = 10_000
-SCALARS = ("loss", "lr", "data_wait_share", "step_s")
+SCALARS = ("loss", "loss_share", "lr", "data_wait_share", "step_s", "val_loss", "val_share", "val_ap", "val_pck")
 
 
 def record_name(rank: int) -> str:
@@ -29,15 +27,17 @@ def record_name(rank: int) -> str:
 class LossRecord:
     """Appends to `<folder>/loss-rank<rank>.jsonl`; lines after `first_step`, of an interrupted run, are cut off.
 
-    A line: {"time" (seconds since 1970), "global_step", "epoch", "step", "loss", "lr", "data_wait_s",
-    "data_wait_share", "step_s"}. Raises OutputError when the folder cannot be written; later, lines for which there is
-    no room wait in memory.
+    A line: {"time" (seconds since 1970), "global_step", "epoch", "step", "loss", "loss_share", "lr", "data_wait_s",
+    "data_wait_share", "step_s"}, and where the network was validated the entries of `Validation.record`; the line of
+    step 0, before training, has only these. Raises OutputError when the folder cannot be written; later, lines that do
+    not fit on the disk wait in memory.
     """
 
     def __init__(self, folder: Path, rank: int, first_step: int) -> None:
         self.path = folder / record_name(rank)
         self._waiting: list[dict[str, Any]] = []
-        kept = _as_lines(line for line in read_record(self.path) if line["global_step"] <= first_step)
+        old = read_record(self.path) if first_step > 0 else []
+        kept = _as_lines(line for line in old if line["global_step"] <= first_step)
         self._whole_bytes = len(kept)
         with writing(self.path):
             write_atomically(self.path, kept)
@@ -89,28 +89,6 @@ def read_record(path: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def plot_record(path: Path) -> Path | None:
-    """Draw loss and learning rate over the steps to loss.png beside the record; None where matplotlib is missing."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        logger.warning("%s is not drawn: matplotlib is not installed here", PLOT_FILE)
-        return None
-    lines = read_record(path)
-    lines = lines[:: max(1, len(lines) // PLOT_POINTS)]
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
-    axes.plot([line["global_step"] for line in lines], [line["loss"] for line in lines], linewidth=0.8)
-    rates = axes.twinx()
-    rates.set_ylabel("learning rate")
-    rates.plot(
-        [line["global_step"] for line in lines], [line["lr"] for line in lines], color="tab:orange", linewidth=0.8
-    )
-    target = path.with_name(PLOT_FILE)
-    figure.savefig(target, dpi=100)
-    return target
-
-
 def write_scalars(path: Path, total_steps: int) -> Path | None:
     """Write the record beside itself as scalars for TensorBoard; None where tensorboardX is missing.
 
@@ -124,13 +102,13 @@ def write_scalars(path: Path, total_steps: int) -> Path | None:
         logger.warning("no scalars for TensorBoard are written: tensorboardX is not installed here")
         return None
     every = max(1, total_steps // SCALARS_POINTS)
-    lines = [line for line in read_record(path) if line["global_step"] % every == 0]
+    lines = [line for line in read_record(path) if line["global_step"] % every == 0 or "val_loss" in line]
     target = path.with_name(SCALARS_FILE)
     writer = RecordWriter(str(target))
     writer.write(Event(file_version="brain.Event:2").SerializeToString())
     for line in lines:
         event = Event(wall_time=line.get("time", 0.0), step=line["global_step"])
-        for name in SCALARS:
+        for name in (name for name in SCALARS if name in line):
             event.summary.value.add(tag=name, simple_value=line[name])
         writer.write(event.SerializeToString())
     writer.close()

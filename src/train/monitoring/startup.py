@@ -33,6 +33,7 @@ class Startup:
     """The phases of one start in their order; `with startup("indexing") as phase: …` times one."""
 
     phases: list[Phase] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)  # summary of the training data
     began: float = field(default_factory=time.monotonic)
 
     @contextmanager
@@ -73,7 +74,11 @@ class Startup:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {"total_s": round(self.total_s, 3), "phases": [_rounded(phase) for phase in self.phases]}
+        return {
+            "total_s": round(self.total_s, 3),
+            "phases": [_rounded(phase) for phase in self.phases],
+            "data": self.data,
+        }
 
     def write(self, folder: Path) -> Path:
         """Write the report as JSON into a folder; returns the file."""

@@ -1,0 +1,87 @@
+"""loss.png: loss, learning rate and validation of a run over its steps."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.train.monitoring.loss_record import read_record
+
+logger = logging.getLogger(__name__)
+
+PLOT_FILE = "loss.png"
+POINTS = 2000
+#: The smoothed curve is the mean over this share of all steps.
+SMOOTHED_SHARE = 0.02
+
+
+def plot_record(path: Path) -> Path | None:
+    """Draw a record to loss.png beside it; None where matplotlib is missing."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        logger.warning("%s is not drawn: matplotlib is not installed here", PLOT_FILE)
+        return None
+    lines = read_record(path)
+    steps = [line for line in lines if "loss" in line]
+    validations = [line for line in lines if "val_loss" in line]
+    figure = Figure(figsize=(9, 7 if validations else 4.5), layout="constrained")
+    upper = figure.add_subplot(2 if validations else 1, 1, 1)
+    _draw_losses(upper, steps, validations)
+    if validations:
+        _draw_validations(figure.add_subplot(2, 1, 2, sharex=upper), steps, validations)
+    target = path.with_name(PLOT_FILE)
+    figure.savefig(target, dpi=100)
+    return target
+
+
+def smoothed(values: Sequence[float]) -> NDArray[np.float64]:
+    """The mean of each value and those before it, over SMOOTHED_SHARE of all of them; fewer at the beginning."""
+    window = max(1, round(SMOOTHED_SHARE * len(values)))
+    sums = np.concatenate([[0.0], np.cumsum(np.asarray(values, np.float64))])
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(ends - window, 0)
+    return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+def thinned(lines: Sequence[Any], points: int = POINTS) -> Sequence[Any]:
+    """At most about so many of the lines, evenly spread, the last one included."""
+    every = max(1, len(lines) // points)
+    return lines[(len(lines) - 1) % every :: every]
+
+
+def _draw_losses(axes: Any, steps: Sequence[Any], validations: Sequence[Any]) -> None:
+    losses = smoothed([line["loss"] for line in steps])
+    drawn = thinned(list(zip(steps, losses)))
+    at = [line["global_step"] for line, _ in drawn]
+    axes.set(xlabel="step", ylabel="loss", yscale="log")
+    axes.grid(alpha=0.3, which="both")
+    axes.plot(at, [line["loss"] for line, _ in drawn], color="tab:blue", alpha=0.3, linewidth=0.7, label="loss")
+    axes.plot(at, [mean for _, mean in drawn], color="tab:blue", linewidth=1.5, label="loss, smoothed")
+    if validations:
+        val = [(line["global_step"], line["val_loss"]) for line in validations]
+        axes.plot(*zip(*val), color="tab:red", marker="o", markersize=4, label="validation loss")
+    rates = axes.twinx()
+    rates.set_ylabel("learning rate")
+    rates.plot(at, [line["lr"] for line, _ in drawn], color="tab:orange", linewidth=0.9, label="learning rate")
+    handles = [*axes.get_legend_handles_labels()[0], *rates.get_legend_handles_labels()[0]]
+    axes.legend(handles=handles, loc="upper right", fontsize="small")
+
+
+def _draw_validations(axes: Any, steps: Sequence[Any], validations: Sequence[Any]) -> None:
+    axes.set(xlabel="step", ylim=(0, None))
+    axes.grid(alpha=0.3)
+    at = [line["global_step"] for line in validations]
+    for name, colour, label in (("val_ap", "tab:green", "AP"), ("val_pck", "tab:purple", "PCK@0.2")):
+        axes.plot(at, [max(line[name], 0) for line in validations], color=colour, marker="o", markersize=4, label=label)
+    known = [line for line in steps if "loss_share" in line]
+    if known:
+        shares = thinned(list(zip(known, smoothed([line["loss_share"] for line in known]))))
+        where = [line["global_step"] for line, _ in shares]
+        axes.plot(where, [share for _, share in shares], color="tab:gray", label="loss / loss of predicting nothing")
+    axes.legend(loc="best", fontsize="small")
