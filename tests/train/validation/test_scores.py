@@ -77,7 +77,7 @@ def test_ap_is_that_of_coco() -> None:
         annotated[rng.random(annotated.shape[:2]) < 0.2, 2] = 0
         areas = rng.uniform(3000, 9000, len(annotated))
         found = annotated[rng.random(len(annotated)) < 0.8].copy()
-        found[..., :2] += rng.normal(0, 1, found[..., :2].shape) * rng.choice([1, 5, 15], (len(found), 1, 1))
+        found[..., :2] += rng.normal(0, 1, found[..., :2].shape) * rng.choice([0.5, 2, 6], (len(found), 1, 1))
         found = np.array([*found, *(person(rng) for _ in range(rng.integers(0, 2)))]).reshape(-1, 18, 3)
         found[..., 2] = 1.0
         scores = rng.random(len(found))
