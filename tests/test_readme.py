@@ -22,6 +22,7 @@ SMALL_TRAINING = [
     *SMALL_NETWORK,
     "--insize=64",
     "--batch_size=2",
+    "--val_pictures=0",
     "--imgpath_train=images",
     "--jsonpath_train=annotations/person_keypoints.json",
     "--max_epoch_train=1",

@@ -45,6 +45,10 @@ class CheckpointStore:
         folder = self._folder(self.rank if rank is None else rank)
         return obs_sync.join(folder, file_name) if obs_sync.is_url(folder) else str(Path(folder) / file_name)
 
+    def url_above(self, file_name: str) -> str:
+        """Full address of a file beside the folders of the ranks."""
+        return obs_sync.join(self.url, file_name) if obs_sync.is_url(self.url) else str(Path(self.url) / file_name)
+
     def file_names(self) -> list[tuple[int, str]]:
         """(rank, file name) of everything in all ranks' folders, from one listing."""
         if not obs_sync.exists(self.url):

@@ -23,6 +23,7 @@ from src.files import LEFTOVERS, write_atomically
 from src.train.checkpoints.manifest import MANIFEST_ENDING, CheckpointName, Manifest, divergence, manifest_name, retired
 from src.train.checkpoints.storage import Candidate
 from src.train.monitoring.loss_record import record_name
+from src.train.page.pictures import POSES_FILE
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class Publisher:
         except OSError as error:
             raise OutputError(f"{self._local}: checkpoints cannot be written there: {error.strerror}") from None
         obs_sync.copy(str(local), self._store.url_of(local.name))
-        self._bring_back(record_name(self._store.rank))
+        for name in (record_name(self._store.rank), POSES_FILE):
+            self._bring_back(name)
         self._publish_leftovers()
 
     def candidates(self) -> Sequence[Candidate]:
@@ -87,8 +89,9 @@ class Publisher:
         self._settle()
         self._writing = self._writer.submit(self._write, write, file_name)
 
-    def publish_file(self, path: Path) -> None:
+    def publish_file(self, path: Path, url_of: Callable[[str], str] | None = None) -> None:
         """Publish a small file as it is now; while an earlier state of it is on its way, when that has arrived."""
+        url = (url_of or self._store.url_of)(path.name)
         with self._lock:
             if path.name in self._small:
                 self._small[path.name] = True
@@ -101,11 +104,15 @@ class Publisher:
             with self._lock:
                 del self._small[path.name]
             raise
-        self._uploader.submit((str(copy), self._store.url_of(path.name)), on_done=lambda: self._small_done(path, copy))
+        self._uploader.submit((str(copy), url), on_done=lambda: self._small_done(path, copy, url_of))
 
     def publish_made(self, make: Callable[[], Path | None]) -> None:
         """Have `make` make a small file and publish it, both in the background; what goes wrong is only told."""
         self._writer.submit(self._make, make)
+
+    def publish_page(self, make: Callable[[], Path | None]) -> None:
+        """The same for the page of the run, which is put above the folders of the ranks."""
+        self._writer.submit(self._make, make, self._store.url_above)
 
     def drain(self, deadline_s: float) -> Sequence[str]:
         """Wait for writing and uploads to end; one line for each file that did not arrive."""
@@ -123,11 +130,11 @@ class Publisher:
         if self._writing is not None and not _is_done(self._writing, SETTLE_S):
             raise OutputError(f"{self._local}: writing a checkpoint takes longer than {SETTLE_S:.0f} s")
 
-    def _make(self, make: Callable[[], Path | None]) -> None:
+    def _make(self, make: Callable[[], Path | None], url_of: Callable[[str], str] | None = None) -> None:
         try:
             path = make()
             if path is not None:
-                self.publish_file(path)
+                self.publish_file(path, url_of)
         except Exception as error:  # noqa: BLE001 - a picture is not worth the training
             logger.warning("%s: a small file is not made or not published: %s", self._local, error)
 
@@ -196,12 +203,12 @@ class Publisher:
             if wrong:
                 logger.error("%s", wrong)
 
-    def _small_done(self, path: Path, copy: Path) -> None:
+    def _small_done(self, path: Path, copy: Path, url_of: Callable[[str], str] | None) -> None:
         copy.unlink(missing_ok=True)
         with self._lock:
             has_changed = self._small.pop(path.name)
         if has_changed:
-            self._make(lambda: path)
+            self._make(lambda: path, url_of)
 
     def _bring_back(self, name: str) -> None:
         """Fetch a small file that is published already, unless this container has it, which then is the newer one."""

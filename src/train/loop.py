@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,46 +15,18 @@ import mindspore as ms
 from src.data.loader import first_worker_error
 from src.errors import StoppedError
 from src.model_utils.config import Config
-from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_snapshot
-from src.train.checkpoints.manifest import CheckpointName
-from src.train.checkpoints.storage import CheckpointStorage
-from src.train.distributed import Communicator
-from src.train.inputs import TRAINING, VALIDATING, WAITING, Card
+from src.train.inputs import TRAINING, VALIDATING, WAITING
 from src.train.monitoring.heartbeat import heartbeat
-from src.train.monitoring.loss_record import LossRecord, write_scalars
-from src.train.monitoring.plot import plot_record
-from src.train.monitoring.startup import Startup, resident_bytes
+from src.train.monitoring.loss_record import LossRecord
+from src.train.monitoring.startup import resident_bytes
 from src.train.monitoring.step_log import StepLog, wait_remedy
 from src.train.recipe import Recipe
+from src.train.saving import Run, checkpoint_name, publish_page, save
 from src.train.schedule import rate_at
 from src.train.signals import StopRequest
-from src.train.step import TrainStep
-from src.train.validation.history import ValidationHistory, best_document, write_best
 from src.train.validation.result import Validation
-from src.train.validation.validator import Validator
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Run:
-    """What stays the same over one start of the training."""
-
-    config: Config
-    recipe: Recipe
-    communicator: Communicator
-    step: TrainStep
-    identity: Mapping[str, Any]
-    storage: CheckpointStorage
-    alive: Callable[[str, int], None]
-    startup: Startup
-    workers: int
-    validator: Validator | None
-    history: ValidationHistory
-
-    @property
-    def card(self) -> Card:
-        return self.communicator.card
 
 
 @dataclass(frozen=True)
@@ -82,9 +54,10 @@ def take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopR
         if not stopping and validation_is_due(run.config, run.recipe, global_step):
             found = _validate(run, global_step)
             log.paused(found.seconds if found else 0.0)
-        _add_line(run, record, global_step, result, found)
         is_best = found is not None and run.history.add(global_step, found)
-        if stopping or is_best or checkpoint_is_due(run.config, run.recipe, global_step):
+        saving = stopping or is_best or checkpoint_is_due(run.config, run.recipe, global_step)
+        _add_line(run, record, global_step, result, found, saving)
+        if saving:
             save(run, record, global_step, is_best)
         if stopping:
             epoch, step = run.recipe.moment(global_step)
@@ -119,6 +92,7 @@ def validate_start(run: Run, record: LossRecord) -> None:
     if found is not None:
         run.history.add(0, found)
         record.add(global_step=0, **found.record())
+        publish_page(run, record)
 
 
 def _validate(run: Run, global_step: int) -> Validation | None:
@@ -127,6 +101,8 @@ def _validate(run: Run, global_step: int) -> Validation | None:
     run.alive(VALIDATING, global_step)
     with heartbeat("validating", announce=False):
         found = run.validator.run()
+    if run.found_people is not None:
+        run.found_people.add(global_step, found.poses)
     logger.info(
         "validation after %d steps on %d %s: AP %.3f, PCK@0.2 %.3f, loss %.5f (%.2f of predicting nothing), in %.0f s",
         *(global_step, found.pictures, run.validator.name, found.ap, found.pck, found.loss, found.share, found.seconds),
@@ -134,7 +110,9 @@ def _validate(run: Run, global_step: int) -> Validation | None:
     return found
 
 
-def _add_line(run: Run, record: LossRecord, global_step: int, result: StepResult, found: Validation | None) -> None:
+def _add_line(
+    run: Run, record: LossRecord, global_step: int, result: StepResult, found: Validation | None, saving: bool
+) -> None:
     epoch, step_in_epoch = run.recipe.moment(global_step)
     record.add(
         global_step=global_step,
@@ -147,35 +125,8 @@ def _add_line(run: Run, record: LossRecord, global_step: int, result: StepResult
         data_wait_share=round(result.waited_s / max(result.waited_s + result.step_s, 1e-9), 4),
         step_s=round(result.step_s, 4),
         **(found.record() if found is not None else {}),
+        **({"checkpoint": checkpoint_name(run, global_step)} if saving else {}),
     )
-
-
-def save(run: Run, record: LossRecord, global_step: int, is_best: bool) -> None:
-    """Copy the parameters; write and publish them in the background, together with the loss record and its plots."""
-    config, card = run.config, run.card
-    epoch, step_in_epoch = run.recipe.moment(global_step)
-    meta = network_meta(
-        config.network,
-        config.stages,
-        settings=config.settings(),
-        epoch=epoch,
-        step=step_in_epoch,
-        global_step=global_step,
-        steps_per_epoch=run.recipe.steps_per_epoch,
-    )
-    snapshot = take_snapshot(run.step, meta)
-    write = partial(write_snapshot, snapshot, rank=card.rank, rank_size=card.rank_size, identity=run.identity)
-    name = str(CheckpointName(card.rank, epoch, step_in_epoch))
-    run.storage.save(write, name)
-    best = run.history.best
-    if is_best and best is not None and run.validator is not None and card.rank == 0:
-        document = best_document(name, run.validator.name, epoch, step_in_epoch, best)
-        run.storage.publish_made(partial(write_best, record.path.parent, document))
-    record.flush()
-    run.storage.publish_made(lambda: record.path)
-    if card.rank == 0:
-        run.storage.publish_made(partial(plot_record, record.path))
-        run.storage.publish_made(partial(write_scalars, record.path, run.recipe.total_steps))
 
 
 def _batches(run: Run, loader: Any, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:

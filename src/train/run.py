@@ -22,12 +22,14 @@ from src.train.compile_cache import use_compile_cache
 from src.train.data_summary import log_summary, summarise
 from src.train.distributed import join_cards
 from src.train.inputs import JOINING, Card, TrainingInputs
-from src.train.loop import Run, take_steps, validate_start
+from src.train.loop import take_steps, validate_start
 from src.train.monitoring.loss_record import LossRecord, read_record
 from src.train.monitoring.startup import Startup
+from src.train.page.pictures import FoundPeople
 from src.train.recipe import choose_recipe
 from src.train.resume import resume_training
 from src.train.samples import next_names, training_samples
+from src.train.saving import Run
 from src.train.signals import StopRequest
 from src.train.starting import apply_batch_norm, choose_batch_norm, load_starting_weights
 from src.train.step import build_step
@@ -115,7 +117,11 @@ def train(
     with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
         history = ValidationHistory(read_record(record.path))
         validator = build_validator(config, validation, step, communicator)
-        run = Run(config, recipe, communicator, step, identity, storage, alive, startup, workers, validator, history)
+        found_people = FoundPeople(folder, done) if validator is not None and card.rank == 0 else None
+        run = Run(
+            *(config, recipe, communicator, step, identity, storage, alive, startup, workers, validator, history),
+            found_people,
+        )
         if done == 0 and inputs.streamed is None:
             validate_start(run, record)
         take_steps(run, loader, record, done, stop)

@@ -49,6 +49,10 @@ def test_validation_changes_nothing_and_a_resumed_run_goes_on_with_it(
     assert (best["epoch"], best["step"]) == (expected["epoch"], expected["step"])
     assert (folder / best["checkpoint"]).is_file()
     assert best["validated_on"] == "validation pictures"
+    page = (bucket / "out" / "index.html").read_text(encoding="utf-8")
+    assert LAST in page
+    assert page.count("data:image/jpeg;base64,") == 8
+    assert len(json.loads((folder / "validation_poses.json").read_text())) == 2
     startup = json.loads((folder / "startup.json").read_text())
     assert startup["data"]["pictures"] == 6
     assert startup["data"]["labels"]["Nose"] > 0

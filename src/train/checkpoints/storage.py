@@ -37,5 +37,8 @@ class CheckpointStorage(Protocol):
         What goes wrong is only told.
         """
 
+    def publish_page(self, make: Callable[[], Path | None]) -> None:
+        """The same for the page of the run, which is put above the folders of the ranks."""
+
     def drain(self, deadline_s: float) -> Sequence[str]:
         """Wait for what is on its way; returns one line for each file that was not published."""

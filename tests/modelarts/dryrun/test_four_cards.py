@@ -28,6 +28,7 @@ pytestmark = [pytest.mark.mindspore, pytest.mark.slow]
 PICTURES = 8
 SETTINGS = [
     *("network=mobilenet_v2", "stages=1", "insize=64", "batch_size=1", "max_epoch_train_NP=1"),
+    "val_pictures=0",
     *("data_url=obs://mine/coco/", "imgpath_train=images", "jsonpath_train=annotations/person_keypoints.json"),
 ]
 
