@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from src.pose.limbs import Connections
 from src.pose.peaks import Peaks
-from src.pose.skeleton import CONFIRMING_LIMBS, JOINT_COUNT
+from src.pose.skeleton import CONFIRMING_LIMBS, JOINT_COUNT, LIMB_COUNT
 
 
 class Fragments:
@@ -71,6 +71,12 @@ def group(peaks: Peaks, connections: Connections) -> tuple[NDArray[np.intp], NDA
     fragments = Fragments(peaks)
     confirming = np.isin(connections.limb, list(CONFIRMING_LIMBS))
     order = np.lexsort((-connections.score, confirming))
-    for (a, b), score in zip(connections.ends[order].tolist(), connections.score[order].tolist()):
-        fragments.join(a, b, score)
+    # A peak that has its partner for a limb takes no other: its fragment holds that joint already.
+    first_of_limb = connections.limb[order, None] * len(peaks)
+    marks = (first_of_limb + connections.ends[order]).tolist()
+    has_end, has_start = bytearray(LIMB_COUNT * len(peaks)), bytearray(LIMB_COUNT * len(peaks))
+    ends, scores = connections.ends[order].tolist(), connections.score[order].tolist()
+    for (a, b), (mark_a, mark_b), score in zip(ends, marks, scores):
+        if not has_end[mark_a] and not has_start[mark_b] and fragments.join(a, b, score):
+            has_end[mark_a] = has_start[mark_b] = 1
     return fragments.members()

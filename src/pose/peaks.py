@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.pose.settings import DecodeSettings
 from src.pose.skeleton import JOINT_COUNT
+
+logger = logging.getLogger(__name__)
 
 #: Values beside a peak are raised to this before the logarithm: noise at or below zero must not bend the parabola.
 _LOG_FLOOR = 1e-3
@@ -51,8 +55,15 @@ def find_peaks(
     xy_cell, value = _refine(walled, index)
     joint = index // ((height + 2) * (width + 2))
     order = _strongest(joint, value, settings.max_peaks_per_joint)
+    if len(order) < len(joint):
+        _warn_once(settings.max_peaks_per_joint)
     joint = joint[order]
     return Peaks(joint, xy_cell[order], value[order], _first_of_each(joint))
+
+
+@lru_cache(maxsize=8)
+def _warn_once(most: int) -> None:
+    logger.warning("a picture has more than %d candidates of a joint, the weakest are left out (said once)", most)
 
 
 def _maxima(walled: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:

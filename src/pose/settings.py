@@ -11,7 +11,8 @@ class DecodeSettings:
 
     `weak_threshold`: least heatmap value of a joint; `peak_threshold`: a limb needs at least one end this sure, so weak
     peaks (occluded or blurred joints) are found beside sure ones, and noise alone makes no person.
-    `max_peaks_per_joint`: only the strongest are kept; bounds the time that maps of an untrained network take.
+    `max_peaks_per_joint`: only the strongest are kept, with a warning; bounds the time that maps of an untrained
+    network take, far above any crowd that a picture shows.
     `limb_samples`: points at which the PAF is read between the two ends of a candidate limb.
     `limb_threshold`: least projection of the PAF on the limb's direction at a point that supports the limb.
     `limb_support`: least share of supporting points.
@@ -25,7 +26,7 @@ class DecodeSettings:
 
     weak_threshold: float = 0.02
     peak_threshold: float = 0.05
-    max_peaks_per_joint: int = 96
+    max_peaks_per_joint: int = 256
     limb_samples: int = 10
     limb_threshold: float = 0.02
     limb_support: float = 0.7

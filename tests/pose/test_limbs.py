@@ -92,7 +92,7 @@ def test_right_pairs_outscore_wrong_ones_between_neighbours() -> None:
 def test_more_pairs_than_one_remap_call_can_read() -> None:
     a, b = (int(j) for j in LIMBS[1])
     rng = np.random.default_rng(0)
-    candidates = [(j, *rng.uniform(0, 40, 2), 0.5) for j in (a, b) for _ in range(190)]
+    candidates = [(j, *rng.uniform(0, 40, 2), 0.5) for j in (a, b) for _ in range(280)]
     pafs = np.zeros((PAF_CHANNELS, 48, 48), np.float32)
     pafs[2] = 0.7
     peaks = peaks_at(*candidates)
@@ -100,7 +100,7 @@ def test_more_pairs_than_one_remap_call_can_read() -> None:
     delta = peaks.xy_cell[found.ends[:, 1]] - peaks.xy_cell[found.ends[:, 0]]
     expected = 0.7 * delta[:, 0] / np.hypot(*delta.T) + np.minimum(48 / np.hypot(*delta.T) - 1, 0)
     long = np.hypot(*delta.T) >= SETTINGS.short_limb_cells
-    assert len(found) > 10_000
+    assert len(found) > 1_000
     assert found.score[long] == pytest.approx(expected[long], abs=2e-3)
 
 
