@@ -14,9 +14,15 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must be set before its first import
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests first, so that two processes end at about the same time; the order is kept otherwise."""
+    slow, network = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "mindspore"))
+    items.sort(key=lambda item: 0 if item.path in slow else 1 if item.path in network else 2)
+
+
 @pytest.fixture(autouse=True)
-def no_log_handlers_left() -> Iterator[None]:
-    """A command line that a test calls sets up logging to the test's own stderr, which is closed afterwards."""
+def reset_log_handlers() -> Iterator[None]:
+    """Reset log handlers between tests: a command line logs to the test's own stderr, which is closed afterwards."""
     yield
     logger = logging.getLogger()
     for handler in [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]:

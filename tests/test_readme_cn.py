@@ -14,19 +14,21 @@ LINK = re.compile(r"\]\(([^)#\s]+)\)")
 
 #: The Chinese heading for each English one.
 HEADINGS = {
-    "OpenPose on ModelArts: train, find people, judge what they do": "ModelArts 上的 OpenPose：训练、找人、判断行为",
-    "Set up and run": "安装和运行",
+    "OpenPose on ModelArts: training, person detection, action recognition": (
+        "ModelArts 上的 OpenPose：训练、人体检测、行为判定"
+    ),
+    "Quick start": "快速开始",
     "The jobs": "作业",
     "Training: `train_start.py`": "训练：`train_start.py`",
     "Inference: `test_tmp.py`": "推理：`test_tmp.py`",
     "Actions": "行为",
-    "In the console, and as code": "在控制台里，以及作为代码",
+    "Job definitions and the console": "作业定义与控制台",
     "Exit codes": "退出码",
-    "The two lines": "两条线",
+    "Code layout": "代码结构",
     "Storage": "存储",
     "Supported versions": "支持的版本",
-    "Where to change what": "想改什么，去哪里改",
-    "Measured": "实测结果",
+    "Extending it": "扩展",
+    "Measurements": "实测结果",
 }
 
 

@@ -25,6 +25,8 @@ from tests.jobs.conftest import TWO_EPOCHS, Job
 from tests.jobs.test_training_job import errors
 from tests.train.monitoring.test_loss_record import scalars
 
+pytestmark = pytest.mark.mindspore
+
 EVERY_STEP = "--ckpt_interval=1"
 
 

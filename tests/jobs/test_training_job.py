@@ -14,6 +14,8 @@ from mindspore import nn
 from src.net.weights import read_checkpoint
 from tests.jobs.conftest import Job
 
+pytestmark = pytest.mark.mindspore
+
 
 def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]

@@ -12,6 +12,8 @@ from src.net.build import build_network, choose_device
 from src.net.weights import load_all_weights
 from src.tools.import_weights import import_weights
 
+pytestmark = pytest.mark.mindspore
+
 AGREEMENT = 5e-3  # the stored maps are float16
 
 

@@ -15,6 +15,8 @@ from src.train.recipe import choose_recipe
 from src.train.schedule import LearningRate, RateSettings
 from src.train.step import StepSettings, build_step
 
+pytestmark = pytest.mark.mindspore
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _device() -> None:
