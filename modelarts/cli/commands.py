@@ -5,22 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
-import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, Callable
+from typing import Any
 
 import obs_sync
 from modelarts.cli import options as given
-from modelarts.cli.log_tail import follow_cloud, follow_file
-from modelarts.cli.tables import aligned, cloud_lines, cloud_row, console_rows, hyperparameter_lines, job_rows
+from modelarts.cli.answer import MISTAKES, Answer, Echo, refuse
+from modelarts.cli.dry_run import dry_run_text, rebuild_dry_run
+from modelarts.cli.log_tail import follow_cloud, follow_file, last_error, last_error_of_cloud
+from modelarts.cli.tables import (
+    LIST_HEAD,
+    aligned,
+    cloud_lines,
+    cloud_row,
+    console_rows,
+    dry_run_row,
+    hyperparameter_lines,
+    job_rows,
+)
 from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError
 from modelarts.cloud.profile import has_profile
 from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
-from modelarts.dryrun.dryrun import DryRun, Options, State, ask_to_stop, dry_runs, find_dry_run
+from modelarts.dryrun.state import ask_to_stop, dry_runs, find_dry_run
 from modelarts.jobs.checks import (
     check_definition,
     check_in_use,
@@ -32,20 +40,6 @@ from modelarts.jobs.checks import (
 from modelarts.jobs.code_folder import code_files, upload_code
 from modelarts.jobs.definition import JobSpec
 from modelarts.jobs.loading import is_declared, job_keys, load_job
-from src.errors import ConfigError
-
-MISTAKES = 2
-Echo = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command found: plain values for scripts, text for people, the exit code, and notes beside the result."""
-
-    data: Any
-    text: str
-    exit_code: int = 0
-    notes: tuple[str, ...] = field(default=())
 
 
 def jobs(options: argparse.Namespace, _: Echo) -> Answer:
@@ -81,62 +75,33 @@ def check(options: argparse.Namespace, _: Echo) -> Answer:
     return Answer(data, text, MISTAKES if problems else 0, tuple(notes))
 
 
-def dry_run(options: argparse.Namespace, echo: Echo) -> Answer:
-    """Run a job here, as the platform would."""
-    job = given.job_of(options)
-    storage = given.storage_of(options)
-    filesystem = given.filesystem_of(options)
-    _refuse(check_definition(job, for_cloud=False))
-    _refuse(check_storage(job, filesystem, for_cloud=False) + check_in_use(job, given.outputs_here(options)))
-    stop = threading.Event()
-    run = DryRun(
-        job,
-        Options(
-            storage=storage,
-            work=options.work,
-            sync_period_s=options.sync_every,
-            restarts=options.restarts,
-            restart_in=options.restart_in,
-            timeout_s=options.timeout,
-            install_requirements=not options.no_requirements,
-            keep=options.keep,
-            echo=echo,
-        ),
-        stop,
-    )
-    before = _on_signal(stop)
-    try:
-        code = run.run()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    return Answer(asdict(run.state), _dry_run_text(run.state), code, given.notes_on_stand_in(options))
-
-
 def submit(options: argparse.Namespace, _: Echo) -> Answer:
     """Create the job on the platform, or show the request's body."""
     job = given.job_of(options)
     body = job_body(job)
     if options.print:
-        _refuse(check_definition(job))
+        refuse(check_definition(job))
         return Answer(body, _pretty(body))
     cloud = given.cloud_of(options)
     problems, notes = _all_mistakes(job, options, cloud)
-    _refuse(problems)
+    refuse(problems)
     return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
 
 
-def rebuild(options: argparse.Namespace, _: Echo) -> Answer:
-    """The same job again with a new name and some values changed; declared here, or only there."""
+def rebuild(options: argparse.Namespace, echo: Echo) -> Answer:
+    """The same job again with a new name and some values changed: a dry run, a declared job, or one of the platform."""
+    state = None if is_declared(options.job) else find_dry_run(options.job, options.work)
+    if state is not None:
+        return rebuild_dry_run(state, options, echo)
     if is_declared(options.job):
         job = replace(given.job_of(options), name=options.name or rebuilt_name(given.job_of(options).name))
-        _refuse(check_definition(job))
+        refuse(check_definition(job))
         body = job_body(job)
         if options.print:
             return Answer(body, _pretty(body))
         cloud = given.cloud_of(options)
         problems, notes = _all_mistakes(job, options, cloud)
-        _refuse(problems)
+        refuse(problems)
         return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
     cloud = given.cloud_of(options, f"{options.job}: is no declared job ({', '.join(job_keys())})")
     body = rebuilt_body(
@@ -144,7 +109,7 @@ def rebuild(options: argparse.Namespace, _: Echo) -> Answer:
     )
     if options.print:
         return Answer(body, _pretty(body))
-    _refuse(outputs_in_use(outputs_of(body), given.outputs_of_running(options, cloud)))
+    refuse(outputs_in_use(outputs_of(body), given.outputs_of_running(options, cloud)))
     return _created(cloud.create(body), body["metadata"]["name"])
 
 
@@ -158,18 +123,26 @@ def list_jobs(options: argparse.Namespace, _: Echo) -> Answer:
     else:
         notes = ("only dry-runs: no access to the platform is set up (see docs/console.md)",)
     found.reverse()  # the platform answers the newest first
-    rows = [[state.id, state.phase, state.name, "dry-run"] for state in states] + [cloud_row(one) for one in found]
-    return Answer({"dry_runs": [asdict(s) for s in states], "jobs": found}, aligned(rows) or "no jobs", notes=notes)
+    rows = [dry_run_row(state) for state in states] + [cloud_row(one) for one in found]
+    text = aligned([LIST_HEAD, *rows]) if rows else "no jobs"
+    return Answer({"dry_runs": [asdict(s) for s in states], "jobs": found}, text, notes=notes)
 
 
 def status(options: argparse.Namespace, _: Echo) -> Answer:
     """Where a job stands."""
     state = find_dry_run(options.id, options.work)
     if state is not None:
-        return Answer(asdict(state), _dry_run_text(state))
+        log = Path(state.log_file)
+        error = last_error(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else ""
+        return Answer({**asdict(state), "last_error": error}, _with_error(dry_run_text(state), error))
     cloud = given.cloud_of_id(options)
     details = cloud.show(cloud.id_of(options.id))
-    return Answer(details, "\n".join(cloud_lines(details)))
+    error = last_error_of_cloud(cloud, details)
+    return Answer({**details, "last_error": error}, _with_error("\n".join(cloud_lines(details)), error))
+
+
+def _with_error(text: str, error: str) -> str:
+    return f"{text}\nlast error: {error}" if error else text
 
 
 def logs(options: argparse.Namespace, echo: Echo) -> Answer:
@@ -208,7 +181,7 @@ def upload(options: argparse.Namespace, _: Echo) -> Answer:
     results, lines = [], []
     for word in options.job or job_keys():
         job = load_job(word, given.changes_of(options))
-        _refuse([one for one in check_definition(job) if one.startswith(("code", "boot_file"))])
+        refuse([one for one in check_definition(job) if one.startswith(("code", "boot_file"))])
         filesystem = given.filesystem_of(options)
         if not options.only_list:
             obs_sync.create_local_buckets([job.code_dir], filesystem)
@@ -251,42 +224,11 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
     ]
 
 
-def _refuse(problems: list[str]) -> None:
-    if problems:
-        raise ConfigError("\n".join(problems))
-
-
 def _created(answer: Mapping[str, Any], name: str) -> Answer:
     job_id = (answer.get("metadata") or {}).get("id")
     if not job_id:
         raise CloudError(f"{name}: the platform answered without an id; look at: python -m modelarts list")
     return Answer(dict(answer), f"{job_id}  {name}\nfollow it with: python -m modelarts logs {job_id} --follow")
-
-
-def _dry_run_text(state: State) -> str:
-    code = "" if state.exit_code is None else f", exit code {state.exit_code}"
-    lines = [f"{state.id}  {state.phase}{code}  {state.name}", f"log: {state.log_file}"]
-    lines.append(f"log in OBS: {_where(state.log_path, state)}")
-    lines += [f"output: {_where(url, state)}" for url in state.outputs]
-    return "\n".join([*lines, *([state.message] if state.message else [])])
-
-
-def _where(url: str, state: State) -> str:
-    """An address, and the folder behind it where a folder stands for OBS."""
-    if not state.local_root or not obs_sync.is_url(url):
-        return url
-    return f"{url} ({Path(state.local_root, *obs_sync.split(url))})"
-
-
-def _on_signal(stop: threading.Event) -> dict[int, Any]:
-    """Have SIGTERM and Ctrl-C stop the job as the platform would; returns the handlers they had."""
-
-    def ask(_: int, __: FrameType | None) -> None:
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    return {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
 
 
 def _pretty(body: Mapping[str, Any]) -> str:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import codecs
+import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from modelarts.cloud.client import ENDED_PHASES, WAITING_PHASES, Cloud, NotThere
-from modelarts.dryrun.dryrun import State, find_dry_run
+from modelarts.dryrun.state import DryRunState, find_dry_run
 from src.errors import JobError
 
 FILE_PERIOD_S, CLOUD_PERIOD_S = 0.5, 5.0
 Echo = Callable[[str], None]
+_ERROR_LINE = re.compile(r"\bERROR\b")
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b(?::|$)")
 
 
-def follow_file(state: State, work: Path, follow: bool, echo: Echo) -> str:
+def follow_file(state: DryRunState, work: Path, follow: bool, echo: Echo) -> str:
     """Show the log of a dry-run so far; with `follow` until it ends. Returns the phase it is in then."""
     position = 0
     decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a letter
@@ -55,6 +59,27 @@ def follow_cloud(cloud: Cloud, job_id: str, task: str, follow: bool, echo: Echo)
         if not follow or phase in ENDED_PHASES:
             return phase
         time.sleep(CLOUD_PERIOD_S)
+
+
+def last_error(log: str) -> str:
+    """The last line of a log that reports an error: of level ERROR, else the end of a traceback; empty without one."""
+    lines = [line.strip() for line in log.splitlines()]
+    reported = [line for line in lines if _ERROR_LINE.search(line)]
+    raised = [line for line in lines if _EXCEPTION.match(line)]
+    return (reported or raised or [""])[-1]
+
+
+def last_error_of_cloud(cloud: Cloud, details: Mapping[str, Any]) -> str:
+    """The last error in the log of a job's first task; empty unless the job has failed."""
+    status = details.get("status") or {}
+    if status.get("phase") not in ("Failed", "Abnormal"):
+        return ""
+    task = next(iter(status.get("tasks") or ()), "worker-0")
+    try:
+        content, _ = cloud.log(str(details["metadata"]["id"]), task)
+    except NotThere:
+        return ""
+    return last_error(content.decode(errors="replace"))
 
 
 def _show_new(cloud: Cloud, job_id: str, task: str, shown: int, echo: Echo) -> int:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, Callable, NoReturn
 
 from modelarts.cli import commands
-from modelarts.dryrun.dryrun import FRESH, SAME, WORK_FOLDER
+from modelarts.cli.dry_run import dry_run
+from modelarts.dryrun.dryrun import FRESH, SAME
+from modelarts.dryrun.state import WORK_FOLDER
 from obs_sync import ObsSyncError
 from obs_sync.settings import MODES
 from src.errors import ConfigError, JobError, exit_code_of
@@ -57,6 +59,7 @@ EXAMPLES = {
         "rebuild infer --set target_action_type=climb_over_fence",
         "rebuild 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10 --set max_epoch_train=20 --name longer --print",
         "rebuild a_job_made_in_the_console --set lr=1e-5",
+        "rebuild 4f1c --set lr=1e-5",
     ],
     "list": ["list", "list --cloud-only --limit 50 --json"],
     "status": ["status 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10", "status 4f1c"],
@@ -169,9 +172,11 @@ def make_parser() -> argparse.ArgumentParser:
     one.set_defaults(command=commands.submit)
 
     one = add(
-        "rebuild", help="the same job again, some values changed", parents=[base, where, changes, storage, _cloud()]
+        "rebuild",
+        help="the same job again with other values",
+        parents=[base, where, changes, storage, _cloud()],
     )
-    one.add_argument("job", metavar="JOB_OR_ID", help="a declared job, or id or name of any job of the platform")
+    one.add_argument("job", metavar="JOB_OR_ID", help="a declared job, a dry run, or id or name of a platform job")
     one.add_argument("--print", action="store_true", help="print the request's body instead of sending it")
     one.set_defaults(command=commands.rebuild)
 
@@ -270,4 +275,4 @@ def _add_dry_run(one: argparse.ArgumentParser) -> None:
     one.add_argument("--timeout", type=float, default=None, metavar="S", help="end the job after this many seconds")
     one.add_argument("--no-requirements", action="store_true", help="install nothing from requirements.txt")
     one.add_argument("--keep", action="store_true", help="leave the container of a completed job where it is")
-    one.set_defaults(command=commands.dry_run)
+    one.set_defaults(command=dry_run)

@@ -11,7 +11,7 @@ from modelarts.cloud.client import RUNNING_PHASES, Cloud
 from modelarts.cloud.profile import read_profile
 from modelarts.cloud.request import outputs_of
 from modelarts.dryrun.container import Storage
-from modelarts.dryrun.dryrun import dry_runs
+from modelarts.dryrun.state import dry_runs
 from modelarts.jobs.definition import Changes, JobSpec
 from modelarts.jobs.loading import load_job
 from src.errors import ConfigError

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from modelarts.cloud.request import COPY_SUFFIX as _COPY
 from modelarts.cloud.request import obs_path, outputs_of
+from modelarts.dryrun.state import DryRunState
 from modelarts.jobs.definition import JobSpec
+from modelarts.jobs.loading import is_declared, load_job
+from src.model_utils.config import read_settings
 
 Row = tuple[str, str]
 _OBTAINED = ("  获取方式 Obtained from", "超参 Hyperparameters")
@@ -84,17 +89,53 @@ def console_rows(job: JobSpec) -> list[Row]:
     return rows
 
 
+LIST_HEAD = ("ID", "PHASE", "NAME", "WHERE", "START", "DURATION", "CHANGED")
+
+
 def cloud_row(details: Mapping[str, Any]) -> list[str]:
-    """Id, phase, name and duration of a job of the cloud."""
+    """Id, phase, name, place, start, duration and changed values of a job of the platform, under LIST_HEAD."""
     metadata, status = details.get("metadata") or {}, details.get("status") or {}
-    seconds = int(status.get("duration") or 0) // 1000
-    return [str(metadata.get("id", "")), str(status.get("phase", "")), str(metadata.get("name", "")), f"{seconds} s"]
+    started = status.get("start_time") or metadata.get("create_time") or 0  # milliseconds since 1970
+    start = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(int(started) / 1000)) if started else ""
+    return [
+        *(str(metadata.get("id", "")), str(status.get("phase", "")), str(metadata.get("name", "")), "platform"),
+        *(start, duration(int(status.get("duration") or 0) / 1000), _pairs(changed_values(details))),
+    ]
+
+
+def dry_run_row(state: DryRunState) -> list[str]:
+    """The same for a dry run."""
+    end = [state.started, duration(state.seconds()), _pairs(state.changed)]
+    return [state.id, state.phase, state.name, "dry run", *end]
+
+
+def changed_values(details: Mapping[str, Any]) -> dict[str, str]:
+    """The hyperparameters of a platform job that differ from the declared job of its name, else from the defaults."""
+    name = _COPY.sub("", str((details.get("metadata") or {}).get("name", "")))
+    usual = (
+        load_job(name).arguments()
+        if is_declared(name)
+        else {key: str(s.value) for key, s in read_settings()[0].items()}
+    )
+    parameters = (details.get("algorithm") or {}).get("parameters") or ()
+    values = {str(one.get("name")): str(one.get("value")) for one in parameters}
+    return {key: value for key, value in values.items() if usual.get(key) != value}
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, such as 1:02:03."""
+    minutes, rest = divmod(int(max(seconds, 0)), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def _pairs(values: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in values.items())
 
 
 def cloud_lines(details: Mapping[str, Any]) -> list[str]:
     """Where a job of the cloud stands, how its tasks ended, and where its log and outputs are."""
     status = details.get("status") or {}
-    lines = ["  ".join(cloud_row(details))]
+    lines = ["  ".join(filter(None, cloud_row(details)))]
     for task in status.get("task_statuses") or ():
         lines.append(f"{task.get('task')}: exit code {task.get('exit_code')} {task.get('message') or ''}".rstrip())
     log = ((details.get("spec") or {}).get("log_export_path") or {}).get("obs_url")

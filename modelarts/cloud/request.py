@@ -17,7 +17,7 @@ from src.model_utils.config import setting_types
 
 Body = dict[str, Any]
 NAME_LIMIT = 64
-_COPY = re.compile(r"-copy-\d{4}$")
+COPY_SUFFIX = re.compile(r"-copy-\d{4}$")
 
 
 def job_body(job: JobSpec) -> Body:
@@ -107,7 +107,7 @@ def _annotations(job: JobSpec) -> dict[str, str]:
 def rebuilt_name(name: str) -> str:
     """The name that the console would suggest for a rebuilt job: `<name>-copy-<four digits>`."""
     suffix = f"-copy-{random.randrange(10000):04d}"
-    return _COPY.sub("", name)[: NAME_LIMIT - len(suffix)] + suffix
+    return COPY_SUFFIX.sub("", name)[: NAME_LIMIT - len(suffix)] + suffix
 
 
 def rebuilt_body(body: Body, values: Mapping[str, str], name: str = "") -> Body:

@@ -158,9 +158,11 @@ def arguments(container: Container, job: JobSpec, storage: Storage) -> list[str]
             values[channel.name] = str(Path(channel.url).resolve())  # a folder of the laptop, seen from another folder
     for channel, folder in container.folders(job):
         values[channel.name] = str(folder)
-    laptop = {"storage_mode": storage.mode, "obs_local_root": storage.local_root, "scratch_path": str(container.cache)}
+    cache = {"scratch_path": str(container.cache)}
+    # whatever way to OBS is set for the platform: here it is the dry run's
+    storage_here = {"storage_mode": storage.mode, "obs_local_root": storage.local_root}
     unasked = {"init_method": "tcp://127.0.0.1:6666", "num_gpus": str(job.cards)}
-    return [f"--{name}={value}" for name, value in {**laptop, **values, **unasked}.items()]
+    return [f"--{name}={value}" for name, value in {**cache, **values, **storage_here, **unasked}.items()]
 
 
 def processes(

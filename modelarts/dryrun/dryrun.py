@@ -1,9 +1,7 @@
-"""A job on this machine as the platform would run it: container, processes, syncing, restarts, stop, state on disk."""
+"""A job on this machine as the platform would run it: container, processes, syncing, restarts and stop."""
 
 from __future__ import annotations
 
-import contextlib
-import json
 import logging
 import os
 import shutil
@@ -11,32 +9,32 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Callable
 
 import obs_sync
 from modelarts.dryrun.container import Container, Storage, arguments, container_environment, make_fresh, processes
-from modelarts.dryrun.launcher import PLATFORM_GRACE_S, Ending, run_together
+from modelarts.dryrun.launcher import PLATFORM_GRACE_S, STOPPED, Ending, run_together
 from modelarts.dryrun.output_sync import PeriodicSync, Route, finish_all
 from modelarts.dryrun.requirements import install, make_interpreter, requirements_file
-from modelarts.jobs.definition import JobSpec
+from modelarts.dryrun.state import STOP_FILE, WORK_FOLDER, DryRunState, write_state
+from modelarts.jobs.definition import NO_CHANGES, Changes, JobSpec
 from src.errors import ConfigError, JobError
-from src.files import write_atomically
-from src.processes import is_running
+from src.plural import plural
+from src.processes import started_at
 
 logger = logging.getLogger(__name__)
 
-WORK_FOLDER = Path("work") / "dryrun"
-STATE_FILE, STOP_FILE, CONTAINER_FOLDER = "state.json", "stop", "container"
+CONTAINER_FOLDER = "container"
 SAME, FRESH = "same", "fresh"
 LOG_PERIOD_S = 5.0
-_RUNNING_PHASES = ("Creating", "Running")
+#: The exit code of a job that was given a wrong input: starting it again changes nothing.
+WRONG_INPUT = 2
 
 
 @dataclass(frozen=True)
-class Options:
+class DryRunOptions:
     """How a dry-run differs from the platform's run.
 
     `restarts` below 0 takes the job's own number; `echo` gets every line of the job's log; `keep` leaves the container
@@ -54,35 +52,17 @@ class Options:
     echo: Callable[[str], None] | None = None
 
 
-@dataclass(frozen=True)
-class State:
-    """What is known of a dry-run, under the words of the platform's API."""
-
-    id: str
-    name: str
-    job: str
-    phase: str
-    pid: int
-    outputs: tuple[str, ...]
-    log_path: str
-    log_file: str
-    started: str
-    starts: int = 0
-    exit_code: int | None = None
-    message: str = ""
-    local_root: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it runs and its process is really there."""
-        return self.phase in _RUNNING_PHASES and is_running(self.pid)
-
-
 class DryRun:
     """One dry-run from creation to its end; `run` does it all."""
 
-    def __init__(self, job: JobSpec, options: Options, stop: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        job: JobSpec,
+        options: DryRunOptions,
+        stop: threading.Event | None = None,
+        changes: Changes = NO_CHANGES,
+    ) -> None:
+        """`stop` ends the run when it is set; `changes` made `job` of its definition and are kept for a rebuild."""
         if job.nodes > 1:
             raise ConfigError(f"nodes: a dry-run stands in for one node, not for {job.nodes}")
         self._job, self._options = job, options
@@ -94,18 +74,21 @@ class DryRun:
             storage_mode=options.storage.mode, obs_local_root=options.storage.local_root
         )
         self._python = Path(sys.executable)
-        self.state = State(
+        self.state = DryRunState(
             id=job_id,
             name=job.name,
             job=job.key,
             phase="Creating",
             pid=os.getpid(),
-            outputs=tuple(channel.url for channel in job.outputs),
+            outputs=job.results(),
             log_path=job.log_path,
             log_file=str(self.container.task_log),
-            started=time.strftime("%Y-%m-%d %H:%M:%S"),
+            pid_started=started_at(os.getpid()),
+            started=now(),
             local_root=options.storage.local_root if self._filesystem.storage_mode == "local" else "",
             values=job.arguments(),
+            changes=asdict(changes),
+            options={**asdict(replace(options, echo=None)), "work": str(options.work)},
         )
 
     def run(self) -> int:
@@ -116,6 +99,9 @@ class DryRun:
             obs_sync.create_local_buckets((*self.state.outputs, self.state.log_path), self._filesystem)
             ending = self._run_with_restarts()
         except (JobError, obs_sync.ObsSyncError, OSError) as error:
+            if self._stop.is_set():  # Ctrl-C also reaches what this process has started, such as pip
+                self._end("Terminated", STOPPED, "stopped before the start")
+                return STOPPED
             self._end("Failed", getattr(error, "exit_code", 1), str(error))
             raise
         except BaseException:
@@ -133,12 +119,17 @@ class DryRun:
         while True:
             if starts_in_it == 0:
                 self._make_container()
+            if self._stop.is_set():
+                return Ending(STOPPED)
             starts_in_it += 1
             ending = self._start_once((containers, starts_in_it))
             if ending.exit_code == 0 or ending.stopped or restarts == 0:
                 return ending
+            if ending.exit_code == WRONG_INPUT:
+                self._say("not restarting: exit code 2 means that an input is wrong, see the error above")
+                return ending
             restarts -= 1
-            self._say(f"restarting in the {self._options.restart_in} container, {restarts} more restarts are allowed")
+            self._say(f"restarting in the {self._options.restart_in} container; {plural(restarts, 'restart')} left")
             if self._options.restart_in == FRESH:
                 containers, starts_in_it = containers + 1, 0
 
@@ -176,7 +167,7 @@ class DryRun:
                     on_line=_Tee(log, self._options.echo),
                 )
             if ending.killed:
-                self._say(f"killed: {', '.join(ending.killed)} still ran {PLATFORM_GRACE_S:g} s after SIGTERM")
+                self._say(f"killed {', '.join(ending.killed)}: still running {PLATFORM_GRACE_S:g} s after SIGTERM")
             self._say(f"ended with exit code {ending.exit_code}" + (f" ({ending.culprit})" if ending.culprit else ""))
         finally:
             finish_all(syncs)
@@ -185,7 +176,7 @@ class DryRun:
     def _should_stop(self) -> bool:
         stop = self._stop.is_set() or (self.folder / STOP_FILE).exists()
         if stop:
-            self._say(f"stopping: SIGTERM, and SIGKILL to what still runs after {PLATFORM_GRACE_S:g} s")
+            self._say(f"stopping: SIGTERM now, SIGKILL in {PLATFORM_GRACE_S:g} s")
         return stop
 
     def _say(self, text: str) -> None:
@@ -204,18 +195,23 @@ class DryRun:
         shutil.rmtree(self.container.root, ignore_errors=True)
 
     def _end(self, phase: str, exit_code: int | None, message: str) -> None:
-        self._update(phase=phase, exit_code=exit_code, message=message)
+        self._update(phase=phase, exit_code=exit_code, message=message, ended=now())
 
     def _update(self, **changes: Any) -> None:
         self.state = replace(self.state, **changes)
         self._note()
 
     def _note(self) -> None:
-        write_atomically(self.folder / STATE_FILE, json.dumps(asdict(self.state), ensure_ascii=False, indent=1))
+        write_state(self.state, self.folder)
+
+
+def now() -> str:
+    """The local time as dry runs note it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 class _Tee:
-    """Puts each line of a process into the node's log, and on the screen."""
+    """Writes each line of a process to the node's log and to the screen."""
 
     def __init__(self, log: BinaryIO, echo: Callable[[str], None] | None) -> None:
         self._log, self._echo, self._lock = log, echo, threading.Lock()
@@ -228,28 +224,3 @@ class _Tee:
             self._log.flush()
             if self._echo is not None:
                 self._echo(line.decode(errors="replace"))
-
-
-def dry_runs(work: Path = WORK_FOLDER) -> list[State]:
-    """All dry-runs that left their state here, oldest first."""
-    found = []
-    for path in work.glob(f"*/{STATE_FILE}"):
-        with contextlib.suppress(ValueError, TypeError, OSError):
-            raw = json.loads(path.read_text(encoding="utf-8"))
-            state = State(**{**raw, "outputs": tuple(raw["outputs"])})
-            gone = state.phase in _RUNNING_PHASES and not is_running(state.pid)
-            found.append(replace(state, phase="Abnormal", message="its process is gone") if gone else state)
-    return sorted(found, key=lambda state: state.started)
-
-
-def find_dry_run(word: str, work: Path = WORK_FOLDER) -> State | None:
-    """The dry-run whose id is or begins with the word (4 characters at least)."""
-    matches = [state for state in dry_runs(work) if state.id == word or (len(word) >= 4 and state.id.startswith(word))]
-    return matches[0] if len(matches) == 1 else None
-
-
-def ask_to_stop(state: State, work: Path = WORK_FOLDER) -> None:
-    """Have a running dry-run send SIGTERM to its processes, and SIGKILL 15 seconds later."""
-    if not state.is_running:
-        raise JobError(f"dry-run {state.id} does not run: it is {state.phase}")
-    (work / state.id / STOP_FILE).touch()

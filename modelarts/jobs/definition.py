@@ -72,6 +72,12 @@ class JobSpec:
         direct = {channel.name: channel.url for channel in (*self.inputs, *self.outputs) if channel.pass_as == URL}
         return {**{one.name: one.value for one in self.hyperparameters if one.is_passed}, **direct}
 
+    def results(self) -> tuple[str, ...]:
+        """The folders in OBS that the job writes to: its outputs, and where inference uploads its results."""
+        root = self.values.get("output_path_root_obs", "")
+        uploads = (f"{root.rstrip('/')}/output_img/",) if self.boot_file == INFERENCE_BOOT_FILE and root else ()
+        return (*(channel.url for channel in self.outputs), *uploads)
+
     def folders(self, channels: Sequence[Channel]) -> list[Channel]:
         """Those channels whose folder the platform provides."""
         return [channel for channel in channels if channel.pass_as == FOLDER]
@@ -94,3 +100,6 @@ class Changes:
     prefix: str = ""
     pass_as: str = ""
     cards: int = 0
+
+
+NO_CHANGES = Changes({})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.jobs.definition import FOLDER, KINDS, URL, AutoRestart, Changes, Channel, JobSpec
+from modelarts.jobs.definition import FOLDER, KINDS, NO_CHANGES, URL, AutoRestart, Changes, Channel, JobSpec
 from modelarts.jobs.hyperparameters import as_text, hyperparameters
 from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
@@ -23,8 +23,6 @@ _KEYS = (
     *("log_path", "hyperparameters", "flavour"),
 )
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
-
-NO_CHANGES = Changes({})
 
 
 def job_keys() -> list[str]:

@@ -16,6 +16,7 @@ import pytest
 import obs_sync
 from modelarts.__main__ import main
 from modelarts.cli import options as given
+from modelarts.cli.log_tail import last_error
 from modelarts.cli.main import EXAMPLES, make_parser
 from modelarts.jobs.loading import job_keys, load_job
 from src.actions import default_actions
@@ -193,6 +194,54 @@ def test_what_would_be_uploaded_is_told_before_there_is_a_bucket(
     assert not Path("obs_root").exists()
 
 
+def test_a_dry_run_is_named_rebuilt_and_listed(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
+    job = str(make_job("import sys; print(sys.argv[1:])"))
+    common = ("--storage_mode", "local")
+    made = ("--no-requirements", "--name", "mine", "--set", "lr=0.5", "batch_size=3", "--restarts", "0")
+    first = run_json(capsys, "dry-run", job, *common, *made)
+    printed = run(capsys, "rebuild", "mine", "--set", "lr=0.25", "--print")
+    assert "--lr=0.25" in printed
+    again = run_json(capsys, "rebuild", "mine", "--set", "lr=0.25")
+    assert re.fullmatch(r"mine-copy-\d{4}", again["name"])
+    assert again["options"] == {**first["options"], "work": again["options"]["work"]}
+    log = run(capsys, "logs", again["name"])
+    assert "--lr=0.25" in log
+    assert "--batch_size=3" in log, "earlier changes are kept"
+    head, one, two = run(capsys, "list").splitlines()
+    assert head.split() == ["ID", "PHASE", "NAME", "WHERE", "START", "DURATION", "CHANGED"]
+    assert one.endswith("lr=0.5 batch_size=3")
+    assert two.endswith("lr=0.25 batch_size=3")
+    assert re.search(r"mine +dry run +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d +0:00:\d\d ", one)
+
+
+def test_status_shows_the_last_error_line(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
+    lines = ["2026 ERROR rank 0: first", "2026 ERROR rank 0: the disk is full", "2026 INFO rank 0: ERRORS later"]
+    job = str(make_job(f"import sys; print({chr(10).join(lines)!r}); sys.exit(1)"))
+    run(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements", "--name", "bad", code=1)
+    assert "last error: 2026 ERROR rank 0: the disk is full\n" in run(capsys, "status", "bad")
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("INFO fine\n", ""),
+        ("Traceback (most recent call last):\n  File x\nValueError: bad\nINFO end", "ValueError: bad"),
+        ("KeyError: 'x'\nT ERROR rank 1: worse\n", "T ERROR rank 1: worse"),
+        ("", ""),
+    ],
+)
+def test_last_error_of_a_log(log: str, line: str) -> None:
+    assert last_error(log) == line
+
+
+def test_old_spellings_of_options_keep_working(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
+    assert main(["check", str(make_job()), "--storage", "local", "--obs-local-root=elsewhere"]) == 0
+    err = capsys.readouterr().err
+    assert "note: --storage is now spelled --storage_mode\n" in err
+    assert "note: --obs-local-root is now spelled --obs_local_root\n" in err
+    assert "elsewhere, which stands for OBS" in err
+
+
 def test_upload_code_copies_once(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
     Path("obs_root/bucket").mkdir(parents=True)
     job = str(make_job())
@@ -297,7 +346,8 @@ def test_the_newest_job_is_last(capsys: pytest.CaptureFixture[str], api: Trainin
     dry = run_json(capsys, "dry-run", str(make_job()), "--storage_mode", "local", "--no-requirements")
     for name in ("first", "second"):
         run(capsys, "submit", "infer", "--name", name)
-    assert [line.split()[2] for line in run(capsys, "list").splitlines()] == [dry["name"], "first", "second"]
+    listed = [line.split()[2] for line in run(capsys, "list").splitlines()]
+    assert listed == ["NAME", dry["name"], "first", "second"]
     assert [one["metadata"]["name"] for one in run_json(capsys, "list")["jobs"]] == ["first", "second"]
 
 
@@ -378,7 +428,7 @@ def test_who_did_not_choose_a_folder_for_obs_is_told(capsys: pytest.CaptureFixtu
 def test_results_are_found_on_the_disk(capsys: pytest.CaptureFixture[str], make_job: MakeJob, tmp_path: Path) -> None:
     text = run(capsys, "dry-run", str(make_job()), "--storage_mode", "local", "--no-requirements")
     folder = tmp_path / "obs_root" / "bucket" / "jobs" / "small"
-    assert f"output: obs://bucket/jobs/small/output/ ({folder / 'output'})" in text
+    assert f"results: obs://bucket/jobs/small/output/ ({folder / 'output'})" in text
     assert f"log in OBS: obs://bucket/jobs/small/log/ ({folder / 'log'})" in text
 
 

@@ -17,7 +17,8 @@ import pytest
 import obs_sync
 from modelarts.cli.main import make_parser
 from modelarts.dryrun.container import Container, Storage
-from modelarts.dryrun.dryrun import FRESH, SAME, DryRun, Options, ask_to_stop, dry_runs, find_dry_run
+from modelarts.dryrun.dryrun import FRESH, SAME, DryRun, DryRunOptions
+from modelarts.dryrun.state import ask_to_stop, dry_runs, find_dry_run
 from modelarts.jobs.definition import Changes
 from modelarts.jobs.loading import load_job
 from src.errors import ConfigError, DataError, JobError
@@ -46,7 +47,7 @@ class Bench:
 
     def prepare(self, script: str, options: dict[str, Any] | None = None, **job: Any) -> DryRun:
         given = {"sync_period_s": 0.2, "install_requirements": False, "restarts": 0, "keep": True, **(options or {})}
-        chosen = Options(
+        chosen = DryRunOptions(
             Storage("local", str(self.folder / "obs")), work=self.folder / "work", echo=self.lines.append, **given
         )
         return DryRun(load_job(str(self._make_job(script, **job))), chosen)
@@ -131,7 +132,9 @@ def test_channels_are_numbered_and_outputs_carried_every_30_seconds(make_job: Ma
         "outputs/train_url_0",
     ]
     assert (
-        Options(Storage("local", "")).sync_period_s == make_parser().parse_args(["dry-run", "infer"]).sync_every == 30
+        DryRunOptions(Storage("local", "")).sync_period_s
+        == make_parser().parse_args(["dry-run", "infer"]).sync_every
+        == 30
     )
 
 
@@ -231,6 +234,13 @@ def test_restarts_run_out(bench: Bench) -> None:
     assert (run.state.phase, run.state.exit_code, run.state.starts) == ("Failed", 7, 3)
 
 
+def test_a_wrong_input_is_not_tried_again(bench: Bench) -> None:
+    run = bench.prepare("import sys; sys.exit(2)", {"restarts": -1}, auto_restart={"times": 3, "unconditional": True})
+    assert run.run() == 2
+    assert (run.state.phase, run.state.starts) == ("Failed", 1)
+    assert "not restarting: exit code 2" in "".join(bench.lines)
+
+
 def test_own_errors_restart_only_when_unconditional(bench: Bench) -> None:
     run = bench.prepare("import sys; sys.exit(7)", {"restarts": -1}, auto_restart={"times": 3})
     assert run.run() == 7
@@ -277,9 +287,9 @@ def test_stop_sends_sigterm_then_sigkill(
     assert [line.strip() for line in bench.lines if line.strip() in ("obeyed", "still here")][: len(signs)] == signs
     assert bench.output("obeyed") == b"", "what it wrote on SIGTERM is carried out"
     said = "".join(bench.lines)
-    assert "stopping: SIGTERM, and SIGKILL" in said
-    assert ("killed: rank 0 still ran" in said) == deaf
-    with pytest.raises(JobError, match="does not run: it is Terminated"):
+    assert "stopping: SIGTERM now, SIGKILL in 15 s" in said
+    assert ("killed rank 0: still running" in said) == deaf
+    with pytest.raises(JobError, match="is not running: it is Terminated"):
         ask_to_stop(run.state, bench.folder / "work")
 
 
@@ -365,7 +375,7 @@ def test_stopping_the_command_stops_the_job(bench: Bench, make_job: MakeJob, roo
                 process.send_signal(signal.SIGINT)
                 break
         rest = process.stdout.read()
-        assert process.wait(30) == 143
+        assert process.wait(30) == 130
     assert marker.exists()
     assert "Terminated" in rest
 
@@ -435,7 +445,9 @@ def _wait_for(condition: Any, seconds: float = 20) -> None:
 
 def test_changes_are_seen_by_the_boot_file(bench: Bench, make_job: MakeJob) -> None:
     job = load_job(str(make_job(TELL)), Changes({"batch_size": "3", "train_url": "obs://bucket/elsewhere"}))
-    options = Options(Storage("local", str(bench.folder / "obs")), bench.folder / "work", install_requirements=False)
+    options = DryRunOptions(
+        Storage("local", str(bench.folder / "obs")), bench.folder / "work", install_requirements=False
+    )
     assert DryRun(job, options).run() == 0
     facts = json.loads(bench.store.cat_file("obs://bucket/elsewhere/facts0.json"))
     assert "--batch_size=3" in facts["argv"]

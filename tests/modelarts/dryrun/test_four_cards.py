@@ -17,7 +17,7 @@ import pytest
 
 import obs_sync
 from modelarts.__main__ import main
-from modelarts.dryrun.dryrun import STATE_FILE
+from modelarts.dryrun.state import STATE_FILE
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
 from tests.fakes.fault_proxy import FaultProxy

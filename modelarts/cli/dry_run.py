@@ -1,0 +1,123 @@
+"""The commands `dry-run` and `rebuild` of a dry run: one job from check to result on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import FrameType
+
+import obs_sync
+from modelarts.cli import options as given
+from modelarts.cli.answer import Answer, Echo, refuse
+from modelarts.cloud.request import rebuilt_name
+from modelarts.dryrun.container import Storage
+from modelarts.dryrun.dryrun import DryRun, DryRunOptions
+from modelarts.dryrun.launcher import STOPPED
+from modelarts.dryrun.state import DryRunState
+from modelarts.jobs.checks import check_definition, check_in_use, check_storage, setting_notes
+from modelarts.jobs.definition import Changes
+from modelarts.jobs.loading import load_job
+
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def dry_run(options: argparse.Namespace, echo: Echo) -> Answer:
+    """Run a job here, as the platform would."""
+    chosen = DryRunOptions(
+        storage=given.storage_of(options),
+        work=options.work,
+        sync_period_s=options.sync_every,
+        restarts=options.restarts,
+        restart_in=options.restart_in,
+        timeout_s=options.timeout,
+        install_requirements=not options.no_requirements,
+        keep=options.keep,
+        echo=echo,
+    )
+    notes = given.notes_on_stand_in(options)
+    return _run(options, options.job, given.changes_of(options), chosen, notes)
+
+
+def rebuild_dry_run(state: DryRunState, options: argparse.Namespace, echo: Echo) -> Answer:
+    """The same dry run again under a new name, with the values changed that the command line names."""
+    changes = _merged(Changes(**state.changes), given.changes_of(options), rebuilt_name(state.name))
+    if options.print:
+        job = load_job(state.job, changes)
+        refuse(check_definition(job, for_cloud=False))
+        return Answer(job.to_dict(), "\n".join(f"--{name}={value}" for name, value in job.arguments().items()))
+    before = {**state.options, "storage": Storage(**state.options["storage"]), "work": options.work, "echo": echo}
+    chosen = DryRunOptions(**before)
+    if options.storage_mode != "auto":
+        chosen = replace(chosen, storage=given.storage_of(options))
+    return _run(options, state.job, changes, chosen, ())
+
+
+def _run(
+    options: argparse.Namespace, word: str, changes: Changes, chosen: DryRunOptions, notes: tuple[str, ...]
+) -> Answer:
+    job = load_job(word, changes)
+    filesystem = obs_sync.ObsFileSystem(storage_mode=chosen.storage.mode, obs_local_root=chosen.storage.local_root)
+    refuse(check_definition(job, for_cloud=False))
+    refuse(check_storage(job, filesystem, for_cloud=False) + check_in_use(job, given.outputs_here(options)))
+    stop = threading.Event()
+    run = DryRun(job, chosen, stop, changes)
+    with _stopping_on_signal(stop) as signals:
+        code = run.run()
+    notes = (*notes, *setting_notes(job))
+    if code == STOPPED and signal.SIGINT in signals:
+        code = INTERRUPTED
+        notes = (*notes, "interrupted: the job was stopped; the same command continues from its last checkpoint")
+    return Answer(asdict(run.state), dry_run_text(run.state), code, notes)
+
+
+def dry_run_text(state: DryRunState) -> str:
+    """Where a dry run stands, and where its log and its results are."""
+    code = "" if state.exit_code is None else f", exit code {state.exit_code}"
+    lines = [f"{state.id}  {state.phase}{code}  {state.name}", f"log: {state.log_file}"]
+    lines.append(f"log in OBS: {_where(state.log_path, state)}")
+    lines += [f"results: {_where(url, state)}" for url in state.outputs]
+    return "\n".join([*lines, *([state.message] if state.message else [])])
+
+
+def _merged(old: Changes, new: Changes, name: str) -> Changes:
+    """The earlier changes with the new ones over them."""
+    return Changes(
+        {**old.values, **new.values},
+        name=new.name or name,
+        bucket=new.bucket or old.bucket,
+        prefix=new.prefix or old.prefix,
+        pass_as=new.pass_as or old.pass_as,
+        cards=new.cards or old.cards,
+    )
+
+
+def _where(url: str, state: DryRunState) -> str:
+    """A URL, and the folder behind it where a folder stands for OBS."""
+    if not state.local_root or not obs_sync.is_url(url):
+        return url
+    return f"{url} ({Path(state.local_root, *obs_sync.split(url))})"
+
+
+@contextmanager
+def _stopping_on_signal(stop: threading.Event) -> Iterator[list[int]]:
+    """Have SIGTERM and Ctrl-C stop the job as the platform would; yields the signals that came."""
+    came: list[int] = []
+
+    def ask(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
