@@ -104,8 +104,10 @@ def _validate(run: Run, global_step: int) -> Validation | None:
     if run.found_people is not None:
         run.found_people.add(global_step, found.poses)
     logger.info(
-        "validation after %d steps on %d %s: AP %.3f, PCK@0.2 %.3f, loss %.5f (%.2f of predicting nothing), in %.0f s",
-        *(global_step, found.pictures, run.validator.name, found.ap, found.pck, found.loss, found.share, found.seconds),
+        "validation after %d steps on %d %s: AP %.3f, PCK@0.2 %.3f, %.0f %% of people found, "
+        "loss %.5f (%.2f of predicting nothing), in %.0f s",
+        *(global_step, found.pictures, run.validator.name, found.ap, found.pck, 100 * found.recall),
+        *(found.loss, found.share, found.seconds),
     )
     return found
 

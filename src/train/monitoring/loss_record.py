@@ -16,7 +16,18 @@ logger = logging.getLogger(__name__)
 
 SCALARS_FILE = "events.out.tfevents.rank0"
 SCALARS_POINTS = 10_000
-SCALARS = ("loss", "loss_share", "lr", "data_wait_share", "step_s", "val_loss", "val_share", "val_ap", "val_pck")
+SCALARS = (
+    "loss",
+    "loss_share",
+    "lr",
+    "data_wait_share",
+    "step_s",
+    "val_loss",
+    "val_share",
+    "val_ap",
+    "val_pck",
+    "val_recall",
+)
 
 
 def record_name(rank: int) -> str:

@@ -25,7 +25,8 @@ class Validation:
     """Means over the pictures that could be read.
 
     `loss` in evaluation mode and as a `share` of the loss of predicting nothing; `ap` COCO's AP (-1: nobody annotated);
-    `pck` the share of labelled joints found within 0.2 of the torso (-1: nobody has one). `poses` are the people found
+    `pck` the share of labelled joints found within 0.2 of the torso (-1: nobody has one); `recall` the share of people
+    found with an object keypoint similarity of at least 0.5. `poses` are the people found
     on this rank's shown pictures by name, (P, 18, 3) in picture pixels.
     """
 
@@ -33,6 +34,7 @@ class Validation:
     share: float
     ap: float
     pck: float
+    recall: float
     pictures: int
     persons: int
     seconds: float
@@ -50,6 +52,7 @@ class Validation:
             "val_share": round(self.share, 5),
             "val_ap": round(self.ap, 5),
             "val_pck": round(self.pck, 5),
+            "val_recall": round(self.recall, 5),
             "val_pictures": self.pictures,
             "val_persons": self.persons,
             "val_s": round(self.seconds, 2),
@@ -63,6 +66,7 @@ class Validation:
             share=float(line["val_share"]),
             ap=float(line["val_ap"]),
             pck=float(line["val_pck"]),
+            recall=float(line["val_recall"]),
             pictures=int(line["val_pictures"]),
             persons=int(line["val_persons"]),
             seconds=float(line["val_s"]),
@@ -93,14 +97,16 @@ def combine(table: NDArray[np.float32], poses: Mapping[str, NDArray[np.float32]]
     read = table[table[:, 0] > 0]
     pictures = [decode(row) for row in read]
     joints = sum(picture.joints for picture in pictures)
+    persons = sum(picture.persons for picture in pictures)
     loss, nothing = (float(read[:, column].mean()) if len(read) else float("nan") for column in (1, 2))
     return Validation(
         loss=loss,
         share=loss / max(nothing, 1e-12),
         ap=average_precision(pictures),
         pck=sum(picture.close for picture in pictures) / joints if joints else -1.0,
+        recall=sum(int(picture.matched[:, 0].sum()) for picture in pictures) / max(persons, 1),
         pictures=len(read),
-        persons=sum(picture.persons for picture in pictures),
+        persons=persons,
         seconds=seconds,
         poses=poses,
     )

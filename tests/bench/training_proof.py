@@ -1,0 +1,133 @@
+"""Does training improve a network on real people, and keep what it knew? Continued training measured before and after.
+
+    python -m tests.bench.training_proof --epochs=2 --work=/tmp/proof [--fresh] [--set NAME=VALUE …]
+
+Imports the real weights, continues training them on Leeds Sports (one annotated person a picture, no nose, eyes, ears),
+and measures start and end on its dev part and on COCO pictures, which training never sees. `--fresh` also trains from
+scratch on the same data for as long. The folder --work keeps the runs, with their training pages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from modelarts.runtime.entry import training_job
+from src.data.coco import Selection, open_index
+from src.data.sample import SampleMaker, SampleSettings
+from src.model_utils.config import build_config
+from src.pose import DecodeSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+NETWORK = {"network": "mobilenet_v2", "device_target": "CPU", "insize": 192}
+START = "start.ckpt"
+HEAD = (
+    f"{'checkpoint':<26}{'pictures':<14}{'people':>7}{'PCK@0.2':>9}{'OKS>0.5':>9}{'AP':>8}{'loss':>9}{'of nothing':>11}"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run and print."""
+    given = _arguments().parse_args(argv)
+    people = given.shared / "people"
+    if not people.is_dir():
+        sys.exit(f"error: {people}: no annotated people there; name the folder with --shared")
+    given.work.mkdir(parents=True, exist_ok=True)
+    _import_start(given.shared, given.work)
+    sets = {
+        LSP: (people / "lsp_extended" / "keypoints_dev.json", people / "lsp_extended" / "pictures"),
+        COCO: (people / "coco_mini" / "person_keypoints.json", people / "coco_mini" / "pictures"),
+    }
+    more = dict(pair.split("=", 1) for pair in given.set)
+    rows = [("start", given.work / START)]
+    rows.append((f"continued, {given.epochs} epochs", _train("continued", given, sets[LSP], more)))
+    if given.fresh:
+        fresh = {**more, "load_pretrain": "False"}
+        rows.append((f"from scratch, {given.epochs} epochs", _train("fresh", given, sets[LSP], fresh)))
+    print(HEAD)
+    for label, checkpoint in rows:
+        for name, (labels, pictures) in sets.items():
+            print(f"{label:<26}{name:<12}{measure(checkpoint, labels, pictures, name == LSP)}", flush=True)
+    print(f"training pages: {given.work}/continued/index.html")
+    return 0
+
+
+def measure(checkpoint: Path, labels: Path, pictures: Path, ignore_unannotated: bool) -> str:
+    """The figures of one checkpoint on one set, all of its pictures, as a line of the table."""
+    from src.net.build import build_network, choose_device
+    from src.net.weights import load_all_weights
+    from src.train.distributed import Communicator
+    from src.train.inputs import Card
+    from src.train.validation.validator import EvaluationNet, Validator
+
+    config = build_config(NETWORK)
+    choose_device("CPU")
+    network = build_network(config.network, config.stages)
+    load_all_weights(network, checkpoint, config.network, config.stages)
+    settings = replace(config.part(SampleSettings), augment=False, ignore_unannotated=ignore_unannotated)
+    maker = SampleMaker(open_index(labels, config.part(Selection)), pictures, settings)
+    batch_size = min(config.batch_size, len(maker))
+    communicator = Communicator(Card())
+    found = Validator(
+        maker, EvaluationNet(network), network, communicator, batch_size, DecodeSettings(), labels.name
+    ).run()
+    return (
+        f"{found.persons:>7}{found.pck:>9.3f}{found.recall:>9.3f}{found.ap:>8.3f}{found.loss:>9.5f}{found.share:>11.2f}"
+    )
+
+
+def _train(name: str, given: argparse.Namespace, validation: tuple[Path, Path], more: Mapping[str, str]) -> Path:
+    """Train, or go on where an earlier run in this folder was stopped; returns the last checkpoint."""
+    people = given.shared / "people" / "lsp_extended"
+    settings = {
+        **NETWORK,
+        "jsonpath_train": people / "keypoints_train.json",
+        "imgpath_train": people / "pictures",
+        "jsonpath_val": validation[0],
+        "imgpath_val": validation[1],
+        "train_url": given.work / name,
+        "scratch_path": given.work / "scratch" / name,
+        "max_epoch_train": given.epochs,
+        "load_pretrain": True,
+        "pretrained_model_folder_path_relative": given.work,
+        "pretrained_model_filename": START,
+        "ignore_unannotated": True,
+        "export_format": "none",
+        **more,
+    }
+    began = time.monotonic()
+    code = training_job([f"--{key}={value}" for key, value in settings.items()])
+    if code:
+        sys.exit(f"error: training {name} ended with code {code}")
+    print(f"{name}: {time.monotonic() - began:.0f} s")
+    checkpoints = (given.work / name / "ckpt_0").glob("openpose-train-rank0-*.ckpt")
+    return max(checkpoints, key=lambda path: tuple(map(int, path.stem.rpartition("-")[2].split("_"))))
+
+
+def _import_start(shared: Path, work: Path) -> None:
+    from src.tools import import_weights
+
+    weights = shared / "weights" / "openpose_mobilenet_v2.npz"
+    code = import_weights.main([f"--input={weights}", "--network=mobilenet_v2", f"--output={work / START}", "--force"])
+    if code:
+        sys.exit(code)
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    shared = Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared"))
+    parser.add_argument("--shared", type=Path, default=shared, help="folder with people/ and weights/")
+    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--fresh", action="store_true", help="also train from scratch for comparison")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="further settings of the training")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
