@@ -26,9 +26,8 @@ from src.pose import DecodeSettings
 ROOT = Path(__file__).resolve().parents[2]
 NETWORK = {"network": "mobilenet_v2", "device_target": "CPU", "insize": 192}
 START = "start.ckpt"
-HEAD = (
-    f"{'checkpoint':<26}{'pictures':<14}{'people':>7}{'PCK@0.2':>9}{'OKS>0.5':>9}{'AP':>8}{'loss':>9}{'of nothing':>11}"
-)
+COLUMNS = ("people", "PCK@0.2", "OKS>0.5", "AP", "loss", "of nothing")
+LSP, COCO = "LSP dev", "COCO mini"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given.fresh:
         fresh = {**more, "load_pretrain": "False"}
         rows.append((f"from scratch, {given.epochs} epochs", _train("fresh", given, sets[LSP], fresh)))
-    print(HEAD)
+    print(f"{'checkpoint':<26}{'pictures':<12}" + "".join(f"{column:>11}" for column in COLUMNS))
     for label, checkpoint in rows:
         for name, (labels, pictures) in sets.items():
             print(f"{label:<26}{name:<12}{measure(checkpoint, labels, pictures, name == LSP)}", flush=True)
@@ -76,9 +75,8 @@ def measure(checkpoint: Path, labels: Path, pictures: Path, ignore_unannotated: 
     found = Validator(
         maker, EvaluationNet(network), network, communicator, batch_size, DecodeSettings(), labels.name
     ).run()
-    return (
-        f"{found.persons:>7}{found.pck:>9.3f}{found.recall:>9.3f}{found.ap:>8.3f}{found.loss:>9.5f}{found.share:>11.2f}"
-    )
+    figures = (found.pck, found.recall, found.ap, found.loss, found.share)
+    return f"{found.persons:>11}" + "".join(f"{figure:>11.4f}" for figure in figures)
 
 
 def _train(name: str, given: argparse.Namespace, validation: tuple[Path, Path], more: Mapping[str, str]) -> Path:
