@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from obs_sync import under
 from src.model_utils.config import Config
 from src.model_utils.setting import INFERENCE, TRAINING
+from src.train.validation.best import BEST, BEST_FILE
 
 __all__ = ["CHANNELS", "INFERENCE", "TRAINING", "channels_in", "job_inputs", "missing_settings"]
 
@@ -59,8 +60,9 @@ def _inference(config: Config) -> dict[str, str]:
 
 
 def _file_in(folder: str, file: str, config: Config) -> dict[str, str]:
-    """The folder and the file in it that two settings name."""
-    return {folder: getattr(config, folder), file: under(getattr(config, folder), getattr(config, file))}
+    """The folder and the file in it that two settings name; for `best` the file that says which one that is."""
+    name = BEST_FILE if getattr(config, file) == BEST else getattr(config, file)
+    return {folder: getattr(config, folder), file: under(getattr(config, folder), name)}
 
 
 def _needed_by_training(config: Config) -> dict[str, str]:

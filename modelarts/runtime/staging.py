@@ -14,6 +14,7 @@ from typing import Any
 
 import obs_sync
 from modelarts.job_inputs import TRAINING, job_inputs, missing_settings
+from modelarts.runtime.best_checkpoint import checkpoint_in
 from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
 from modelarts.runtime.streaming import StageRequest, StreamedPictures, storage_settings
@@ -119,6 +120,7 @@ def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site:
     """
     if not filename:
         raise ConfigError("the checkpoint's file name is empty; give checkpoint_filename or pretrained_model_filename")
+    filename = checkpoint_in(folder_obs or folder_relative, filename)
     if not folder_obs:
         return Path(folder_relative) / filename
     if not obs_sync.is_url(folder_obs):

@@ -21,8 +21,9 @@ from src.train.page.page import RunFacts, write_page
 from src.train.page.pictures import FoundPeople, compare
 from src.train.recipe import Recipe
 from src.train.step import TrainStep
+from src.train.validation.best import best_document, write_best
 from src.train.validation.build import TRAINING_SET
-from src.train.validation.history import ValidationHistory, best_document, write_best
+from src.train.validation.history import ValidationHistory
 from src.train.validation.validator import Validator
 
 

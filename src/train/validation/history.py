@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from src.files import write_atomically
 from src.train.validation.result import Validation
 
 logger = logging.getLogger(__name__)
-
-BEST_FILE = "best.json"
 
 #: So many validations without a new best are worth a warning.
 PATIENCE = 5
@@ -66,15 +61,3 @@ class ValidationHistory:
                 "(was %.5f); lower lr, or check batch_norm and the annotations",
                 *(now.ap, start.ap, now.pck, start.pck, now.loss, start.loss),
             )
-
-
-def best_document(name: str, validated_on: str, epoch: int, step: int, found: Validation) -> dict[str, Any]:
-    """The content of best.json: the best checkpoint's file name, its moment and its validation."""
-    return {"checkpoint": name, "epoch": epoch, "step": step, "validated_on": validated_on, **found.record()}
-
-
-def write_best(folder: Path, document: Mapping[str, Any]) -> Path:
-    """Write best.json into a folder; returns the file."""
-    path = folder / BEST_FILE
-    write_atomically(path, json.dumps(document, indent=2) + "\n")
-    return path

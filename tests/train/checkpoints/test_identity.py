@@ -38,3 +38,11 @@ def test_other_changes_do_not_hinder(tmp_path: Path) -> None:
     other = {"max_epoch_train": "9", "ckpt_interval": "7", "log_interval": "1", "train_url": "elsewhere"}
     assert differences(identity(tmp_path), identity(tmp_path, **other)) == []
     assert differences(identity(tmp_path), identity(tmp_path, optimizer_NP="Adam")) == []  # is of several cards
+
+
+def test_checkpoints_of_earlier_versions_mean_what_these_did(tmp_path: Path) -> None:
+    now = identity(tmp_path, batch_norm="batch")
+    earlier = {name: now[name] for name in now if name not in ("batch_norm", "unlabelled_joints", "ignore_unannotated")}
+    assert differences(earlier, now) == []
+    (told,) = differences(earlier, {**now, "batch_norm": "stored"})
+    assert told == "batch_norm was batch, is stored"
