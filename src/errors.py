@@ -1,52 +1,52 @@
-"""The jobs' own errors: each message is one line that names the file or key and the next step."""
+"""Errors of the jobs and tools: each message is one line that names the file or key, and the next step."""
 
 from __future__ import annotations
 
 
 class JobError(Exception):
-    """A problem the user can act on; the entry scripts print it as one line and exit with `exit_code`."""
+    """A problem that the user can act on; commands report it in one line and exit with `exit_code`."""
 
     exit_code = 1
 
 
 class ConfigError(JobError):
-    """A hyperparameter or a declaration is unknown, of the wrong type or contradicts another."""
+    """A setting or declaration is unknown, has the wrong type, or contradicts another."""
 
     exit_code = 2
 
 
 class DataError(JobError):
-    """Pictures, annotations or masks are missing or not what they should be."""
+    """Pictures, annotations or masks are missing or invalid."""
 
     exit_code = 2
 
 
 class CheckpointError(JobError):
-    """A checkpoint is missing, damaged or belongs to another network."""
+    """A checkpoint is missing, damaged, or belongs to another network."""
 
     exit_code = 2
 
 
 class OutputError(JobError):
-    """A result cannot be written where it should go."""
+    """A result cannot be written to its destination."""
 
     exit_code = 2
 
 
 class IncompleteError(JobError):
-    """The job ran to its end, but part of its result is missing; the message lists what."""
+    """The job finished with partial results; the message lists what is missing."""
 
     exit_code = 3
 
 
 class StoppedError(JobError):
-    """The job was told to stop (SIGTERM, SIGINT) and did so in good order."""
+    """The job stopped cleanly on request (SIGTERM, SIGINT)."""
 
     exit_code = 143
 
 
 class PeerError(JobError):
-    """Another card's process of this job has failed, died or hangs."""
+    """The process of another card of this job failed, died or hangs."""
 
     exit_code = 4
 

@@ -16,14 +16,14 @@ from tqdm import tqdm
 logger = logging.getLogger(__name__)
 
 LOG_EVERY_S = 5.0
-#: After so long without news a line says so: silence would look like the end.
+#: Without progress for this long, a line says so: silence would look like the end.
 SILENT_AFTER_S = 30.0
-#: The rate is that of the last so many seconds: what came before, a compile say, tells nothing of the time left.
+#: The rate is measured over this window: earlier work, such as compiling, says nothing about the time left.
 RATE_OVER_S = 60.0
 
 
 class Progress:
-    """Counts `total` items of a long work; use as a context manager and call `advance` for each."""
+    """Counts `total` items of a long operation; use it as a context manager and call `advance` for each item."""
 
     def __init__(self, what: str, total: int) -> None:
         self._what = what
@@ -52,7 +52,7 @@ class Progress:
             self._bar.close()
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """`count` more items are done; `note` (counts so far, say) is shown beside rate and remaining time."""
+        """Record `count` finished items; `note`, such as counts so far, is shown after rate and remaining time."""
         self._done += count
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
@@ -65,7 +65,7 @@ class Progress:
             logger.info("%s", self._line(now, note))
 
     def _remember(self, now: float) -> None:
-        """Keep the moments of the last RATE_OVER_S seconds, without the time before the first item (compiling, say)."""
+        """Keep the counts of the last RATE_OVER_S seconds, without the time before the first item (compiling)."""
         if now - self._recent[-1][0] >= 0.5 or len(self._recent) == 1:
             self._recent.append((now, self._done))
             if len(self._recent) == 3 and self._recent[0][1] == 0:
@@ -86,7 +86,7 @@ class Progress:
             if silent_s >= SILENT_AFTER_S:
                 self._logged = now
                 waited = clock(now - self._advanced)
-                logger.info("%s %d/%d, nothing new for %s", self._what, self._done, self._total, waited)
+                logger.info("%s %d/%d, no progress for %s", self._what, self._done, self._total, waited)
 
 
 def clock(seconds: float) -> str:
@@ -96,7 +96,7 @@ def clock(seconds: float) -> str:
 
 
 class StageTimes:
-    """Seconds spent in each named stage, added up over all threads: `with times("read"): …`."""
+    """Seconds spent in each named stage, summed over all threads: `with times("read"): …`."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -115,6 +115,6 @@ class StageTimes:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
     def rounded(self) -> dict[str, float]:
-        """Stages and seconds, for a report."""
+        """Seconds by stage, rounded to milliseconds."""
         with self._lock:
             return {stage: round(seconds, 3) for stage, seconds in self.seconds.items()}

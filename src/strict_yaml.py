@@ -1,4 +1,4 @@
-"""YAML that does not lose anything silently: a key written twice is an error, as is a file that cannot be read."""
+"""YAML that loses nothing silently: duplicate keys and unreadable files are errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from src.errors import ConfigError
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a repeated key; plain PyYAML keeps the last one and says nothing."""
+    """A safe loader that rejects duplicate keys; PyYAML itself silently keeps the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -22,14 +22,14 @@ class _StrictLoader(yaml.SafeLoader):
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, Hashable) and key in seen:
                 line = key_node.start_mark.line + 1
-                raise ConfigError(f"line {line}: {key!r} is written twice in the same place; keep one of them")
+                raise ConfigError(f"line {line}: {key!r} is given twice in the same mapping; keep one of them")
             if isinstance(key, Hashable):
                 seen.add(key)
         return super().construct_mapping(node, deep)
 
 
 def read_documents(text: str, origin: str) -> list[Any]:
-    """All documents of a YAML text; ConfigError, naming `origin` and line, when it is invalid or repeats a key."""
+    """All documents of a YAML text; ConfigError with `origin` and line if it is invalid or has a duplicate key."""
     try:
         return list(yaml.load_all(text, _StrictLoader))  # derived from SafeLoader: builds plain values only
     except ConfigError as error:
@@ -39,7 +39,7 @@ def read_documents(text: str, origin: str) -> list[Any]:
 
 
 def read_section(path: Path, key: str) -> Any:
-    """The value of a top-level key of a YAML file, in whichever document it is; ConfigError when in none."""
+    """The value of a top-level key in any document of a YAML file; ConfigError if no document has it."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -72,7 +72,7 @@ def test_silence_is_broken(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
     with Progress("pictures", 10) as shown:
         shown.advance(3)
         threading.Event().wait(0.5)
-    assert any(line.startswith("pictures 3/10, nothing new for 0:00:0") for line in lines(caplog))
+    assert any(line.startswith("pictures 3/10, no progress for 0:00:0") for line in lines(caplog))
     assert not any(thread.name == "progress" for thread in threading.enumerate())
 
 

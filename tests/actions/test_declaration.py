@@ -223,8 +223,8 @@ def test_a_file_is_named_in_its_errors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("actions:\n  jump: 1\n  jump: 2\n", "line 3: 'jump' is written twice"),
-        ("actions:\n  jump:\n    criteria:\n      knees: 1\n      knees: 2\n", "line 5: 'knees' is written twice"),
+        ("actions:\n  jump: 1\n  jump: 2\n", "line 3: 'jump' is given twice"),
+        ("actions:\n  jump:\n    criteria:\n      knees: 1\n      knees: 2\n", "line 5: 'knees' is given twice"),
         ("actions: [", "not valid YAML"),
         ("action:\n  jump: 1\n", "has no section 'actions'"),
         ("", "has no section 'actions'"),
