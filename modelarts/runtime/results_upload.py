@@ -11,11 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import fsspec
 
 import obs_sync
+from modelarts.runtime.storage import filesystem_of
 from obs_sync import under
 from src.errors import IncompleteError, OutputError
 from src.infer.output.journal import Lines, end_of_lines
@@ -92,7 +90,7 @@ def _open_folder(parent: Path, root: str, digest: str, shard: Shard) -> OutputFo
 
 def _just_finished(url: str, digest: str, within_s: float) -> str:
     """The newest folder of this digest whose run began so lately and is finished; empty when there is none."""
-    fs = _filesystem(url)
+    fs = filesystem_of(url)
     for name in sorted(_names_in(url), reverse=True)[:FOLDERS_LOOKED_AT]:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
             run = json.loads(fs.cat_file(under(url, f"{name}/{RUN_FILE}")))
@@ -108,7 +106,7 @@ def _recall(parent: Path, root: str, digest: str) -> None:
 
     A continued job may run in a fresh container that has nothing of the interrupted one.
     """
-    fs = _filesystem(root)
+    fs = filesystem_of(root)
     for name in sorted(_names_in(root), reverse=True)[:FOLDERS_LOOKED_AT]:
         run_file, summary = under(root, f"{name}/{RUN_FILE}"), under(root, f"{name}/{SUMMARY_FILE}")
         if not name.startswith(PREFIX) or not fs.exists(run_file) or fs.exists(summary):
@@ -176,7 +174,7 @@ class ObsResultSink:
                 raise
 
     def collect(self) -> Lines:
-        fs = _filesystem(self._url)
+        fs = filesystem_of(self._url)
         names = [name for name in _names_in(self._url) if name.startswith("results") and name.endswith(".jsonl")]
         here = [self._folder / f".{self._journal}.{name}{_COLLECTED}" for name in sorted(names)]
         for name, path in zip(sorted(names), here):
@@ -190,7 +188,7 @@ class ObsResultSink:
                 (self._folder / name).unlink(missing_ok=True)
             for name in _names_in(self._url):
                 if name.startswith("results.part"):
-                    _filesystem(self._url).rm_file(under(self._url, name))
+                    filesystem_of(self._url).rm_file(under(self._url, name))
 
     def _bytes_so_far(self) -> int:
         """Length of the journal up to its last whole line; it only ever grows."""
@@ -227,16 +225,9 @@ def _first_bytes(path: Path, length: int) -> Iterator[bytes]:
             length -= len(piece)
 
 
-def _filesystem(url: str) -> Any:
-    """The filesystem of a url or of a mounted folder, with nothing remembered of earlier looks."""
-    fs = obs_sync.filesystem() if obs_sync.is_url(url) else fsspec.filesystem("file")
-    fs.invalidate_cache()
-    return fs
-
-
 def _names_in(url: str) -> list[str]:
     try:
-        return [path.rstrip("/").rsplit("/", 1)[-1] for path in _filesystem(url).ls(url, detail=False)]
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in filesystem_of(url).ls(url, detail=False)]
     except FileNotFoundError:
         return []
 

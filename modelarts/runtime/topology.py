@@ -18,6 +18,9 @@ from src.errors import ConfigError
 PLATFORM_SCRATCH = Path("/cache")
 LOCAL_SCRATCH = Path("work")
 
+#: The platform's names for the job's id, the current one first.
+JOB_ID_VARIABLES = ("JOB_ID", "BATCH_JOB_ID")
+
 SINGLE, RANK_TABLE, MSRUN = "single process", "rank table", "msrun"
 WORKER, SCHEDULER = "worker", "scheduler"
 _ROLES = {"MS_WORKER": WORKER, "MS_SCHED": SCHEDULER}
@@ -51,6 +54,7 @@ class JobTopology:
     launch: str = SINGLE
     role: str = WORKER
     restarts: int = 0
+    job_id: str = ""
     locations: Mapping[str, Location] = field(default_factory=dict)
 
 
@@ -79,6 +83,7 @@ def locate(
         launch=launch,
         role=role,
         restarts=_restarts(environment),
+        job_id=_job_id(environment),
         locations=_locations(environment, arguments or {}),
     )
 
@@ -168,6 +173,11 @@ def _cards(document: Mapping[str, Any]) -> dict[int, _Card]:
 def _restarts(environment: Mapping[str, str]) -> int:
     """Restarts in a fresh container and in this one; both counters start at 1 with the first start."""
     return sum(max(_number(environment, (name,), 1) - 1, 0) for name in ("MA_SCHEDULE_CNT", "MA_PROC_START_CNT"))
+
+
+def _job_id(environment: Mapping[str, str]) -> str:
+    """The platform's id of the job, equal for all its ranks and restarts; empty elsewhere."""
+    return next((value for name in JOB_ID_VARIABLES if (value := environment.get(name, "").strip())), "")
 
 
 def _locations(environment: Mapping[str, str], arguments: Mapping[str, str]) -> dict[str, Location]:

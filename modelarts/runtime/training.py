@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obs_sync
-from modelarts.runtime.checkpoint_store import CheckpointStore, sources_of
-from modelarts.runtime.publishing import Publisher
+from modelarts.runtime.checkpoints.owner import RunOwner
+from modelarts.runtime.checkpoints.publisher import Publisher
+from modelarts.runtime.checkpoints.store import RESUME_NEVER, CheckpointStore, resume_source
 from modelarts.runtime.staging import stage_training
 from modelarts.runtime.topology import JobTopology
 from modelarts.runtime.watchdog import Watch
-from src.errors import JobError, OutputError
+from src.errors import JobError, OutputError, StoppedError
 from src.model_utils.config import Config
 from src.train.checkpoints.manifest import CheckpointName
 from src.train.inputs import Card
 from src.train.monitoring.startup import Startup
+from src.train.signals import StopRequest
 
 if TYPE_CHECKING:  # MindSpore is imported when staging is done
     from src.train.run import Trained
@@ -26,58 +28,91 @@ if TYPE_CHECKING:  # MindSpore is imported when staging is done
 logger = logging.getLogger(__name__)
 
 NO_EXPORT = "none"
-#: The platform leaves 15 s between SIGTERM and SIGKILL; the rest is for the step at hand and for saving.
+#: The platform leaves 15 s between SIGTERM and SIGKILL; the rest is for the current step and for saving.
 DRAIN_WHEN_STOPPED_S = 10.0
 
 
 def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Sequence[str]:
-    """From staging to the last checkpoint and the final export; returns one line for each checkpoint that is missing.
+    """From staging to the last checkpoint and the final export; returns one line for each missing checkpoint.
 
-    Raises what staging and `src.train.run.train` raise, when what is on its way has had its time to arrive.
+    Raises what staging and `src.train.run.train` raise, once pending uploads have had their time to finish.
     """
     card = Card(topology.rank, topology.rank_size, topology.device_id, topology.local_rank)
     startup = Startup()
     watch.alive("staging", 0)
     inputs = stage_training(config, topology.scratch, startup)
     watch.alive("opening train_url", 0)
-    store = CheckpointStore(config.train_url, card.rank, card.rank_size)
-    local = _local_folder(config, topology.scratch, card.rank)
-    sources = sources_of(config.resume, store)
-    publisher = Publisher(store, local, config.keep_checkpoint_max, config.publish, sources)
-    publisher.start(config.settings())
+    publisher, owner = _open_train_url(config, topology)
     # a rank that waits for a picture does not hang: the copying process is watched by itself
     watch.before_the_end(publisher.drain, config.stage_timeout if inputs.streamed is not None else 0)
     from src.train.run import train
 
+    local = _local_folder(config, topology)
     try:
         trained = train(config, inputs, card, local, publisher, watch.alive, startup)
         watch.alive("publishing", 0)
-        missing = publisher.drain(config.publish_wait)
-        _tell_missing(missing)
+        missing = _finish_uploads(publisher, config.publish_wait)
         if card.rank == 0 and not missing and config.export_format != NO_EXPORT:
             watch.alive("exporting", 0)
-            _export(config, trained, store, publisher, local)
+            _export(config, trained, publisher, local)
         if card.rank == 0 and trained.went_on and not missing:
-            logger.info("training is done: %s", store.url_of(str(CheckpointName(card.rank, *trained.moment))))
+            logger.info("training is done: %s", publisher.url_of(str(CheckpointName(card.rank, *trained.moment))))
         return missing
     except BaseException as error:
         watch.failed(error)
-        _tell_missing(publisher.drain(DRAIN_WHEN_STOPPED_S))
+        _log_missing(publisher.drain(DRAIN_WHEN_STOPPED_S))
         raise
     finally:
         publisher.close()
+        owner.release()
         if inputs.streamed is not None:
             inputs.streamed.close()
 
 
-def _export(config: Config, trained: Trained, store: CheckpointStore, publisher: Publisher, local: Path) -> None:
+def _open_train_url(config: Config, topology: JobTopology) -> tuple[Publisher, RunOwner]:
+    """Lock this rank's local folder, own the run (rank 0), and prepare to publish."""
+    store = CheckpointStore(config.train_url, topology.rank, topology.rank_size)
+    local = _local_folder(config, topology)
+    obs_sync.create_local_buckets([store.url])
+    owner = RunOwner(store.folder_of(0), topology.rank, topology.job_id)
+    owner.lock(local)
+    try:
+        new_run = config.resume == RESUME_NEVER and not owner.is_restart()
+        source = resume_source(config.resume if new_run or config.resume != RESUME_NEVER else "auto", store)
+        owner.claim(new_run)
+        publisher = Publisher(store, local, config.keep_checkpoint_max, config.publish, source, owner)
+        try:
+            publisher.start(config.settings(), owner.run_id)
+        except BaseException:
+            publisher.close()
+            raise
+    except BaseException:
+        owner.release()
+        raise
+    return publisher, owner
+
+
+def _finish_uploads(publisher: Publisher, publish_wait_s: float) -> Sequence[str]:
+    """Wait for the last uploads; a signal leaves them the time the platform gives. Logs and returns what is missing.
+
+    Raises StoppedError when something is missing after a signal.
+    """
+    with StopRequest(f"{DRAIN_WHEN_STOPPED_S:.0f} s more for the last uploads") as stop:
+        missing = publisher.drain(publish_wait_s, lambda: stop.since_s > DRAIN_WHEN_STOPPED_S)
+    _log_missing(missing)
+    if stop and missing:
+        raise StoppedError(f"stopped by a signal during the last uploads: {len(missing)} missing, see the lines above")
+    return missing
+
+
+def _export(config: Config, trained: Trained, publisher: Publisher, local: Path) -> None:
     """Leave the trained network beside its last checkpoint; nothing that goes wrong here fails the job."""
     from src.net.weights import first_line
     from src.train.export import export_path, export_trained
 
-    path = export_path(config, trained, local / str(CheckpointName(store.rank, *trained.moment)))
+    path = export_path(config, trained, local / str(CheckpointName(0, *trained.moment)))
     try:
-        if not trained.went_on and obs_sync.exists(store.url_of(path.name)):
+        if not trained.went_on and obs_sync.exists(publisher.url_of(path.name)):
             return
         export_trained(config, trained, path)
         publisher.publish_file(path)
@@ -89,15 +124,15 @@ def _export(config: Config, trained: Trained, store: CheckpointStore, publisher:
         what = error if isinstance(error, (JobError, obs_sync.ObsSyncError)) else first_line(error)
         logger.error("not exported: %s; all checkpoints are safe, `python -m src.tools.export` exports one", what)
     else:
-        logger.info("exported %s", store.url_of(path.name))
+        logger.info("exported %s", publisher.url_of(path.name))
 
 
-def _local_folder(config: Config, scratch: Path, rank: int) -> Path:
+def _local_folder(config: Config, topology: JobTopology) -> Path:
     """Where this rank writes checkpoints before they are published; another train_url has another folder."""
     run = hashlib.sha256(config.train_url.encode()).hexdigest()[:8]
-    return Path(config.save_model_path or scratch / "checkpoints") / f"run-{run}" / f"ckpt_{rank}"
+    return Path(config.save_model_path or topology.scratch / "checkpoints") / f"run-{run}" / f"ckpt_{topology.rank}"
 
 
-def _tell_missing(missing: Sequence[str]) -> None:
+def _log_missing(missing: Sequence[str]) -> None:
     for line in missing:
         logger.error("not published: %s", line)

@@ -36,6 +36,7 @@ class Item:
 
     files: Sequence[tuple[str, str]]
     on_done: Callable[[], None] | None = None
+    before: Callable[[], None] | None = None
     submitted: float = field(default_factory=time.monotonic)
     not_before: float = 0.0
     attempts: int = 0
@@ -69,14 +70,19 @@ class Uploader:
         self._thread.start()
 
     def submit(
-        self, *files: tuple[str, str], on_done: Callable[[], None] | None = None, wait_s: float | None = None
+        self,
+        *files: tuple[str, str],
+        on_done: Callable[[], None] | None = None,
+        before: Callable[[], None] | None = None,
+        wait_s: float | None = None,
     ) -> bool:
         """Queue one upload; waits up to `wait_s` seconds while the queue is full. False: not accepted.
 
+        `before` is called ahead of each attempt and may raise to prevent it: InvalidRequest for good, others for now.
         The local files must not change until `on_done` (called in the uploading thread once all are in the store) or
         until `drain`.
         """
-        item = Item(list(files), on_done)
+        item = Item(list(files), on_done, before)
         with self._changed:
             if not self._changed.wait_for(self._has_room, wait_s):
                 return False
@@ -155,6 +161,8 @@ class Uploader:
     def _try(self, item: Item) -> None:
         item.attempts += 1
         try:
+            if item.before is not None:
+                item.before()
             for path, url in item.files:
                 copy(path, url, filesystem=self._access)
             if item.on_done is not None:

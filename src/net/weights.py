@@ -15,6 +15,7 @@ import mindspore as ms
 from mindspore import Parameter, nn
 
 from src.errors import CheckpointError
+from src.net.finite import not_finite
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,10 @@ def vgg_backbone_weights(parameters: Mapping[str, Parameter]) -> dict[str, Param
 
 
 def load_weights(network: nn.Cell, weights: Mapping[str, Parameter], source: str) -> LoadReport:
-    """Copy equally named and shaped weights into `network`; CheckpointError when not a single one fits."""
+    """Copy equally named and shaped weights into `network`.
+
+    Raises CheckpointError when not a single one fits, or one that fits has a value that is not finite.
+    """
     own = {parameter.name: parameter for parameter in network.get_parameters()}
     fitting = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
     report = LoadReport(
@@ -102,6 +106,8 @@ def load_weights(network: nn.Cell, weights: Mapping[str, Parameter], source: str
             f"{source}: nothing in it fits the network; the checkpoint has {_abbreviated(list(weights))}, "
             f"the network wants {_abbreviated(list(own))}"
         )
+    if wrong := not_finite({name: value.asnumpy() for name, value in fitting.items()}):
+        raise CheckpointError(f"{source}: {wrong} is not finite: training had diverged; use an earlier checkpoint")
     for name, value in fitting.items():
         own[name].set_data(ms.Tensor(value.asnumpy(), own[name].dtype))
     logger.info("%s: %s", source, report)

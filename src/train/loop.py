@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from src.train.monitoring.loss_record import LossRecord
 from src.train.monitoring.startup import resident_bytes
 from src.train.monitoring.step_log import StepLog, wait_remedy
 from src.train.recipe import Recipe
+from src.train.resume import UnusableCheckpoint
 from src.train.saving import Run, checkpoint_name, publish_page, save
 from src.train.schedule import rate_at
 from src.train.signals import StopRequest
@@ -39,12 +41,17 @@ class StepResult:
     step_s: float
 
 
-def take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopRequest) -> None:
-    """Run from step `done` + 1 to the last; after each step all ranks agree whether one of them was told to stop."""
+def take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopRequest, resumed: bool = False) -> None:
+    """Run from step `done` + 1 to the last; after each step all ranks agree whether one of them was told to stop.
+
+    Raises UnusableCheckpoint when the first step after a checkpoint gives a loss that is not finite on any rank.
+    """
     remedy = wait_remedy(run.workers, os.cpu_count() or 1, run.config.stage)
     log = StepLog(run.recipe, run.config.batch_size * run.card.rank_size, run.config.log_interval, done, remedy)
     for global_step, (batch, waited_s) in enumerate(_batches(run, loader, done), start=done + 1):
         result = _first_step(run, record, batch, waited_s, done) if global_step == done + 1 else None
+        if resumed and result is not None and run.communicator.any(not math.isfinite(result.loss)):
+            raise UnusableCheckpoint(f"its next step gives a loss of {result.loss}")
         if result is None:
             run.alive(TRAINING, global_step - 1)
             result = _step(run, batch, waited_s)

@@ -1,16 +1,16 @@
-"""Going on from a published checkpoint: the newest that all ranks can verify, or an older one with the reason."""
+"""Resuming from a published checkpoint: the newest that all ranks can verify and train from, else an older one."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import mindspore as ms
+from mindspore import Parameter
 
-from src.errors import CheckpointError, ConfigError
-from src.train.checkpoints.checkpoint import restore
+from src.errors import CheckpointError, ConfigError, JobError
+from src.train.checkpoints.checkpoint import load_parameters, restore
 from src.train.checkpoints.identity import differences
 from src.train.checkpoints.storage import Candidate
 from src.train.distributed import Communicator
@@ -20,49 +20,86 @@ from src.train.step import TrainStep
 logger = logging.getLogger(__name__)
 
 
-def resume_training(
-    candidates: Sequence[Candidate],
-    step: TrainStep,
-    communicator: Communicator,
-    recipe: Recipe,
-    identity: Mapping[str, Any],
-    accept_changes: bool,
-) -> int:
-    """Restore the newest usable checkpoint into `step`; returns the number of steps already done, 0 for a fresh start.
+class UnusableCheckpoint(Exception):
+    """Training cannot go on from the checkpoint that was restored last."""
 
-    A candidate that one rank cannot verify is passed over by all, with the reason. Raises ConfigError when the newest
-    complete checkpoint belongs to a run that differs, unless `accept_changes`: weights and optimizer are then kept,
-    and the epoch it was taken in starts over.
-    """
-    for candidate in candidates:
-        changed = differences(candidate.manifest.identity, identity)
-        if changed and not accept_changes:
-            raise ConfigError(
-                f"{candidate.where}: is of a run that differs: {'; '.join(changed)}; to go on all the same pass "
-                "--resume_changed=True, to start afresh name another train_url"
+
+class Resume:
+    """The checkpoints that training could go on from, tried one after the other, the same one by all ranks."""
+
+    def __init__(
+        self,
+        candidates: Sequence[Candidate],
+        step: TrainStep,
+        communicator: Communicator,
+        recipe: Recipe,
+        identity: Mapping[str, Any],
+        accept_changes: bool,
+    ) -> None:
+        self._candidates = list(candidates)
+        self._tried = 0
+        self._step = step
+        self._communicator = communicator
+        self._recipe = recipe
+        self._identity = identity
+        self._accept_changes = accept_changes
+
+    def restore_next(self) -> int | None:
+        """Restore the next usable checkpoint; returns the number of steps already done, None when there is none at all.
+
+        A checkpoint that one rank cannot verify, or whose values are not finite, is skipped by all, with the reason.
+        Raises ConfigError when the checkpoint belongs to a run with other settings, cards or data, unless changes are
+        accepted: weights and optimizer are then kept, and the epoch it was taken in starts over. Raises JobError when
+        there were checkpoints but none of them can be used.
+        """
+        while self._tried < len(self._candidates):
+            candidate = self._candidates[self._tried]
+            self._tried += 1
+            changed = differences(candidate.manifest.identity, self._identity)
+            if changed and not self._accept_changes:
+                raise ConfigError(
+                    f"{candidate.where}: belongs to a run that differs: {'; '.join(changed)}; pass "
+                    "--resume_changed=True to go on all the same, or use another train_url to start a new run"
+                )
+            parameters = _load(candidate)
+            if self._communicator.all(parameters is not None):
+                assert parameters is not None
+                return self._restore(candidate, parameters, changed)
+            if parameters is not None:
+                logger.warning("skipping checkpoint: %s: another rank cannot use its copy", candidate.where)
+        if self._candidates:
+            raise JobError(
+                f"none of the {len(self._candidates)} complete checkpoints can be used, see the lines above; to start "
+                "from the beginning use another train_url"
             )
-        path = _fetch(candidate)
-        if not communicator.all(path is not None):
-            if path is not None:
-                logger.warning("%s: passed over, another rank cannot use its copy", candidate.where)
-            continue
-        assert path is not None
-        restore(step, path, partly=bool(changed))
-        path.unlink()
-        done = _steps_done(candidate, recipe, bool(changed))
+        return None
+
+    def skip_last(self, reason: str) -> int:
+        """The checkpoint restored last is of no use after all: restore the next one, see `restore_next`."""
+        logger.warning("skipping checkpoint: %s: %s", self._candidates[self._tried - 1].where, reason)
+        return self.restore_next() or 0
+
+    def _restore(self, candidate: Candidate, parameters: Mapping[str, Parameter], changed: Sequence[str]) -> int:
+        restore(self._step, parameters, candidate.where, partly=bool(changed))
+        candidate.chosen(not changed)
+        done = _steps_done(candidate, self._recipe, bool(changed))
         if changed:
-            step.optimizer.global_step.set_data(ms.Tensor([done], ms.int32))
+            self._step.optimizer.global_step.set_data(ms.Tensor([done], ms.int32))
             logger.warning("going on although the run differs: %s", "; ".join(changed))
-        logger.info("resumed from %s: %d of %d steps are done", candidate.where, done, recipe.total_steps)
+        logger.info("resumed from %s: %d of %d steps are done", candidate.where, done, self._recipe.total_steps)
         return done
-    return 0
 
 
-def _fetch(candidate: Candidate) -> Path | None:
+def _load(candidate: Candidate) -> dict[str, Parameter] | None:
+    """The checkpoint's parameters, verified; None, with the reason in the log, when it cannot be used."""
     try:
-        return candidate.fetch()
-    except CheckpointError as error:
-        logger.warning("%s; trying an older checkpoint", error)
+        path = candidate.fetch()
+        try:
+            return load_parameters(path)
+        finally:
+            path.unlink(missing_ok=True)
+    except (CheckpointError, OSError) as error:
+        logger.warning("skipping checkpoint: %s", error)
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from src.train.monitoring.loss_record import LossRecord, read_record
 from src.train.monitoring.startup import Startup
 from src.train.page.pictures import FoundPeople
 from src.train.recipe import choose_recipe
-from src.train.resume import resume_training
+from src.train.resume import Resume, UnusableCheckpoint
 from src.train.samples import next_names, training_samples
 from src.train.saving import Run
 from src.train.signals import StopRequest
@@ -81,11 +82,13 @@ def train(
         network = build_network(config.network, config.stages)
         phase.size_bytes, phase.note = sum(p.nbytes for p in network.get_parameters()), "of parameters"
     workers = choose_workers(config.workers, device, card.rank_size)
-    loader = build_loader(
+    make_loader = partial(
+        build_loader,
         *(maker, config.batch_size, card.rank, card.rank_size),
         workers=workers,
         worker_processes=config.worker_processes,
     )
+    loader = make_loader()
     recipe = choose_recipe(config, card.rank_size, batches_per_epoch(len(maker), config.batch_size, card.rank_size))
     alive("looking for a checkpoint to resume from", 0)
     with startup("resuming, loading weights"):
@@ -98,11 +101,13 @@ def train(
             use_compile_cache(folder / "compiled", facts)
         step = build_step(PoseLoss(network), recipe.rates, recipe.step, card.rank_size)
         identity = run_identity(config, card.rank_size, inputs.annotations, len(maker))
-        done = resume_training(candidates, step, communicator, recipe, identity, config.resume_changed)
-        if done == 0:
+        resume = Resume(candidates, step, communicator, recipe, identity, config.resume_changed)
+        restored = resume.restore_next()
+        if restored is None:
             load_starting_weights(network, inputs, batch_norm)
         elif inputs.pretrained is not None:
             logger.info("ignoring load_pretrain: resuming from this run's own checkpoint")
+    done = restored or 0
     if done >= recipe.total_steps:
         logger.info("nothing left to train: %d epochs are done; raise max_epoch_train to train longer", recipe.epochs)
         return Trained(network, recipe.moment(done), device, went_on=False)
@@ -111,18 +116,24 @@ def train(
         *(config.network, device, len(maker), recipe.epochs, recipe.steps_per_epoch),
         *(recipe.step.optimizer, recipe.rates.base_rate),
     )
-    loader.set_init_step(done)
-    if inputs.streamed is not None:
-        inputs.streamed.expect(next_names(maker, config, card, done, recipe.steps_per_epoch))
-    with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
-        history = ValidationHistory(read_record(record.path))
-        validator = build_validator(config, validation, step, communicator)
-        found_people = FoundPeople(folder, done) if validator is not None and card.rank == 0 else None
-        run = Run(
-            *(config, recipe, communicator, step, identity, storage, alive, startup, workers, validator, history),
-            found_people,
-        )
-        if done == 0 and inputs.streamed is None:
-            validate_start(run, record)
-        take_steps(run, loader, record, done, stop)
+    while True:
+        loader.set_init_step(done)
+        if inputs.streamed is not None:
+            inputs.streamed.expect(next_names(maker, config, card, done, recipe.steps_per_epoch))
+        with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
+            history = ValidationHistory(read_record(record.path))
+            validator = build_validator(config, validation, step, communicator)
+            found_people = FoundPeople(folder, done) if validator is not None and card.rank == 0 else None
+            run = Run(
+                *(config, recipe, communicator, step, identity, storage, alive, startup, workers, validator, history),
+                found_people,
+            )
+            if done == 0 and inputs.streamed is None:
+                validate_start(run, record)
+            try:
+                take_steps(run, loader, record, done, stop, resumed=restored is not None)
+                break
+            except UnusableCheckpoint as error:
+                done = resume.skip_last(str(error))
+                loader = make_loader()
     return Trained(network, recipe.moment(recipe.total_steps), device, went_on=True)

@@ -1,21 +1,31 @@
-"""Stopping on request: SIGTERM and SIGINT are noted, and training stops after the step at hand."""
+"""Stopping on request: SIGTERM and SIGINT are noted, and training stops after the current step."""
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any
 
 logger = logging.getLogger(__name__)
 
+#: Platforms send a signal to a process and to its group: repetitions within so many seconds are the same request.
+SAME_REQUEST_S = 2.0
+
 
 class StopRequest:
-    """As a context: notes the first SIGTERM or SIGINT; a second one ends the process at once."""
+    """As a context: notes the first SIGTERM or SIGINT; one that comes more than two seconds later ends the process.
 
-    def __init__(self) -> None:
+    `doing` completes the log line about the first one.
+    """
+
+    def __init__(self, doing: str = "stopping after this step") -> None:
         self.signal_number = 0
+        self._doing = doing
+        self._noted = 0.0
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -33,7 +43,15 @@ class StopRequest:
     def __bool__(self) -> bool:
         return self.signal_number != 0
 
+    @property
+    def since_s(self) -> float:
+        """Seconds since the request; 0 while there is none."""
+        return time.monotonic() - self._noted if self.signal_number else 0.0
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.signal_number = number
-        signal.signal(number, signal.SIG_DFL)
-        logger.warning("%s: stopping after this step", signal.Signals(number).name)
+        if not self.signal_number:
+            self.signal_number, self._noted = number, time.monotonic()
+            logger.warning("%s: %s", signal.Signals(number).name, self._doing)
+        elif self.since_s > SAME_REQUEST_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

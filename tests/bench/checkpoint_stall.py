@@ -32,8 +32,8 @@ import mindspore as ms
 import numpy as np
 
 import obs_sync
-from modelarts.runtime.checkpoint_store import CheckpointStore
-from modelarts.runtime.publishing import PUBLISH_ALL, Publisher
+from modelarts.runtime.checkpoints.publisher import PUBLISH_ALL, Publisher
+from modelarts.runtime.checkpoints.store import CheckpointStore
 from src.model_utils.config import build_config
 from src.net.build import build_network, choose_device
 from src.net.loss import PoseLoss

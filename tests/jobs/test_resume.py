@@ -74,10 +74,10 @@ def test_damaged_checkpoints_are_passed_over_and_adam_ends_with_the_very_same_pa
     (folder / manifest_name(name(1, 3))).write_text("{")
     assert train(*TWO_EPOCHS) == 0
     for reason in (
-        rf"{name(2, 3)}: damaged: its bytes",
+        rf"{name(2, 3)}: damaged: its content",
         rf"{name(2, 2)}: damaged: \d+ bytes where the manifest says \d+",
         "epoch 2 step 1: no manifest",
-        rf"{name(1, 3)}.manifest.json: not a checkpoint manifest",
+        rf"{name(1, 3)}.manifest.json: not a valid checkpoint manifest",
         "resumed from .* epoch 1 step 2: 2 of 6 steps are done",
     ):
         assert re.search(reason, caplog.text)

@@ -162,3 +162,19 @@ def test_checkpoint_names() -> None:
     assert CheckpointName.parse(str(name)) == name
     assert CheckpointName.parse("openpose-train-rank-1000_103.ckpt") is None
     assert CheckpointName.parse("model.ckpt") is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(small_checkpoint: Path, tmp_path: Path, value: float) -> None:
+    parameters, meta = read_checkpoint(small_checkpoint)
+    name = sorted(parameters)[3]
+    broken = parameters[name].asnumpy().copy()
+    broken.reshape(-1)[-1] = value
+    parameters[name].set_data(ms.Tensor(broken))
+    path = tmp_path / "diverged.ckpt"
+    write_checkpoint(parameters.values(), path, {"network": meta["network"], "stages": meta["stages"]})
+    network = build_network("mobilenet_v2", 1)
+    before = {p.name: p.asnumpy().copy() for p in network.get_parameters()}
+    with pytest.raises(CheckpointError, match=f"diverged.ckpt: {name} is not finite"):
+        load_all_weights(network, path, "mobilenet_v2", 1)
+    assert all(np.array_equal(p.asnumpy(), before[p.name]) for p in network.get_parameters())

@@ -1,4 +1,4 @@
-"""What a checkpoint holds and how it is taken, written whole, digested and restored."""
+"""Taking, checking, writing and restoring checkpoints."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ import numpy as np
 from mindspore import Parameter, nn
 from numpy.typing import NDArray
 
-from src.errors import CheckpointError, OutputError
+from src.errors import CheckpointError, JobError, OutputError
 from src.files import atomic_path, file_sha256
-from src.net.weights import META_KEY, read_checkpoint
+from src.net.finite import not_finite, weights_norm
+from src.net.weights import META_KEY, OPTIMIZER_ENTRY, read_checkpoint
 from src.train.checkpoints.manifest import Manifest
 from src.version import NAME, VERSION
 
@@ -28,21 +29,31 @@ BATCH_STATISTICS = (".moving_mean", ".moving_variance")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All parameters of a training step at one moment, copied to host memory, and what is stated about them."""
+    """All parameters of a training step at one moment, copied to host memory, with their metadata.
+
+    `norm` is the Euclidean norm of the network's own parameters.
+    """
 
     arrays: Mapping[str, NDArray[Any]]
     meta: Mapping[str, Any]
+    norm: float = 0.0
 
 
 def network_meta(network: str, stages: int, **more: Any) -> dict[str, Any]:
-    """Metadata every checkpoint of this package carries: which network it is for, made by what."""
+    """Metadata of every checkpoint of this package: the network it is for, and the versions that made it."""
     made_by = {"version": VERSION, "mindspore": ms.__version__}
     return {"format": FORMAT_VERSION, "network": network, "stages": stages, **made_by, **more}
 
 
 def take_snapshot(cell: nn.Cell, meta: Mapping[str, Any]) -> Snapshot:
-    """Copy the parameters; after this the training may go on."""
-    return Snapshot({p.name: np.array(p.asnumpy(), copy=True) for p in cell.get_parameters()}, meta)
+    """Copy the parameters, after which training may go on; JobError when one of them is not finite."""
+    arrays = {p.name: np.array(p.asnumpy(), copy=True) for p in cell.get_parameters()}
+    if name := not_finite(arrays):
+        raise JobError(
+            f"the weights are not finite after epoch {meta['epoch']}, step {meta['step']} ({name}): training has "
+            "diverged and this checkpoint is not published; lower lr and go on with --resume_changed=True"
+        )
+    return Snapshot(arrays, meta, weights_norm({n: a for n, a in arrays.items() if not OPTIMIZER_ENTRY.match(n)}))
 
 
 def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, Any]) -> Manifest:
@@ -61,6 +72,7 @@ def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, id
         sha256=file_sha256(path),
         weights_sha256=weights_sha256(snapshot.arrays),
         identity=identity,
+        weights_norm=snapshot.norm,
         versions={
             NAME: VERSION,
             "mindspore": ms.__version__,
@@ -95,21 +107,28 @@ def write_tensors(tensors: Mapping[str, ms.Tensor], path: Path, meta: Mapping[st
         raise OutputError(f"{path}: the checkpoint cannot be written: {error}") from None
 
 
-def restore(cell: nn.Cell, path: Path, partly: bool = False) -> dict[str, Any]:
-    """Set every parameter of a training step from a checkpoint file and return its metadata.
+def load_parameters(path: Path) -> dict[str, Parameter]:
+    """All parameters of a checkpoint file; CheckpointError when it is damaged or one of them is not finite."""
+    parameters, _ = read_checkpoint(path)
+    if name := not_finite({name: parameter.asnumpy() for name, parameter in parameters.items()}):
+        raise CheckpointError(f"{path}: {name} is not finite: taken when training had already diverged")
+    return parameters
 
-    Raises CheckpointError naming file and parameter when one is missing or of another shape; `partly` leaves those.
+
+def restore(cell: nn.Cell, parameters: Mapping[str, Parameter], source: str, partly: bool = False) -> None:
+    """Set every parameter of a training step from those of a checkpoint.
+
+    Raises CheckpointError naming `source` and the parameter when one is missing or of another shape; `partly` leaves
+    those as they are.
     """
-    parameters, meta = read_checkpoint(path)
     for own in cell.get_parameters():
-        stored: Parameter | None = parameters.get(own.name)
+        stored = parameters.get(own.name)
         if stored is None or stored.shape != own.shape:
             if partly:
                 continue
             what = "no" if stored is None else f"another shape {stored.shape} of"
-            raise CheckpointError(f"{path}: has {what} {own.name}, which this training needs")
+            raise CheckpointError(f"{source}: has {what} {own.name}, which this training needs")
         own.set_data(ms.Tensor(stored.asnumpy(), own.dtype))
-    return meta
 
 
 def weights_sha256(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -1,4 +1,5 @@
-"""The manifest beside each published checkpoint, and what a set of manifests says: which steps are whole, which can go.
+"""The manifest beside each published checkpoint, and what a set of manifests implies: which steps are complete, which
+are newest, and which may be removed.
 
 A rank's checkpoint counts once its manifest is in the store; a step counts once the manifests of all ranks are there.
 """
@@ -7,22 +8,38 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from src.errors import CheckpointError
+from src.json_text import parse_json_object
 
 FORMAT_VERSION = 1
 MANIFEST_ENDING = ".manifest.json"
-FILE_NAME = re.compile(r"^openpose-train-rank(?P<rank>\d+)-(?P<epoch>\d+)_(?P<step>\d+)\.ckpt$")
+FILE_NAME = re.compile(r"^openpose-train-rank(?P<rank>\d{1,9})-(?P<epoch>\d{1,18})_(?P<step>\d{1,18})\.ckpt$", re.ASCII)
+
+#: More cards than any job has; a manifest that states more is not believed.
+MAX_RANKS = 1 << 16
+_MAX_COUNT = 10**18
 
 
 class Moment(NamedTuple):
-    """When a checkpoint was taken: epoch and step in it, both from 1. Moments compare as they follow each other."""
+    """Epoch and step within it at which a checkpoint was taken, both counted from 1."""
 
     epoch: int
     step: int
+
+
+class Order(NamedTuple):
+    """The place of a checkpoint among all of a `train_url`; greater is newer.
+
+    A start that goes on from anything but the newest checkpoint of its own `train_url` begins a new generation, so
+    everything it publishes is newer than what was there before, whatever the epochs and steps.
+    """
+
+    generation: int
+    global_step: int
 
 
 class CheckpointName(NamedTuple):
@@ -41,17 +58,24 @@ class CheckpointName(NamedTuple):
 
     @classmethod
     def parse(cls, file_name: str) -> CheckpointName | None:
-        """The name's parts, or None when the file is no training checkpoint."""
+        """The name's parts, or None when the file is not a training checkpoint."""
         match = FILE_NAME.match(file_name)
         return cls(int(match["rank"]), int(match["epoch"]), int(match["step"])) if match else None
+
+    @classmethod
+    def of_manifest(cls, file_name: str) -> CheckpointName | None:
+        """The checkpoint that a manifest's file name belongs to, or None when it is not a manifest."""
+        return cls.parse(file_name[: -len(MANIFEST_ENDING)]) if file_name.endswith(MANIFEST_ENDING) else None
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What a rank states about its checkpoint of one step.
 
-    `sha256` is of the file, `weights_sha256` of what all cards of a data-parallel run must share (all parameters but
-    the batch statistics). `identity` is everything that decides how training runs (see identity.py).
+    `sha256` is of the file; `weights_sha256` of what all cards of a data-parallel run must share (all parameters but
+    the batch statistics). `identity` is everything that decides how training runs (see identity.py). `run_id`,
+    `generation` and `resumed_from` (the address of the other run that this generation started from) come from the
+    storage; `weights_norm` is the Euclidean norm of all stored values, 0 when not known.
     """
 
     rank: int
@@ -66,25 +90,100 @@ class Manifest:
     weights_sha256: str
     identity: Mapping[str, Any]
     versions: Mapping[str, str]
+    run_id: str = ""
+    generation: int = 0
+    resumed_from: str = ""
+    weights_norm: float = 0.0
     format: int = FORMAT_VERSION
 
     @property
     def name(self) -> CheckpointName:
         return CheckpointName(self.rank, self.epoch, self.step)
 
+    @property
+    def order(self) -> Order:
+        return Order(self.generation, self.global_step)
+
+    def belongs_with(self, other: Manifest) -> bool:
+        """Whether both are of the same step of the same run."""
+        mine, theirs = ((m.generation, m.global_step, m.name.moment, m.rank_size) for m in (self, other))
+        return mine == theirs
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, source: str) -> Manifest:
-        """Read a manifest; CheckpointError naming `source` when it is not one."""
+        """Read a manifest and check every value; CheckpointError naming `source` when anything in it is wrong."""
         try:
-            document = json.loads(text)
-            if document["format"] != FORMAT_VERSION:
-                raise CheckpointError(f"{source}: manifest format {document['format']} is not known here")
-            return cls(**{field.name: document[field.name] for field in fields(cls)})
-        except (ValueError, TypeError, KeyError) as error:
-            raise CheckpointError(f"{source}: not a checkpoint manifest ({error})") from None
+            document = parse_json_object(text)
+            if document.get("format") != FORMAT_VERSION:
+                raise CheckpointError(f"{source}: unknown manifest format {document.get('format')!r}")
+            manifest = cls(**{f.name: _valid(f.name, document) for f in fields(cls) if _is_given(f, document)})
+            _check_together(manifest)
+        except ValueError as error:
+            raise CheckpointError(f"{source}: not a valid checkpoint manifest ({error})") from None
+        return manifest
+
+
+def _is_given(field: Any, document: Mapping[str, Any]) -> bool:
+    """Whether a field is in the document; ValueError when it must be and is not."""
+    if field.name not in document and field.default is MISSING:
+        raise ValueError(f"{field.name} is missing")
+    return field.name in document
+
+
+def _whole(low: int, high: int = _MAX_COUNT) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and low <= value <= high
+
+
+def _text(pattern: str = r".*") -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.DOTALL) is not None
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _norm(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
+
+
+_VALID: Mapping[str, Callable[[Any], bool]] = {
+    "rank": _whole(0, MAX_RANKS - 1),
+    "rank_size": _whole(1, MAX_RANKS),
+    "epoch": _whole(1),
+    "step": _whole(1),
+    "steps_per_epoch": _whole(1),
+    "global_step": _whole(1),
+    "file": _text(),
+    "size": _whole(0),
+    "sha256": _text(r"[0-9a-f]+"),
+    "weights_sha256": _text(r"[0-9a-f]+"),
+    "identity": _mapping,
+    "versions": _mapping,
+    "run_id": _text(),
+    "generation": _whole(0),
+    "resumed_from": _text(),
+    "weights_norm": _norm,
+    "format": _whole(1),
+}
+
+
+def _valid(name: str, document: Mapping[str, Any]) -> Any:
+    if not _VALID[name](document[name]):
+        raise ValueError(f"{name} is {str(document[name])[:80]!r}")
+    return document[name]
+
+
+def _check_together(manifest: Manifest) -> None:
+    """ValueError when values that are fine by themselves contradict each other."""
+    if manifest.rank >= manifest.rank_size:
+        raise ValueError(f"rank {manifest.rank} of {manifest.rank_size}")
+    if manifest.step > manifest.steps_per_epoch:
+        raise ValueError(f"step {manifest.step} of {manifest.steps_per_epoch}")
+    if manifest.file != str(manifest.name):
+        raise ValueError(f"file is {manifest.file[:80]!r}, expected {manifest.name}")
 
 
 def manifest_name(checkpoint: CheckpointName | str) -> str:
@@ -96,38 +195,48 @@ def manifests_by_moment(file_names: Iterable[str]) -> dict[Moment, set[int]]:
     """For each moment the ranks whose manifest is among the file names."""
     found: dict[Moment, set[int]] = {}
     for file_name in file_names:
-        if file_name.endswith(MANIFEST_ENDING):
-            name = CheckpointName.parse(file_name[: -len(MANIFEST_ENDING)])
-            if name is not None:
-                found.setdefault(name.moment, set()).add(name.rank)
+        name = CheckpointName.of_manifest(file_name)
+        if name is not None:
+            found.setdefault(name.moment, set()).add(name.rank)
     return found
 
 
 def complete_moments(file_names: Iterable[str], rank_size: int) -> list[Moment]:
-    """The moments for which all ranks' manifests are there, newest first."""
+    """The moments for which all ranks' manifests are there, latest first."""
     wanted = set(range(rank_size))
     return sorted((m for m, ranks in manifests_by_moment(file_names).items() if wanted <= ranks), reverse=True)
 
 
-def retired(own_names: Collection[str], all_names: Iterable[str], rank_size: int, keep: int) -> list[str]:
-    """Own files (checkpoints and manifests) to delete: those older than the `keep` newest complete moments.
+def check_complete(manifests: Mapping[int, Manifest]) -> Manifest:
+    """The manifest of the lowest rank, when all ranks' manifests of one step are among these (by rank).
 
-    With fewer complete moments nothing goes. A manifest comes before its checkpoint, so that none is ever without one.
+    Raises CheckpointError saying which are missing or belong to another step or run.
     """
-    complete = complete_moments(all_names, rank_size)
+    first = manifests[min(manifests)]
+    missing = [rank for rank in range(first.rank_size) if rank not in manifests]
+    if missing:
+        raise CheckpointError(f"no manifest of rank {', '.join(map(str, missing[:8]))}")
+    others = [rank for rank in range(first.rank_size) if not manifests[rank].belongs_with(first)]
+    if others:
+        raise CheckpointError(f"the manifest of rank {', '.join(map(str, others[:8]))} is of another start of the run")
+    return first
+
+
+def retired(own: Mapping[str, Order], complete: Collection[Order], keep: int) -> list[str]:
+    """Own files to delete: checkpoints (with manifests) older than the `keep` newest complete ones, oldest first.
+
+    `own` maps checkpoint file names to their order. With fewer complete checkpoints nothing is deleted. A manifest
+    precedes its checkpoint, so that none is ever without one.
+    """
     if keep < 1 or len(complete) < keep:
         return []
-    oldest_kept = complete[keep - 1]
-    gone = []
-    for file_name in own_names:
-        name = CheckpointName.parse(file_name.removesuffix(MANIFEST_ENDING))
-        if name is not None and name.moment < oldest_kept:
-            gone.append((name, not file_name.endswith(MANIFEST_ENDING), file_name))
-    return [file_name for _, _, file_name in sorted(gone)]
+    oldest_kept = sorted(complete, reverse=True)[keep - 1]
+    old = sorted((order, name) for name, order in own.items() if order < oldest_kept)
+    return [file for _, name in old for file in (manifest_name(name), name)]
 
 
 def divergence(manifests: Collection[Manifest]) -> str:
-    """What is wrong when ranks that must hold the same weights do not; empty when all is well."""
+    """What is wrong when ranks that must hold the same weights do not; empty when they agree."""
     by_digest: dict[str, list[int]] = {}
     for manifest in manifests:
         by_digest.setdefault(manifest.weights_sha256, []).append(manifest.rank)

@@ -9,6 +9,8 @@ from typing import Any
 
 from src.errors import CheckpointError
 from src.files import write_atomically
+from src.json_text import parse_json_object
+from src.train.checkpoints.manifest import CheckpointName
 from src.train.validation.result import Validation
 
 BEST = "best"
@@ -28,8 +30,11 @@ def write_best(folder: Path, document: Mapping[str, Any]) -> Path:
 
 
 def best_name(content: bytes, source: str) -> str:
-    """The file name that best.json states; CheckpointError naming `source` where it states none."""
+    """The file name that best.json states; CheckpointError naming `source` where it states none of a checkpoint."""
     try:
-        return str(json.loads(content)["checkpoint"])
-    except (ValueError, TypeError, KeyError) as error:
+        name = CheckpointName.parse(str(parse_json_object(content).get("checkpoint", "")))
+        if name is None:
+            raise ValueError("no checkpoint's file name")
+    except ValueError as error:
         raise CheckpointError(f"{source}: does not name the best checkpoint ({error}); name a file instead") from None
+    return str(name)

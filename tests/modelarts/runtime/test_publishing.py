@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import obs_sync
-from modelarts.runtime import publishing
-from modelarts.runtime.checkpoint_store import CheckpointStore, sources_of
-from modelarts.runtime.publishing import PUBLISH_ALL, PUBLISH_VERIFY, Publisher
+from modelarts.runtime.checkpoints import publisher as publishing
+from modelarts.runtime.checkpoints.publisher import PUBLISH_ALL, PUBLISH_VERIFY, Publisher
+from modelarts.runtime.checkpoints.store import CheckpointStore, resume_source
 from obs_sync.transfer import uploader as uploader_module
 from src.errors import CheckpointError, OutputError
 from src.train.checkpoints.manifest import CheckpointName, Manifest, complete_moments, manifest_name
@@ -34,8 +34,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCap
 
 
 def publisher(rank: int = 0, ranks: int = 1, keep: int = 0, publish: str = PUBLISH_ALL) -> Publisher:
-    shelf = CheckpointStore(URL, rank, ranks)
-    made = Publisher(shelf, Path("local") / f"ckpt_{rank}", keep, publish, [shelf])
+    made = Publisher(CheckpointStore(URL, rank, ranks), Path("local") / f"ckpt_{rank}", keep, publish)
     made.start({})
     return made
 
@@ -49,7 +48,8 @@ def writer(name: CheckpointName, ranks: int = 1, weights: str = "same") -> Calla
         digest = hashlib.sha256(content).hexdigest()
         where = {"epoch": name.epoch, "step": name.step, "steps_per_epoch": STEPS_PER_EPOCH}
         where["global_step"] = (name.epoch - 1) * STEPS_PER_EPOCH + name.step
-        facts = {"file": path.name, "size": len(content), "sha256": digest, "weights_sha256": weights}
+        stated = hashlib.sha256(weights.encode()).hexdigest()
+        facts = {"file": path.name, "size": len(content), "sha256": digest, "weights_sha256": stated}
         return Manifest(rank=name.rank, rank_size=ranks, **where, **facts, identity={}, versions={})  # type: ignore[arg-type]
 
     return write
@@ -243,7 +243,7 @@ def test_a_plot_that_cannot_be_drawn_is_told_and_costs_nothing(store: Path, capl
     made.publish_made(lambda: plot)
     assert made.drain(10) == []
     assert (store / "ckpt_0" / "loss.png").read_bytes() == b"png"
-    assert "a small file is not made or not published: no fonts" in caplog.text
+    assert "could not create or publish a report file: RuntimeError: no fonts" in caplog.text
 
 
 def test_the_last_state_of_a_small_file_arrives_though_it_changes_on_its_way(
@@ -278,7 +278,7 @@ def test_a_run_or_a_checkpoint_may_be_named(store: Path) -> None:
         ("obs://bucket/first", [3, 2, 1]),
         (f"obs://bucket/first/ckpt_0/{CheckpointName(0, 1, 2)}", [2]),
     ):
-        found = Publisher(own, Path("local"), 0, PUBLISH_ALL, sources_of(resume, own)).candidates()
+        found = Publisher(own, Path("local"), 0, PUBLISH_ALL, resume_source(resume, own)).candidates()
         assert [candidate.manifest.step for candidate in found] == wanted
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from src.errors import CheckpointError
@@ -9,6 +12,8 @@ from src.train.checkpoints.manifest import (
     CheckpointName,
     Manifest,
     Moment,
+    Order,
+    check_complete,
     complete_moments,
     divergence,
     manifest_name,
@@ -26,7 +31,7 @@ def manifest(rank: int = 0, weights: str = "aa") -> Manifest:
         global_step=25,
         file=str(CheckpointName(rank, 3, 7)),
         size=10,
-        sha256="ff",
+        sha256="ff" * 32,
         weights_sha256=weights,
         identity={"lr": 0.1},
         versions={"python": "3"},
@@ -48,6 +53,56 @@ def test_anything_else_is_refused_by_name(text: str) -> None:
         Manifest.from_json(text, "some.json")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("rank", value) for value in (-1, 2, 1.0, True, "0", None, [])),
+        *(("rank_size", value) for value in (0, 200_000_000, "2", 2.5)),
+        *(("epoch", value) for value in (0, -3, 10**40, "3", None)),
+        ("step", 10),  # of 9
+        ("steps_per_epoch", 0),
+        *(("global_step", value) for value in (0, "25", {}, float("nan"))),
+        *(("file", value) for value in ("../../x", "openpose-train-rank1-3_7.ckpt", 7)),
+        *(("size", value) for value in (-1, "10", 1.5)),
+        *(("sha256", value) for value in ("", "xyz", 3)),
+        *(("weights_sha256", value) for value in (None, "G" * 64)),
+        *(("identity", value) for value in ([], "lr", None)),
+        *(("versions", value) for value in (3, [])),
+        *(("generation", value) for value in (-1, "1", 1.5)),
+        *(("run_id", value) for value in (3, [])),
+        *(("weights_norm", value) for value in (-1.0, "3", float("inf"))),
+        *(("format", value) for value in (2, "1", None)),
+    ],
+)
+def test_a_wrong_value_is_refused(name: str, value: object) -> None:
+    document = {**json.loads(manifest().to_json()), name: value}
+    with pytest.raises(CheckpointError, match=r"some\.json"):
+        Manifest.from_json(json.dumps(document), "some.json")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"identity":' * 100_000, "9" * 5_000_000, b"\xff\xfe"])
+def test_absurd_texts_are_refused(text: str | bytes) -> None:
+    with pytest.raises(CheckpointError, match=r"some\.json"):
+        Manifest.from_json(text, "some.json")
+
+
+def test_a_manifest_of_an_earlier_version_is_accepted() -> None:
+    document = json.loads(manifest().to_json())
+    for name in ("run_id", "generation", "resumed_from", "weights_norm"):
+        del document[name]
+    assert Manifest.from_json(json.dumps(document), "x") == manifest()
+
+
+def test_a_step_is_complete_when_all_ranks_state_the_same() -> None:
+    both = {rank: manifest(rank) for rank in (0, 1)}
+    assert check_complete(both) == both[0]
+    for changes in ({"generation": 1}, {"global_step": 24}, {"rank_size": 3}):
+        with pytest.raises(CheckpointError, match="rank 1 is of another start"):
+            check_complete({**both, 1: replace(both[1], **changes)})
+    with pytest.raises(CheckpointError, match="no manifest of rank 1"):
+        check_complete({0: both[0]})
+
+
 def test_a_moment_is_complete_when_all_ranks_state_it() -> None:
     names = [*files((1, 9), (2, 9)), *files((3, 9), ranks=(0,)), str(CheckpointName(1, 3, 9)), "loss.png"]
     assert complete_moments(names, 2) == [Moment(2, 9), Moment(1, 9)]
@@ -57,25 +112,28 @@ def test_moments_follow_each_other_as_numbers() -> None:
     assert complete_moments(files((10, 1), (9, 1), (9, 10)), 2) == [Moment(10, 1), Moment(9, 10), Moment(9, 1)]
 
 
-def test_only_what_is_older_than_the_newest_complete_ones_goes() -> None:
-    everything = files((1, 9), (2, 9), (3, 9), (4, 9))
-    own = [name for name in everything if "rank0" in name]
-    gone = retired(own, everything, 2, keep=2)
-    assert {CheckpointName.parse(name.removesuffix(".manifest.json")).epoch for name in gone} == {1, 2}  # type: ignore[union-attr]
-    for epoch in (1, 2):  # the manifest goes first
-        checkpoint = str(CheckpointName(0, epoch, 9))
-        assert gone.index(manifest_name(checkpoint)) < gone.index(checkpoint)
+def orders(*steps: int, generation: int = 1) -> list[Order]:
+    return [Order(generation, step) for step in steps]
 
 
-def test_nothing_goes_while_another_rank_lags_behind() -> None:
-    own = files((1, 9), (2, 9), (3, 9), ranks=(0,))
-    assert retired(own, [*own, *files((1, 9), ranks=(1,))], 2, keep=2) == []
+def test_only_what_is_older_than_the_newest_complete_ones_is_removed() -> None:
+    own = {str(CheckpointName(0, epoch, 9)): Order(1, 9 * epoch) for epoch in (1, 2, 3, 4)}
+    gone = retired(own, orders(9, 18, 27, 36), keep=2)
+    expected = [str(CheckpointName(0, epoch, 9)) for epoch in (1, 2)]
+    assert gone == [file for name in expected for file in (manifest_name(name), name)]  # the manifest goes first
 
 
-def test_other_files_never_go() -> None:
-    everything = [*files((1, 9), (2, 9), (3, 9)), "notes.txt", "openpose-train-rank-1_9.ckpt"]
-    assert not {"notes.txt", "openpose-train-rank-1_9.ckpt"} & set(retired(everything, everything, 2, keep=1))
-    assert retired(everything, everything, 2, keep=0) == []
+def test_nothing_is_removed_while_another_rank_lags_behind() -> None:
+    own = {str(CheckpointName(0, epoch, 9)): Order(1, 9 * epoch) for epoch in (1, 2, 3)}
+    assert retired(own, orders(9), keep=2) == []
+    assert retired(own, orders(9, 18, 27), keep=0) == []
+
+
+def test_a_later_generation_is_newer_whatever_its_steps() -> None:
+    own = {str(CheckpointName(0, 9, 9)): Order(1, 81), str(CheckpointName(0, 1, 1)): Order(2, 1)}
+    own[str(CheckpointName(0, 1, 2))] = Order(2, 2)
+    old = str(CheckpointName(0, 9, 9))
+    assert retired(own, list(own.values()), keep=2) == [manifest_name(old), old]
 
 
 def test_divergence_names_the_ranks() -> None:

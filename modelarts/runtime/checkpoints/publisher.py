@@ -1,0 +1,264 @@
+"""Publishing checkpoints while training runs: write, upload, verify, state in a manifest, remove old ones.
+
+Nothing here stops training, unless another job has taken over the `train_url`. What could not be published is logged at
+once and listed by `drain` at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import obs_sync
+from modelarts.runtime.checkpoints.local_folder import check_writable, complete_leftovers, open_folder, write_run_id
+from modelarts.runtime.checkpoints.owner import RunOwner
+from modelarts.runtime.checkpoints.retention import Retention
+from modelarts.runtime.checkpoints.small_files import SmallFiles, describe
+from modelarts.runtime.checkpoints.store import CheckpointStore
+from src.errors import ConfigError, JobError, OutputError
+from src.files import write_atomically
+from src.train.checkpoints.manifest import CheckpointName, Manifest, manifest_name
+from src.train.checkpoints.storage import Candidate
+from src.train.monitoring.loss_record import record_name
+from src.train.page.pictures import POSES_FILE
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING = 8  # checkpoints on the local disk that wait for the store
+NO_LIMIT = 1_000_000
+MONTH_S = 30 * 86400.0
+SETTLE_S = 600.0  # the longest that writing one checkpoint to the local disk may take
+LEFTOVERS_S = 600.0
+LOOK_S = 0.1
+
+PUBLISH_ALL, PUBLISH_VERIFY = "all", "verify"
+
+Stopping = Callable[[], bool]
+
+
+class Publisher:
+    """This rank's side of the store: implements `src.train.checkpoints.storage.CheckpointStorage` for one `train_url`.
+
+    `keep` complete checkpoints stay in the store (0 keeps all, never fewer than two). With `publish` = "verify" only
+    rank 0 uploads its files; the other ranks upload their digests. `source` is another run to go on from.
+    """
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        local_folder: Path,
+        keep: int,
+        publish: str,
+        source: CheckpointStore | None = None,
+        owner: RunOwner | None = None,
+    ) -> None:
+        self._store = store
+        self._local = local_folder
+        self._whole_file = publish == PUBLISH_ALL or store.rank == 0
+        self._source = source
+        self._owner = owner
+        self._retention = Retention(store, keep)
+        self._generation, self._resumed_from = 1, ""
+        self._writing: Future[None] | None = None
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint-writer")
+        self._uploader = obs_sync.Uploader(max_waiting=NO_LIMIT, give_up_s=MONTH_S)  # this class keeps its own limit
+        self._small = SmallFiles(lambda path, url, arrived: self._submit((path, url), on_done=arrived))
+        self._waiting: list[str] = []
+        self._missing: list[str] = []
+        self._lock = threading.Lock()
+
+    def start(self, settings: Mapping[str, object], run_id: str = "") -> None:
+        """Write settings.json beside the checkpoints to come, so that a place that cannot be written is found out now.
+
+        Then fetch the records that continue an earlier start's, and publish what an earlier start of this run in
+        this container had written but not published.
+        """
+        obs_sync.create_local_buckets([self._store.folder])
+        open_folder(self._local, run_id)
+        written = check_writable(self._local, json.dumps(settings, indent=2) + "\n")
+        obs_sync.copy(str(written), self._store.url_of(written.name))
+        for name in (record_name(self._store.rank), POSES_FILE):
+            self._bring_back(name)
+        self._publish_leftovers()
+
+    def candidates(self) -> Sequence[Candidate]:
+        """Complete checkpoints to go on from, those to be preferred first.
+
+        These are the ones of this `train_url`, newest first. The ones of `source` precede them, unless the newest of
+        this `train_url` was itself trained from `source`.
+        """
+        if self._owner is not None:
+            self._owner.join()
+            if self._owner.run_id:
+                write_run_id(self._local, self._owner.run_id)
+        own = self._store.candidates(self._local)
+        newest = own[0].manifest.order if own else None
+        next_generation = self._store.newest_generation() + 1
+        self._generation, self._resumed_from = next_generation, ""
+
+        def chosen(candidate: Candidate, exactly: bool) -> None:
+            """Everything but going on exactly from this `train_url`'s newest checkpoint begins a new generation."""
+            manifest = candidate.manifest
+            is_own = candidate.url == self._store.url
+            self._resumed_from = manifest.resumed_from if is_own or self._source is None else self._source.address
+            goes_on = is_own and exactly and manifest.order == newest
+            self._generation = manifest.generation if goes_on else next_generation
+
+        return [replace(each, chosen=partial(chosen, each)) for each in self._preferred(own)]
+
+    def _preferred(self, own: Sequence[Candidate]) -> Sequence[Candidate]:
+        if self._source is None:
+            return own
+        named = self._source.candidates(self._local)
+        if own and own[0].manifest.resumed_from == self._source.address:
+            return [*own, *named]
+        if not named:
+            raise ConfigError(f"resume: {self._source.address}: no complete checkpoint there")
+        return [*named, *own]
+
+    def save(self, write: Callable[[Path], Manifest], file_name: str) -> None:
+        """Write and publish in the background; waits only while the previous checkpoint is still being written.
+
+        Raises OutputError when that takes too long, or another job has taken over.
+        """
+        if self._owner is not None and self._owner.lost:
+            raise OutputError(f"train_url: {self._store.url}: {self._owner.lost}; this job stops")
+        if self._writing is not None and not _is_done(self._writing, SETTLE_S):
+            raise OutputError(f"{self._local}: writing a checkpoint takes longer than {SETTLE_S:.0f} s")
+        self._writing = self._writer.submit(self._write, write, file_name)
+
+    def publish_file(self, path: Path) -> None:
+        """Publish a small file as it is now; while an earlier state of it is being uploaded, after that."""
+        self._small.publish(path, self._store.url_of(path.name))
+
+    def publish_made(self, make: Callable[[], Path | None]) -> None:
+        """Have `make` make a small file and publish it, both in the background; a failure is only logged."""
+        self._writer.submit(self._small.make_and_publish, make, self._store.url_of)
+
+    def publish_page(self, make: Callable[[], Path | None]) -> None:
+        """The same for the page of the run, which is put above the folders of the ranks."""
+        self._writer.submit(self._small.make_and_publish, make, partial(obs_sync.join, self._store.url))
+
+    def drain(self, deadline_s: float, stopping: Stopping = lambda: False) -> Sequence[str]:
+        """Wait for writing and uploads to end, or until `stopping` says so; one line for each missing file."""
+        end = time.monotonic() + deadline_s
+        written = self._writer.submit(lambda: None)  # the writer takes one after the other
+        while not _is_done(written, min(LOOK_S, deadline_s)):
+            if time.monotonic() >= end or stopping():
+                break
+        late = [] if written.done() else [f"{self._local}: still being written"]
+        missing = self._drain_uploads(end, stopping)
+        with self._lock:
+            lost = list(self._missing)
+        return [*lost, *late, *(f"{url}: {reason}" for url, reason in missing.items())]
+
+    def url_of(self, file_name: str) -> str:
+        """Address of one of this rank's published files."""
+        return self._store.url_of(file_name)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._uploader.close()
+
+    def _drain_uploads(self, end: float, stopping: Stopping) -> Mapping[str, str]:
+        found: list[Mapping[str, str]] = []
+        waiting = threading.Thread(
+            target=lambda: found.append(self._uploader.drain(max(end - time.monotonic(), 0.0))), daemon=True
+        )
+        waiting.start()
+        while waiting.is_alive() and not stopping():
+            waiting.join(LOOK_S)
+        return found[0] if found else self._uploader.drain(0.0)
+
+    def _write(self, write: Callable[[Path], Manifest], file_name: str) -> None:
+        """In the writing thread. Whatever goes wrong, training goes on and the checkpoint is listed as missing."""
+        try:
+            manifest = replace(
+                write(self._local / file_name),
+                run_id=self._owner.run_id if self._owner is not None else "",
+                generation=self._generation,
+                resumed_from=self._resumed_from,
+            )
+            write_atomically(self._local / manifest_name(file_name), manifest.to_json())  # now it is complete
+            self._send(file_name)
+        except BaseException as error:  # noqa: BLE001 - nobody reads this thread's Future
+            reason = str(error) if isinstance(error, JobError) else describe(error)
+            logger.error("not saved: %s: %s", file_name, reason)
+            self._note_missing(f"{self._store.url_of(file_name)}: not written: {reason}")
+
+    def _send(self, file_name: str) -> None:
+        """Queue a checkpoint and, after it, its manifest; with too many waiting, the oldest one is given up."""
+        with self._lock:
+            too_many = self._waiting[: max(0, len(self._waiting) + 1 - MAX_WAITING)]
+            self._waiting.append(file_name)
+        for old in too_many:
+            self._give_up(old)
+        self._retention.saved(file_name)
+        names = [file_name] if self._whole_file else []
+        pairs = [(str(self._local / n), self._store.url_of(n)) for n in (*names, manifest_name(file_name))]
+        self._submit(*pairs, on_done=lambda: self._published(file_name))
+
+    def _submit(self, *pairs: tuple[str, str], on_done: Callable[[], None]) -> None:
+        confirm = self._owner.confirm if self._owner is not None else None
+        self._uploader.submit(*pairs, on_done=on_done, before=confirm)
+
+    def _give_up(self, file_name: str) -> None:
+        url = self._store.url_of(manifest_name(file_name))
+        if self._uploader.withdraw(url):
+            self._no_longer_waiting(file_name)
+            logger.error("%s: given up, %d newer checkpoints are waiting for the store", url, MAX_WAITING)
+            self._note_missing(f"{url}: given up for newer ones; still at {self._local / file_name}")
+
+    def _note_missing(self, line: str) -> None:
+        with self._lock:
+            self._missing.append(line)
+
+    def _no_longer_waiting(self, file_name: str) -> None:
+        with self._lock:
+            if file_name in self._waiting:
+                self._waiting.remove(file_name)
+
+    def _published(self, file_name: str) -> None:
+        """In the uploading thread, once checkpoint and manifest are verified in the store; never raises."""
+        try:
+            self._no_longer_waiting(file_name)
+            for local in (manifest_name(file_name), file_name):  # a manifest says that its checkpoint is there
+                (self._local / local).unlink(missing_ok=True)
+            logger.info("published %s", self._store.url_of(file_name))
+            name = CheckpointName.parse(file_name)
+            if name is not None:
+                self._retention.after_publishing(name)
+        except Exception as error:  # noqa: BLE001 - the checkpoint has arrived
+            logger.warning("old checkpoints stay until the next one is published: %s", describe(error))
+
+    def _bring_back(self, name: str) -> None:
+        """Fetch a small file that is published already, unless this container has it, which then is the newer one."""
+        local, published = self._local / name, self._store.url_of(name)
+        if not local.exists() and obs_sync.exists(published):
+            obs_sync.copy(published, str(local))
+
+    def _publish_leftovers(self) -> None:
+        """Publish what an earlier start had written, before the ranks look for checkpoints to go on from."""
+        for file_name in complete_leftovers(self._local):
+            logger.info("publishing %s, left by an earlier start", file_name)
+            self._send(file_name)
+        end = time.monotonic() + LEFTOVERS_S
+        while self._uploader.drain(1.0) and not self._uploader.failures and time.monotonic() < end:
+            pass  # where the store fails, the other ranks must not wait for it
+
+
+def _is_done(task: Future[None], within_s: float) -> bool:
+    """Whether background work ends in time; raises what it raised."""
+    try:
+        task.result(within_s)
+    except FutureTimeout:
+        return False
+    return True

@@ -1,0 +1,60 @@
+"""One way to use obs:// URLs and plain folders: the few operations that checkpoints and results need of either."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+import obs_sync
+from src.files import write_atomically
+
+#: What a listing says of a file; equal for two listings between which the file was not written.
+Stamp = tuple[Any, ...]
+
+
+def filesystem_of(url: str) -> Any:
+    """The fsspec filesystem of an obs:// URL or of a folder, with nothing remembered of earlier listings."""
+    filesystem = obs_sync.filesystem() if obs_sync.is_url(url) else fsspec.filesystem("file")
+    filesystem.invalidate_cache()
+    return filesystem
+
+
+def list_with_stamps(url: str) -> Mapping[str, Stamp]:
+    """Relative name of each file below `url` and what tells its content from an earlier one; empty without a folder."""
+    base = Path(absolute(url)).as_posix() + "/" if not obs_sync.is_url(url) else absolute(url).partition("://")[2] + "/"
+    found = filesystem_of(url).find(url, detail=True)
+    return {path[len(base) :]: _stamp(entry) for path, entry in found.items() if path.startswith(base)}
+
+
+def read_bytes(url: str) -> bytes:
+    """The content of an object or file; raises what obs_sync raises, or OSError."""
+    return bytes(filesystem_of(url).cat_file(url))
+
+
+def write_bytes(url: str, content: bytes) -> None:
+    """Write a small object or file as a whole; raises what obs_sync raises, or OSError."""
+    if obs_sync.is_url(url):
+        obs_sync.filesystem().pipe_file(url, content)
+        return
+    write_atomically(Path(url), content)
+
+
+def remove(url: str) -> None:
+    """Delete an object or file; nothing happens when there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        filesystem_of(url).rm_file(url)
+
+
+def absolute(url: str) -> str:
+    """The URL or folder without a trailing slash, folders as absolute paths: equal for equal places."""
+    return url.rstrip("/") if obs_sync.is_url(url) else os.path.abspath(url)
+
+
+def _stamp(entry: Mapping[str, Any]) -> Stamp:
+    names = ("size", "etag", "LastModified", "mtime", "ino")
+    return tuple(entry.get(name) for name in names)

@@ -1,0 +1,34 @@
+"""Reading JSON that somebody else may have written: one kind of error, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+#: State files of this package are a few kilobytes; anything far larger is not one of them.
+STATE_FILE_MAX_BYTES = 4 << 20
+
+
+def parse_json(text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) -> Any:
+    """The value of a JSON text; ValueError for anything else, for nesting too deep and for more than `max_bytes`.
+
+    NaN and Infinity, which JSON does not have, are rejected as well.
+    """
+    if len(text) > max_bytes:
+        raise ValueError(f"{len(text):,} bytes, more than the {max_bytes:,} that such a file may have")
+    try:
+        return json.loads(text, parse_constant=_reject)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def parse_json_object(text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) -> dict[str, Any]:
+    """The same for a text that must be a JSON object."""
+    value = parse_json(text, max_bytes)
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")
+    return value
+
+
+def _reject(constant: str) -> Any:
+    raise ValueError(f"{constant} is not a JSON value")
