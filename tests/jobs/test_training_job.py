@@ -12,6 +12,7 @@ import pytest
 from mindspore import nn
 
 from src.net.weights import read_checkpoint
+from src.train.monitoring.loss_record import read_record
 from tests.jobs.conftest import Job
 
 pytestmark = pytest.mark.mindspore
@@ -107,14 +108,24 @@ def test_a_tiny_set_can_be_learnt_by_heart(train: Job, bucket: Path, caplog: pyt
 
 
 @pytest.mark.slow
-def test_vgg19_learns_a_tiny_set_by_heart(train: Job, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_vgg19_learns_a_tiny_set_by_heart_and_goes_on_from_there(
+    train: Job, bucket: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     leave_pictures(bucket, 2)
-    assert (
-        train(*LEARN, "--max_epoch_train=100", "--lr=3e-4", "--network=vgg19", "--stages=2", "--group_params=False")
-        == 0
-    )
+    vgg19 = [*LEARN, "--network=vgg19", "--stages=2", "--group_params=False"]
+    assert train(*vgg19, "--max_epoch_train=100", "--lr=3e-4") == 0
     seen = losses(caplog)
     assert np.mean(seen[-3:]) < np.mean(seen[:3]) / 10
+
+    pretrained = ["--load_pretrain=True", "--pretrained_model_folder_path_obs=obs://bucket/out/ckpt_0"]
+    pretrained += ["--pretrained_model_filename=openpose-train-rank0-100_1.ckpt", "--train_url=obs://bucket/continued"]
+    each_step = ["--val_pictures=2", "--val_step_interval=1"]
+    assert train(*vgg19, *pretrained, *each_step, "--max_epoch_train=30", "--lr=3e-5") == 0
+    record = read_record(bucket / "continued" / "ckpt_0" / "loss-rank0.jsonl")
+    validated = [line["val_loss"] for line in record]
+    assert len(validated) == 31
+    assert max(validated) == validated[0]
+    assert validated[-1] < validated[0]
 
 
 @pytest.mark.slow
