@@ -6,6 +6,7 @@ KILLS sets how often the run with random kills is interrupted (5 by default, 20 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import re
@@ -30,6 +31,7 @@ from src.errors import CheckpointError
 from src.net.weights import read_checkpoint
 from src.train.checkpoints.checkpoint import BATCH_STATISTICS
 from src.train.checkpoints.manifest import Manifest, Moment, complete_moments, manifest_name
+from src.train.monitoring.loss_record import read_record, record_name
 from tests.jobs.conftest import DATA, SMALL
 from tests.jobs.test_resume import name
 
@@ -357,3 +359,18 @@ def _check_resumed(log: str, whole: Moment, done: int, per_epoch: int, again: li
     step = (moment.epoch - 1) * per_epoch + moment.step
     assert step >= ((done - 1) // INTERVAL - 1) * INTERVAL
     again.append(max(done - step, 0))
+
+
+def test_cards_share_the_validation_and_agree_on_it(root: Path, bucket: Path, drawn: Path) -> None:
+    shutil.rmtree(bucket / "data")
+    shutil.copytree(drawn, bucket / "data")
+    validating = ["--val_pictures=5", "--max_epoch_train_NP=1"]  # one card has three of the pictures, the other two
+    assert launch_ranks(command(root, "obs://bucket/out", *validating), 2, {}, "logs", timeout_s=500) == 0
+    records = [read_record(bucket / "out" / f"ckpt_{rank}" / record_name(rank)) for rank in range(2)]
+    found = [[{k: v for k, v in line.items() if k.startswith("val_")} for line in record] for record in records]
+    for one, other in zip(*found):
+        assert {**one, "val_s": 0} == {**other, "val_s": 0}
+    assert [line["val_pictures"] for line in found[0] if line] == [5, 5]
+    best = json.loads((bucket / "out" / "ckpt_0" / "best.json").read_text())
+    assert (bucket / "out" / "ckpt_0" / best["checkpoint"]).is_file()
+    assert (bucket / "out" / "index.html").is_file()
