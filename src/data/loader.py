@@ -1,4 +1,4 @@
-"""The training data as a MindSpore dataset whose order is a pure function of (seed, epoch, rank, number of ranks)."""
+"""The training data as a MindSpore dataset; its order is a pure function of (seed, epoch, rank, number of ranks)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 SHARED_MEMORY = "/dev/shm"
 CARDS_A_NODE_MAX = 16  # that share it and the processors
-WORKERS_MAX = 4  # unasked; threads hinder each other beyond
+WORKERS_MAX = 4  # unless set explicitly; more threads slow each other down
 
 COLUMNS = ("image", "heatmaps", "pafs", "valid_mask")
 
@@ -38,24 +38,24 @@ def build_loader(
     workers: int = 1,
     worker_processes: bool = False,
 ) -> Any:
-    """Batches of COLUMNS, one epoch after the other, incomplete last batches dropped.
+    """Batches of COLUMNS, epoch after epoch; the incomplete last batch of an epoch is dropped.
 
     To resume, leave `start_epoch` at 0 and call `set_init_step(global_step)` on the result: skipped samples are not
-    made. (`start_epoch` is for a run that begins at an epoch by other means.) `workers` is clamped to the processors
-    there are. Threads are the default: OpenCV works outside Python's lock. `worker_processes` pass samples through
-    shared memory; fewer are kept ready where it is small. With several workers OpenCV's own threads are switched off.
-    Raises DataError where a rank's share makes no batch.
+    made. (`start_epoch` is for a run that begins at an epoch by other means.) `workers` is limited to the number of
+    processors. Threads are the default: OpenCV releases the GIL. `worker_processes` pass samples through shared memory
+    and prefetch less where it is small. With several workers, OpenCV's own threads are disabled.
+    Raises DataError when a rank's share of the pictures is smaller than one batch.
     """
     share = -(-len(maker) // rank_size)
     if batches_per_epoch(len(maker), batch_size, rank_size) == 0:
         raise DataError(
-            f"{share} pictures for each of {rank_size} ranks make no batch of {batch_size}; lower batch_size"
+            f"{share} pictures for each of {rank_size} ranks are fewer than a batch of {batch_size}; lower batch_size"
         )
     count = max(1, min(workers, os.cpu_count() or 1))
     if count < workers:
-        log.info("%d data workers asked for, %d processors here: using %d", workers, count, count)
+        log.info("workers=%d, but there are %d processors: using %d", workers, count, count)
     if count > 1:
-        cv2.setNumThreads(1)  # each worker is one; and a forked process must not inherit a pool of threads it lacks
+        cv2.setNumThreads(1)  # the workers are the threads; and a forked process cannot use an inherited thread pool
     processes = worker_processes and count > 1
     if processes:
         ready = _rows_that_fit(maker.settings.sample_bytes * count * min(rank_size, CARDS_A_NODE_MAX))
@@ -72,33 +72,33 @@ def build_loader(
 
 
 def _rows_that_fit(row_bytes: int) -> int:
-    """How many samples each worker process may keep ready; 0 where shared memory is too small for any.
+    """How many samples each worker process may prefetch; 0 when shared memory is too small for any.
 
-    `row_bytes` is one sample of each worker on the node. A process that writes beyond the end of shared memory is
-    killed, so half of it is left alone.
+    `row_bytes` is the size of one sample of each worker on the node. A process that writes beyond the end of shared
+    memory is killed, so half of it is left free.
     """
     try:
         free = shutil.disk_usage(SHARED_MEMORY).free
     except OSError:
-        return sys.maxsize  # no Linux: memory is shared in another way
+        return sys.maxsize  # not Linux: memory is shared in another way
     rows = free // 2 // row_bytes
     if rows == 0:
         log.warning(
-            "worker_processes: %s has %d MB free, %d MB are needed; threads are used",
+            "worker_processes: %s has %d MB free, %d MB are needed; using threads instead",
             *(SHARED_MEMORY, free >> 20, -(-2 * row_bytes >> 20)),
         )
     return int(rows)
 
 
-def choose_workers(asked: int, device: str, rank_size: int) -> int:
-    """How many make samples for one card; not told (0), one where the network itself runs on the processors."""
-    if asked or device == "CPU":
-        return asked or 1
+def choose_workers(workers: int, device: str, rank_size: int) -> int:
+    """The number of workers of one card: as set, or for 0 one on CPU, where the network needs the processors itself."""
+    if workers or device == "CPU":
+        return workers or 1
     return max(1, min(WORKERS_MAX, (os.cpu_count() or 1) // min(rank_size, CARDS_A_NODE_MAX) - 1))
 
 
 def first_worker_error(error: BaseException) -> DataError | None:
-    """The data error behind the RuntimeError that MindSpore makes of an exception in a data worker, if it is one."""
+    """The DataError behind the RuntimeError that MindSpore raises for an error in a data worker, if there is one."""
     if isinstance(error, DataError):
         return error
     found = re.search(re.escape(_MARK) + r"(.*?)" + re.escape(_MARK), str(error), re.DOTALL)

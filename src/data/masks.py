@@ -1,4 +1,4 @@
-"""Where the loss counts: everywhere but on people who are not learnt (crowds, too small, too few keypoints)."""
+"""Ignore masks: where the loss does not count, because people there are masked (crowds, too small, too few joints)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ignored_regions(
     """Mask (height, width) of a picture of `size` (width, height), 1 where the loss is not counted, else 0.
 
     The first three are a picture's rows of `PoseIndex.ignored`, `.crowds`, `.kept`: outlines are filled, edges
-    included; a crowd's mask counts without the persons in `kept`.
+    included; a crowd's mask excludes the persons in `kept`.
     """
     mask = np.zeros((size[1], size[0]), np.uint8)
     for crowd in unpack_crowds(crowds):
@@ -34,7 +34,7 @@ def ignored_regions(
 
 
 def regions_of_file(picture: Mask) -> Mask:
-    """A mask file's pixels (0 ignored, 255 valid; grey ones are nearer to one of them) as `ignored_regions`."""
+    """A mask file's pixels (0 ignored, 255 valid; grey counts as the nearer one) as `ignored_regions`."""
     return (picture < 128).view(np.uint8)
 
 

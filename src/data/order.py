@@ -1,4 +1,4 @@
-"""Which picture is learnt when: a pure function of (seed, epoch, rank, number of ranks)."""
+"""The order of the pictures: a pure function of (seed, epoch, rank, number of ranks)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 
 def epoch_order(pictures: int, seed: int, epoch: int, rank: int = 0, rank_size: int = 1) -> NDArray[np.int64]:
-    """The pictures of one rank in one epoch: a shuffle dealt out in turn, padded from its own front to equal shares."""
+    """The pictures of one rank in one epoch: a shuffle dealt out in turn, padded from its start to equal shares."""
     order = np.random.default_rng([seed, epoch]).permutation(pictures)
     padded = np.resize(order, -(-pictures // rank_size) * rank_size)
     return padded[rank::rank_size]
 
 
 def batches_per_epoch(pictures: int, batch_size: int, rank_size: int = 1) -> int:
-    """Whole batches that each rank sees in an epoch; what is left over waits for the next epoch's shuffle."""
+    """The number of full batches of each rank in an epoch; left-over pictures wait for the next epoch's shuffle."""
     return -(-pictures // rank_size) // batch_size
 
 

@@ -1,4 +1,4 @@
-"""Writes a network for other programs and reads it back: what is exported, how, and whether it still says the same."""
+"""Export a network to MINDIR, ONNX or AIR, read the file back, and compare its outputs with the network's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Outputs = list[NDArray[np.float32]]
 
 
 class ExportedNet(nn.Cell):
-    """Pictures (N, 3, H, W) uint8 BGR to the last stage's `pafs` and `heatmaps`, by operators that all formats know."""
+    """Pictures (N, 3, H, W) uint8 BGR to the last stage's maps, using only operators of all formats."""
 
     def __init__(self, pictures: PictureNet) -> None:
         super().__init__(auto_prefix=False)
@@ -70,12 +70,12 @@ class Difference(NamedTuple):
 
     @property
     def is_small(self) -> bool:
-        """Whether it comes from rounding; never where an output is no number."""
+        """Whether rounding explains it; never true for outputs that are not finite."""
         return self.largest <= TOLERANCE * max(self.scale, 1e-6)
 
 
 def check_possible(file_format: str, dynamic: bool, device: str) -> None:
-    """ConfigError saying what this installation cannot export, and what it can."""
+    """Raise ConfigError for a format that this installation cannot export, naming those that it can."""
     if file_format == "AIR" and device != "Ascend":
         raise ConfigError(
             f"file_format: MindSpore {ms.__version__} on {device} cannot export AIR, that needs Ascend; "
@@ -108,7 +108,7 @@ def export_network(
 
 
 def exportable(network: PictureNet, file_format: str) -> ExportedNet:
-    """The network as it is exported; ONNX lacks MindSpore's bilinear operator, which is then spelt out."""
+    """The network as it is exported; ONNX lacks MindSpore's bilinear operator, which is replaced by simpler ones."""
     base = network.network.base
     if file_format == "ONNX" and isinstance(base, MobileBase):
         base.enlarge = Doubling()
@@ -116,7 +116,7 @@ def exportable(network: PictureNet, file_format: str) -> ExportedNet:
 
 
 def sample_outputs(network: PictureNet, shapes: Sequence[tuple[int, int, int, int]]) -> list[Sample]:
-    """Random pictures of the shapes and what the network makes of them; to be taken before it is exported."""
+    """Random pictures of the shapes with the network's outputs; call it before exporting, which changes the network."""
     samples = []
     for number, shape in enumerate(shapes):
         pictures = np.random.default_rng(number).integers(0, 256, shape, np.uint8)

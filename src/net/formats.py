@@ -1,4 +1,4 @@
-"""What each network takes as input; known without MindSpore, so that settings can be checked before it is loaded."""
+"""Input format of each network, known without importing MindSpore, so that settings can be checked early."""
 
 from __future__ import annotations
 

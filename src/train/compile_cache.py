@@ -1,8 +1,8 @@
-"""Compiled graphs kept for the next start of the same run in the same container.
+"""MindSpore's compile cache, kept for the next start of the same run in the same container.
 
-MindSpore takes a cached graph for any network of the same code: numbers that are compiled into it (learning rates,
-scales, step counts) are not compared, so that a run with other settings would silently train with the old ones. The
-cache is therefore off unless asked for, and kept apart for everything that may be compiled in.
+MindSpore reuses a cached graph for any network with the same code: it does not compare constants that are compiled in
+(learning rates, scales, step counts), so a run with other settings would silently train with the old ones. The cache is
+therefore off by default, and separate for every combination of settings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SOURCES = Path(__file__).resolve().parents[1]
 
 
 def use_compile_cache(folder: Path, facts: Mapping[str, Any]) -> Path:
-    """Have MindSpore keep and take compiled graphs below `folder`; returns the folder for exactly these facts.
+    """Have MindSpore store and reuse compiled graphs below `folder`; returns the folder for exactly these facts.
 
     `facts` (JSON values) are the settings and sizes of the run; MindSpore's version and this package's code are added.
     Call it before the first graph is compiled.
@@ -31,7 +31,7 @@ def use_compile_cache(folder: Path, facts: Mapping[str, Any]) -> Path:
     chosen = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
     chosen.mkdir(parents=True, exist_ok=True)
     ms.set_context(enable_compile_cache=True, compile_cache_path=str(chosen))
-    logger.info("compiled graphs are kept in %s (%s)", chosen, "found some" if any(chosen.iterdir()) else "empty yet")
+    logger.info("compile cache: %s (%s)", chosen, "in use" if any(chosen.iterdir()) else "empty")
     return chosen
 
 

@@ -17,7 +17,7 @@ AUTO = "auto"
 
 
 def chosen_format(export_format: str, device: str) -> str:
-    """What `export_format` means on this device: by itself AIR on Ascend, which is converted there, else MINDIR."""
+    """The format that `export_format` means on this device: `auto` is AIR on Ascend, elsewhere MINDIR."""
     if export_format != AUTO:
         return export_format
     return "AIR" if device == "Ascend" else "MINDIR"
@@ -44,4 +44,4 @@ def export_trained(config: Config, trained: Trained, path: Path) -> None:
         try:
             ms.load(str(path))
         except (RuntimeError, ValueError) as error:
-            raise OutputError(f"{path}: cannot be read again: {first_line(error)}") from None
+            raise OutputError(f"{path}: the exported file cannot be read back: {first_line(error)}") from None

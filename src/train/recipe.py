@@ -1,4 +1,4 @@
-"""From the settings to one training recipe: single-card or several-card values, rates and steps for this data set."""
+"""The training recipe: single-card or several-card settings, learning rates and number of steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Recipe:
         return self.epochs * self.steps_per_epoch
 
     def moment(self, global_step: int) -> Moment:
-        """Where in the training it is after so many steps, at least one."""
+        """Epoch and step in it after `global_step` >= 1 steps."""
         epoch, step = divmod(global_step - 1, self.steps_per_epoch)
         return Moment(epoch + 1, step + 1)
 

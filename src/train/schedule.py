@@ -13,7 +13,7 @@ WARMUP_START = 1 / 3  # of the base rate, as in the reference's cosine schedule
 
 @dataclass(frozen=True)
 class RateSettings:
-    """How the learning rate runs; steps count from 0 over the whole training, on this number of cards."""
+    """The learning rate schedule; steps count from 0 over the whole training, on this number of cards."""
 
     base_rate: float
     kind: str

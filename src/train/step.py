@@ -39,7 +39,7 @@ class TrainStep(nn.Cell):
 
     `fix_loss_scale` divides the gradients of the scaled loss by the scale again. `clip_grad` clips each gradient of the
     *scaled* loss to `clip_norm` and does not divide, as the reference network's training on several cards does: with
-    its small gradients this is close to a step of fixed length, and its learning rates are chosen for that.
+    its small gradients this is close to a step of fixed length, and its learning rates are tuned for that.
     """
 
     def __init__(self, loss: PoseLoss, optimizer: Optimizer, settings: StepSettings, cards: int = 1) -> None:
@@ -78,7 +78,7 @@ def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings, card
     parameters = list(loss.trainable_params())
     grouped = settings.group_params and any(parameter.name.startswith(VGG_PREFIX) for parameter in parameters)
     if settings.group_params and not grouped:
-        logger.info("parameter groups are for vgg19: this network trains with one learning rate")
+        logger.info("group_params applies to vgg19 only: this network trains with one learning rate")
     groups = _parameter_groups(parameters, rates, settings.vgg_freeze_steps) if grouped else parameters
     rate = LearningRate(rates)
     optimizer: Optimizer

@@ -120,7 +120,7 @@ def test_worker_processes_keep_ready_what_shared_memory_holds(
     finally:
         ds.config.set_prefetch_size(usual)
     assert made == [used]
-    assert ("threads are used" in caplog.text) == (not used)
+    assert ("using threads instead" in caplog.text) == (not used)
 
 
 def test_workers_unless_told_leave_the_network_its_processors(monkeypatch: pytest.MonkeyPatch) -> None:
