@@ -33,6 +33,7 @@ from modelarts.jobs.checks import (
     check_definition,
     check_in_use,
     check_storage,
+    check_submission,
     code_notes,
     outputs_in_use,
     setting_notes,
@@ -40,6 +41,7 @@ from modelarts.jobs.checks import (
 from modelarts.jobs.code_folder import code_files, upload_code
 from modelarts.jobs.definition import JobSpec
 from modelarts.jobs.loading import is_declared, job_keys, load_job
+from src.checks import did_you_mean
 
 
 def jobs(options: argparse.Namespace, _: Echo) -> Answer:
@@ -81,7 +83,8 @@ def submit(options: argparse.Namespace, _: Echo) -> Answer:
     body = job_body(job)
     if options.print:
         refuse(check_definition(job))
-        return Answer(body, _pretty(body))
+        return Answer(body, _pretty(body), notes=tuple(check_submission(job)))
+    refuse(check_definition(job) + check_submission(job))
     cloud = given.cloud_of(options)
     problems, notes = _all_mistakes(job, options, cloud)
     refuse(problems)
@@ -95,10 +98,10 @@ def rebuild(options: argparse.Namespace, echo: Echo) -> Answer:
         return rebuild_dry_run(state, options, echo)
     if is_declared(options.job):
         job = replace(given.job_of(options), name=options.name or rebuilt_name(given.job_of(options).name))
-        refuse(check_definition(job))
+        refuse(check_definition(job) + ([] if options.print else check_submission(job)))
         body = job_body(job)
         if options.print:
-            return Answer(body, _pretty(body))
+            return Answer(body, _pretty(body), notes=tuple(check_submission(job)))
         cloud = given.cloud_of(options)
         problems, notes = _all_mistakes(job, options, cloud)
         refuse(problems)
@@ -206,7 +209,7 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
     """Mistakes, and notes on what could not be looked at."""
     problems, notes = check_definition(job), []
     if not problems:
-        notes += setting_notes(job)
+        notes += [*setting_notes(job), *check_submission(job)]
         filesystem = given.filesystem_of(options)
         if given.has_bucket(filesystem, job):
             problems += check_storage(job, filesystem)
@@ -217,11 +220,34 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
     if cloud is None and has_profile(os.environ, options.profile):
         cloud = given.cloud_of(options)
     if cloud is None:
-        notes.append("the platform was not asked which outputs are in use: no access is set up")
+        notes.append("the platform was not asked for its engines, flavours and outputs in use: no access is set up")
+    else:
+        problems += _not_offered(job, cloud)
     return problems + check_in_use(job, given.outputs_of_running(options, cloud)), [
         *notes,
         *given.notes_on_stand_in(options),
     ]
+
+
+def _not_offered(job: JobSpec, cloud: Cloud) -> list[str]:
+    """The engine and the flavour, if the platform's lists lack them; a dedicated pool has flavours of its own."""
+    wanted = [] if job.placement.image else [("engine", job.engine_version, cloud.engines())]
+    if job.flavour and not job.placement.pool:
+        wanted.append(("flavour", job.flavour, cloud.flavours()))
+    return [
+        f"{key}: the platform does not offer {name}{did_you_mean(name, offered)}; see: python -m modelarts offers"
+        for key, name, offered in wanted
+        if offered and name not in offered
+    ]
+
+
+def offers(options: argparse.Namespace, _: Echo) -> Answer:
+    """The engines and flavours of the platform."""
+    cloud = given.cloud_of(options)
+    engines, flavours = cloud.engines(), cloud.flavours()
+    rows = [["engine", name, text] for name, text in engines.items()]
+    rows += [["flavour", name, text] for name, text in flavours.items()]
+    return Answer({"engines": engines, "flavours": flavours}, aligned(rows) or "the platform offers nothing")
 
 
 def _created(answer: Mapping[str, Any], name: str) -> Answer:

@@ -93,6 +93,8 @@ def _merged(old: Changes, new: Changes, name: str) -> Changes:
         prefix=new.prefix or old.prefix,
         pass_as=new.pass_as or old.pass_as,
         cards=new.cards or old.cards,
+        flavour=new.flavour or old.flavour,
+        pool=new.pool or old.pool,
     )
 
 

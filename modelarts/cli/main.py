@@ -64,6 +64,7 @@ EXAMPLES = {
     "list": ["list", "list --cloud-only --limit 50 --json"],
     "status": ["status 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10", "status 4f1c"],
     "logs": ["logs 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10 --follow", "logs 4f1c"],
+    "offers": ["offers", "offers --json"],
     "stop": ["stop 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10"],
     "upload-code": ["upload-code infer --storage_mode obs", "upload-code train_np1 --only-list"],
 }
@@ -185,6 +186,9 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--cloud-only", action="store_true", help="leave out dry-runs, and fail without the platform")
     one.set_defaults(command=commands.list_jobs)
 
+    one = add("offers", help="list the platform's engines and flavours", parents=[base, _cloud()])
+    one.set_defaults(command=commands.offers)
+
     _add_followers(add, [base, _cloud()])
 
     one = add("upload-code", help="copy the code to the jobs' code dirs", parents=[base, where, storage])
@@ -237,6 +241,8 @@ def _changes() -> argparse.ArgumentParser:
     )
     part.add_argument("--name", default="", help="the job's name instead of the declared one")
     part.add_argument("--cards", type=int, default=0, help="cards of the node, instead of the declared number")
+    part.add_argument("--flavour", default="", help="specification to run on; `offers` lists them")
+    part.add_argument("--pool", default="", help="id of the dedicated resource pool to run in")
     part.add_argument(
         "--pass",
         dest="pass_as",
@@ -263,6 +269,7 @@ def _storage() -> argparse.ArgumentParser:
 def _cloud() -> argparse.ArgumentParser:
     part = argparse.ArgumentParser(add_help=False)
     part.add_argument("--profile", default="", help="section of ~/.huaweicloud/credentials to use")
+    part.add_argument("--workspace", default="", help="id of the workspace, instead of the one in common.yaml")
     return part
 
 

@@ -13,7 +13,7 @@ from modelarts.cloud.request import outputs_of
 from modelarts.dryrun.container import Storage
 from modelarts.dryrun.state import dry_runs
 from modelarts.jobs.definition import Changes, JobSpec
-from modelarts.jobs.loading import load_job
+from modelarts.jobs.loading import common_workspace, load_job
 from src.errors import ConfigError
 
 
@@ -31,6 +31,8 @@ def changes_of(options: argparse.Namespace) -> Changes:
         prefix=options.prefix,
         pass_as=getattr(options, "pass_as", ""),
         cards=getattr(options, "cards", 0),
+        flavour=getattr(options, "flavour", ""),
+        pool=getattr(options, "pool", ""),
     )
 
 
@@ -59,9 +61,14 @@ def filesystem_of(options: argparse.Namespace) -> obs_sync.ObsFileSystem:
 def cloud_of(options: argparse.Namespace, before: str = "") -> Cloud:
     """The platform; `before` says why it is asked, should nobody have set up access to it."""
     try:
-        return Cloud(lambda: read_profile(os.environ, options.profile))
+        return Cloud(lambda: read_profile(os.environ, options.profile), workspace=workspace_of(options))
     except ConfigError as error:
         raise ConfigError(f"{before}; the platform cannot be asked: {error}" if before else str(error)) from None
+
+
+def workspace_of(options: argparse.Namespace) -> str:
+    """The workspace whose jobs are meant."""
+    return options.workspace or common_workspace()
 
 
 def cloud_of_id(options: argparse.Namespace) -> Cloud:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from modelarts.cloud.request import COPY_SUFFIX as _COPY
 from modelarts.cloud.request import obs_path, outputs_of
 from modelarts.dryrun.state import DryRunState
-from modelarts.jobs.definition import JobSpec
+from modelarts.jobs.definition import JobSpec, Placement
+from modelarts.jobs.hardware import chip_of_engine
 from modelarts.jobs.loading import is_declared, load_job
 from src.model_utils.config import read_settings
 
 Row = tuple[str, str]
+TO_BE_CHOSEN = "choose one of your region: --flavour NAME, or flavours in modelarts/jobs/common.yaml"
 _OBTAINED = ("  获取方式 Obtained from", "超参 Hyperparameters")
 
 
@@ -33,13 +36,20 @@ def job_rows(job: JobSpec) -> list[Row]:
         ("code_dir", job.code_dir),
         ("boot_file", job.boot_file),
         ("engine", f"{job.engine_name} {job.engine_version}"),
-        ("flavour", job.flavour),
+        ("flavour", job.flavour or f"to be chosen ({TO_BE_CHOSEN})"),
         ("nodes", f"{job.nodes} with {job.cards} card{'s' if job.cards > 1 else ''} each"),
         *channels,
         ("log_path", job.log_path),
-        *((f"variable {name}", value) for name, value in job.environment.items()),
+        *((f"variable {name}", value) for name, value in job.variables().items()),
+        *_placement_rows(job.placement),
         ("auto_restart", f"{again.times} times, unconditional={again.unconditional}, hang={again.hang}"),
     ]
+
+
+def _placement_rows(placement: Placement) -> list[Row]:
+    """What of the placement is not the platform's default."""
+    usual = asdict(Placement())
+    return [(name, str(value)) for name, value in asdict(placement).items() if value != usual[name]]
 
 
 def hyperparameter_lines(job: JobSpec) -> list[str]:
@@ -76,13 +86,13 @@ def console_rows(job: JobSpec) -> list[Row]:
         rows.append((f"超参 Hyperparameter {hyperparameter.name}", hyperparameter.value))
         rows.append(("  中文提示 Hint in Chinese", hyperparameter.hint_zh))
         rows.append(("  英文提示 Hint in English", hyperparameter.hint))
-    rows += [(f"环境变量 Variable {name}", value) for name, value in job.environment.items()]
+    rows += [(f"环境变量 Variable {name}", value) for name, value in job.variables().items()]
     again = job.auto_restart
     rows += [
         ("故障自动重启 Auto restart", f"{_switch(again.times > 0)} {again.times or ''}".rstrip()),
         ("  无条件自动重启 Unconditional", _switch(again.unconditional)),
         ("  作业卡死重启 Restart upon suspension", _switch(again.hang)),
-        ("规格 Specifications", f"{job.flavour} ({job.cards} × Ascend)"),
+        ("规格 Specifications", f"{job.flavour or TO_BE_CHOSEN} ({job.cards} × Ascend {chip_of_engine(job)})".rstrip()),
         ("计算节点个数 Compute nodes", str(job.nodes)),
         ("作业日志路径 Job log path", obs_path(job.log_path)),
     ]

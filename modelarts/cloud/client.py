@@ -1,4 +1,4 @@
-"""The platform's API; the only module that imports huaweicloudsdkmodelarts. Requests are retried, errors told."""
+"""The platform's training API. Requests are retried; errors are reported."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import random
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
+from modelarts.cloud.errors import CloudError, CloudUnreachable, NotThere
 from modelarts.cloud.profile import Profile
 from modelarts.cloud.request import Body
-from src.errors import JobError
+from modelarts.cloud.sdk import as_our_error, endpoint_of, import_sdk, known_parts, make_client
+from src.plural import plural
 
 logger = logging.getLogger(__name__)
 
@@ -21,39 +23,6 @@ WAITING_PHASES = ("Creating", "Pending")
 ENDED_PHASES = ("Completed", "Failed", "Terminated", "Abnormal")
 _PAGE = 50
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_UNDOCUMENTED = {"Output": ("prefetch_to_local",)}  # the console's "predownload"; no model of the SDK has it
-
-
-class CloudError(JobError):
-    """The platform refused: the message has its code and words; `status` is that of HTTP, 0 without one."""
-
-    exit_code = 4
-
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class CloudUnreachable(JobError):
-    """The platform could not be reached, or failed again and again."""
-
-    exit_code = 5
-
-
-class NotThere(CloudError):
-    """The platform knows no such job."""
-
-
-class NotTrusted(CloudError):
-    """Whoever answered cannot prove to be the platform."""
-
-    exit_code = 5
-
-
-class NotInstalled(JobError):
-    """The platform's SDK is an extra."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -70,13 +39,13 @@ class Retry:
 
 
 class Cloud:
-    """The training jobs of one project. `profile` is asked anew when the platform no longer takes the keys."""
+    """The training jobs of one workspace. `profile` is asked anew when the platform no longer takes the keys."""
 
-    def __init__(self, profile: Callable[[], Profile], retry: Retry | None = None) -> None:
-        self._sdk = _import_sdk()
-        self._profile, self._retry = profile, retry or Retry()
-        self._used = profile()
-        self._client = self._make_client()
+    def __init__(self, profile: Callable[[], Profile], retry: Retry | None = None, workspace: str = "0") -> None:
+        self._sdk = import_sdk()
+        self._read_profile, self._retry, self._workspace = profile, retry or Retry(), workspace
+        self._used = self._profile()
+        self._client = make_client(self._used, self._retry.timeout_s)
 
     def create(self, body: Body) -> Body:
         """Create a job; returns what the platform answers. A job is not created twice when an answer gets lost."""
@@ -131,45 +100,62 @@ class Cloud:
         content = str(answer.get("content") or "").encode()
         return content, int(answer.get("full_size") or len(content))
 
+    def engines(self) -> dict[str, str]:
+        """The engines that jobs may name, by version, with the engine's name."""
+        answer = self._call("show_training_job_engines", self._sdk.ShowTrainingJobEnginesRequest())
+        items = answer.get("items") or []
+        return {
+            str(one["engine_version"]): str(one.get("engine_name") or "") for one in items if one.get("engine_version")
+        }
+
+    def flavours(self) -> dict[str, str]:
+        """The Ascend flavours of the public pool, by id, with their cards."""
+        answer = self._call("show_training_job_flavors", self._sdk.ShowTrainingJobFlavorsRequest(flavor_type="Ascend"))
+        return {str(one["flavor_id"]): _cards_of(one) for one in answer.get("flavors") or [] if one.get("flavor_id")}
+
     def request_body(self, details: Mapping[str, Any]) -> Body:
         """What `show` answers as a body that `create` takes: only what the request's own models know."""
-        body = _known(self._sdk, "Job", details)
+        body = known_parts(self._sdk, "Job", details)
         algorithm = body.get("algorithm") or {}
+        if engine := algorithm.get("engine"):
+            algorithm["engine"] = _named_once(engine)
         if algorithm.get("id") or algorithm.get("subscription_id"):
             for key in ("code_dir", "boot_file", "engine", "command"):
                 algorithm.pop(key, None)  # the platform takes them from the algorithm, and refuses both together
         return body
 
     def _search(self, filters: list[Body], limit: int) -> list[Body]:
-        found: list[Body] = []
-        size = min(_PAGE, limit)
+        """The newest jobs, each once. `offset` counts pages in one part of the documentation and jobs in another.
+
+        If the second page mostly repeats the first, the platform counts jobs, and later offsets do so as well.
+        """
+        found: dict[str, Body] = {}
+        size, offset, step, total = min(_PAGE, limit), 0, 1, 0
         while len(found) < limit:
-            page = len(found) // size  # the API counts pages, not jobs
-            body = {"offset": page, "limit": size, "sort_by": "create_time", "order": "desc"}
-            request = self._sdk.ListTrainingJobsRequest(body={**body, "filters": filters})
-            items = self._call("list_training_jobs", request).get("items") or []
-            found += items
-            if len(items) < size:
+            answer = self._page(filters, offset, size)
+            items = {str(one["metadata"]["id"]): one for one in answer.get("items") or ()}
+            total = int(answer.get("total") or 0)
+            repeated = len(items.keys() & found.keys())
+            if offset == 1 and step == 1 and repeated > size // 2:
+                step = offset = size
+                continue
+            found.update({job_id: one for job_id, one in items.items() if job_id not in found})
+            if len(items) < size or repeated == len(items):
                 break
-        return found[:limit]
+            offset += step
+        if len(found) < min(total, limit):
+            logger.warning("the platform counts %s, but listed %d", plural(total, "job"), len(found))
+        return list(found.values())[:limit]
 
-    def _make_client(self) -> Any:
-        from huaweicloudsdkcore.auth.credentials import BasicCredentials
-        from huaweicloudsdkcore.http.http_config import HttpConfig
+    def _page(self, filters: list[Body], offset: int, size: int) -> Body:
+        body = {"offset": offset, "limit": size, "sort_by": "create_time", "order": "desc"}
+        body.update({"workspace_id": self._workspace, "filters": filters})
+        return self._call("list_training_jobs", self._sdk.ListTrainingJobsRequest(body=body))
 
-        profile = self._used
-        config = HttpConfig.get_default_config()
-        config.timeout = self._retry.timeout_s
-        config.ignore_ssl_verification = not profile.verify
-        if profile.ca_file:
-            config.ssl_ca_cert = profile.ca_file
-        keys = BasicCredentials(ak=profile.access_key, sk=profile.secret_key, project_id=profile.project_id)
-        if profile.security_token:
-            keys = keys.with_security_token(profile.security_token)
-        builder = self._sdk.ModelArtsClient.new_builder().with_http_config(config)
-        client = builder.with_credentials(keys).with_endpoint(profile.endpoint).build()
-        _keep_answers(client)
-        return client
+    def _profile(self) -> Profile:
+        """The profile, with the endpoint of its region if it names none itself."""
+        profile = self._read_profile()
+        return profile if profile.endpoint else replace(profile, endpoint=endpoint_of(profile.region))
 
     def _call(self, method: str, request: Any, recover: Callable[[], Body | None] | None = None) -> Body:
         """Send until it succeeds, is refused for good, or tries are used up; `recover` finds what a lost answer did."""
@@ -177,7 +163,7 @@ class Cloud:
             try:
                 return dict(getattr(self._client, method)(request).to_json_object() or {})
             except Exception as error:  # noqa: BLE001 - the gate of the platform's SDK
-                failure = self._judge(error)
+                failure = as_our_error(error, self._used, self._retry.timeout_s)
             if isinstance(failure, CloudError) and not self._renew(failure):
                 raise failure
             if attempt == self._retry.attempts:
@@ -197,77 +183,21 @@ class Cloud:
         if newest == self._used:
             return False
         self._used = newest
-        self._client = self._make_client()
+        self._client = make_client(self._used, self._retry.timeout_s)
         return True
 
-    def _judge(self, error: Exception) -> JobError:
-        """The SDK's exception as ours; anything that is none of its kind goes on as it is."""
-        from huaweicloudsdkcore.exceptions import exceptions as sdk
-        from requests.exceptions import RequestException, Timeout  # what the SDK lets through
 
-        where = self._used.endpoint
-        if isinstance(error, sdk.ServiceResponseException):
-            words = f"{error.error_code or 'no code'}: {self._hide(str(error.error_msg or 'no message'))}"
-            status = int(error.status_code or 0)
-            if status == 429 or status >= 500:
-                return CloudUnreachable(f"{where} answered {status}, {words}")
-            kind = NotThere if status == 404 else CloudError
-            return kind(f"{where} answered {status}, {words}", status)
-        if isinstance(error, sdk.SslHandShakeException):
-            return NotTrusted(f"{where}: its certificate is not trusted; name the right one in MODELARTS_CA_FILE")
-        if isinstance(error, (sdk.RequestTimeoutException, Timeout)):
-            return CloudUnreachable(f"{where} did not answer in {self._retry.timeout_s[1]:g} s")
-        if isinstance(error, (sdk.ConnectionException, RequestException)):
-            return CloudUnreachable(f"{where} cannot be reached; check MODELARTS_ENDPOINT and the network")
-        raise error
-
-    def _hide(self, text: str) -> str:
-        for secret in (self._used.secret_key, self._used.security_token):
-            if secret:
-                text = text.replace(secret, "***")
-        return text
+def _cards_of(flavour: Mapping[str, Any]) -> str:
+    """The cards of a flavour, such as `8 × ascend-snt9b`."""
+    npu = (flavour.get("flavor_info") or {}).get("npu") or {}
+    return (
+        f"{npu.get('unit_num', '?')} × {npu.get('product_name', '?')}" if npu else str(flavour.get("flavor_name") or "")
+    )
 
 
-def _keep_answers(client: Any) -> None:
-    """Have the SDK leave a 429 to us as it is: its own session throws the platform's code and words away.
-
-    What it writes to its log as well is quietened, since every failure is told here.
-    """
-    from requests.adapters import HTTPAdapter
-
-    session = getattr(client.get_http_client(), "_session", None)  # other versions may have none: then 429 is told so
-    if session is not None:
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(max_retries=0))
-    logging.getLogger("HuaweiCloud-SDK-ModelArtsClient").addHandler(logging.NullHandler())
-
-
-def _import_sdk() -> Any:
-    try:
-        import huaweicloudsdkmodelarts.v1 as sdk
-    except ImportError:
-        raise NotInstalled("the platform's SDK is not installed; run: pip install -r requirements-cloud.txt") from None
-    return sdk
-
-
-def _known(sdk: Any, type_name: str, value: Any) -> Any:
-    """The parts of an answer that a model of a request has too, and that are not empty."""
-    if value is None:
-        return None
-    listed = re.fullmatch(r"list\[(.+)\]", type_name)
-    if listed:
-        return [_known(sdk, listed[1], item) for item in value]
-    if type_name.startswith("dict("):
-        if isinstance(value, list):  # the platform answers variables as a list of one-entry objects
-            value = {key: item for entry in value for key, item in entry.items()}
-        return {str(key): str(item) for key, item in value.items()}
-    model = getattr(sdk, type_name, None)
-    if model is None or not isinstance(value, Mapping):
-        return value
-    found = {}
-    for attribute, kind in model.openapi_types.items():
-        key = model.attribute_map[attribute]
-        if value.get(key) not in (None, [], {}, ""):
-            found[key] = _known(sdk, kind, value[key])
-    found.update({key: value[key] for key in _UNDOCUMENTED.get(type_name, ()) if key in value})
-    return found
+def _named_once(engine: Body) -> Body:
+    """An engine named in one way: by its image, else by name and version, else by its id."""
+    for keys in (("image_url",), ("engine_name", "engine_version"), ("engine_id",)):
+        if all(engine.get(key) for key in keys):
+            return {key: engine[key] for key in keys}
+    return engine

@@ -28,7 +28,7 @@ _FILE_VARIABLE = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything a request needs; the keys never show."""
+    """Everything a request needs; the keys never show. An empty endpoint stands for the region's."""
 
     endpoint: str
     project_id: str
@@ -37,6 +37,7 @@ class Profile:
     security_token: str = field(default="", repr=False)
     verify: bool = True
     ca_file: str = ""
+    region: str = ""
 
 
 def read_profile(environment: Mapping[str, str], section: str = "") -> Profile:
@@ -70,6 +71,7 @@ def read_profile(environment: Mapping[str, str], section: str = "") -> Profile:
         token,
         _truth(values["verify"] or "true"),
         values["ca_file"],
+        values["region"],
     )
 
 
@@ -115,7 +117,7 @@ def _endpoint(endpoint: str, region: str, path: Path) -> str:
         return endpoint.rstrip("/")
     if not region:
         raise ConfigError(f"no region: set {_VARIABLES['region']} or {_VARIABLES['endpoint']}, or write it into {path}")
-    return f"https://modelarts.{region}.myhuaweicloud.com"
+    return ""
 
 
 def _truth(text: str) -> bool:

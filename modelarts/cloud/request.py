@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,32 +23,69 @@ COPY_SUFFIX = re.compile(r"-copy-\d{4}$")
 
 def job_body(job: JobSpec) -> Body:
     """What `submit` sends; every value of a hyperparameter is text, paths have the platform's form /bucket/folder/."""
-    direct = [channel for channel in (*job.inputs, *job.outputs) if channel.pass_as == URL]
-    algorithm: Body = {
-        "code_dir": obs_path(job.code_dir),
-        "boot_file": obs_path(job.code_dir) + job.boot_file,
-        "engine": {"engine_name": job.engine_name, "engine_version": job.engine_version},
-        "parameters": [_parameter(one) for one in job.hyperparameters if one.is_passed]
-        + [{"name": channel.name, "value": channel.url, "constraint": _constraint("String")} for channel in direct],
-        "inputs": [_channel(channel) for channel in job.folders(job.inputs)],
-        "outputs": [_output(channel) for channel in job.folders(job.outputs)],
-    }
-    if job.environment:
-        algorithm["environments"] = dict(job.environment)
     return {
         "kind": "job",
         "metadata": {
             "name": job.name,
-            "workspace_id": "0",
+            "workspace_id": job.placement.workspace,
             "description": job.description,
             "annotations": _annotations(job),
         },
-        "algorithm": algorithm,
-        "spec": {
-            "resource": {"flavor_id": job.flavour, "node_count": job.nodes},
-            "log_export_path": {"obs_url": obs_path(job.log_path)},
-        },
+        "algorithm": _algorithm(job),
+        "spec": _spec(job),
     }
+
+
+def _algorithm(job: JobSpec) -> Body:
+    direct = [channel for channel in (*job.inputs, *job.outputs) if channel.pass_as == URL]
+    access = "env" if job.placement.image else "parameter"
+    algorithm: Body = {
+        "code_dir": obs_path(job.code_dir),
+        "parameters": [_parameter(one) for one in job.hyperparameters if one.is_passed]
+        + [{"name": channel.name, "value": channel.url, "constraint": _constraint("String")} for channel in direct],
+        "inputs": [_channel(channel, access) for channel in job.folders(job.inputs)],
+        "outputs": [_output(channel, access) for channel in job.folders(job.outputs)],
+        **_program(job),
+    }
+    variables = job.variables()
+    return {**algorithm, "environments": variables} if variables else algorithm
+
+
+def _program(job: JobSpec) -> Body:
+    """What is started: the boot file under a preset engine, or a command in an image of one's own."""
+    if not job.placement.image:
+        return {
+            "boot_file": obs_path(job.code_dir) + job.boot_file,
+            "engine": {"engine_name": job.engine_name, "engine_version": job.engine_version},
+        }
+    return {"engine": {"image_url": job.placement.image}, "command": job.placement.command or default_command(job)}
+
+
+def default_command(job: JobSpec) -> str:
+    """The command for an image of one's own: the boot file with every argument written out.
+
+    Whether the platform appends hyperparameters to such a command is not documented; a repeated one does no harm.
+    """
+    folder = job.code_dir.rstrip("/").rsplit("/", 1)[-1]
+    arguments = shlex.join(f"--{name}={value}" for name, value in job.arguments().items())
+    return f"cd ${{MA_JOB_DIR}}/{folder} && python {job.boot_file} {arguments}"
+
+
+def _spec(job: JobSpec) -> Body:
+    where = job.placement
+    resource: Body = {"node_count": job.nodes}
+    if job.flavour:
+        resource["flavor_id"] = job.flavour
+    if where.pool:
+        resource["pool_id"] = where.pool
+    spec: Body = {"resource": resource, "log_export_path": {"obs_url": obs_path(job.log_path)}}
+    if where.volumes:
+        spec["volumes"] = [dict(one) for one in where.volumes]
+    if where.auto_stop_hours:
+        spec["auto_stop"] = {"time_unit": "HOURS", "duration": where.auto_stop_hours}
+    if where.priority:
+        spec["schedule_policy"] = {"priority": where.priority}
+    return spec
 
 
 def obs_path(url: str) -> str:
@@ -77,16 +115,16 @@ def _constraint(kind: str) -> Body:
     }
 
 
-def _channel(channel: Channel) -> Body:
+def _channel(channel: Channel, access: str) -> Body:
     return {
         "name": channel.name,
-        "access_method": "parameter",
+        "access_method": access,
         "remote": {"obs": {"obs_url": obs_path(channel.url)}},
     }
 
 
-def _output(channel: Channel) -> Body:
-    body = _channel(channel)
+def _output(channel: Channel, access: str) -> Body:
+    body = _channel(channel, access)
     if channel.predownload:
         body["prefetch_to_local"] = True
     return body

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import obs_sync
 from modelarts.job_inputs import INFERENCE, TRAINING, job_inputs, missing_settings
 from modelarts.jobs.code_folder import code_files, limits_exceeded, upload_code
-from modelarts.jobs.definition import INFERENCE_BOOT_FILE, TRAINING_BOOT_FILE, JobSpec
+from modelarts.jobs.definition import INFERENCE_BOOT_FILE, MSRUN, MSRUN_VARIABLE, TRAINING_BOOT_FILE, JobSpec
+from modelarts.jobs.hardware import chip_of_engine, hardware_mistakes
 from modelarts.jobs.hyperparameters import ACTION_KEY, not_in_console_alphabet
 from src.errors import ConfigError
 from src.model_utils.config import Config, build_config, setting_types
 from src.model_utils.unused import unused_settings
+from src.plural import plural
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -29,6 +31,8 @@ def check_definition(job: JobSpec, for_cloud: bool = True) -> list[str]:
         *_check_variables(job.environment),
         *_check_channels(job),
         *_check_urls(job, for_cloud),
+        *_check_placement(job),
+        *hardware_mistakes(job),
         *_check_hints(job),
         *_check_settings(job),
         *check_code(job),
@@ -140,9 +144,7 @@ def _check_texts(job: JobSpec) -> list[str]:
         problems.append(f"name: '{job.name}' must be 1 to 64 letters, digits, - and _")
     if len(job.description) > _DESCRIPTION_LIMIT:
         problems.append(f"description: {len(job.description)} characters, the platform takes {_DESCRIPTION_LIMIT}")
-    if not job.flavour:
-        problems.append(f"flavour: none is known for {job.cards} cards; add it to flavours in common.yaml")
-    if not job.engine_name or not job.engine_version:
+    if not job.placement.image and not (job.engine_name and job.engine_version):
         problems.append("engine: name and version are needed")
     return problems
 
@@ -154,13 +156,35 @@ def _check_variables(environment: Mapping[str, str]) -> list[str]:
     for name, value in environment.items():
         if not _VARIABLE.fullmatch(name):
             problems.append(f"environment: '{name}' is no name for a variable")
-        elif name.startswith("MA_") or name == "ENABLE_HTTPS":
+        elif name == MSRUN_VARIABLE and value != MSRUN:
+            problems.append(f"environment: {name}={value}: the platform knows {MSRUN} only; or leave it out")
+        elif name != MSRUN_VARIABLE and (name.startswith("MA_") or name == "ENABLE_HTTPS"):
             problems.append(f"environment: {name} belongs to the platform; choose another name")
         elif len(value) > _VALUE_LIMIT:
             problems.append(f"environment: {name} has {len(value)} characters, the platform takes {_VALUE_LIMIT}")
         elif "$" in value:
             problems.append(f"environment: {name} holds a $, which the platform does not fill in")
     return problems
+
+
+def _check_placement(job: JobSpec) -> list[str]:
+    where = job.placement
+    problems = []
+    if where.priority and not where.pool:
+        problems.append("priority: only jobs in a dedicated pool have one; name the pool, or leave the priority out")
+    if where.command and not where.image:
+        problems.append("command: belongs to an image of your own; name the image, or leave the command out")
+    return problems
+
+
+def check_submission(job: JobSpec) -> list[str]:
+    """What only a job that is submitted needs, besides `check_definition`."""
+    if job.flavour:
+        return []
+    chip = chip_of_engine(job)
+    cards = f"{plural(job.cards, 'card')} of {chip}" if chip else plural(job.cards, "card")
+    where = "list them with: python -m modelarts offers; give --flavour NAME, or flavours in modelarts/jobs/common.yaml"
+    return [f"flavour: none is chosen for {cards}; {where}"]
 
 
 def _check_channels(job: JobSpec) -> list[str]:

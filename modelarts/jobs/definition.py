@@ -37,6 +37,30 @@ class AutoRestart:
     hang: bool = False
 
 
+RANK_TABLE, MSRUN = "rank_table", "msrun"
+#: The platform's documented switch from the rank table to msrun, MindSpore 2.3 and later.
+MSRUN_VARIABLE = "MA_RUN_METHOD"
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how the platform runs a job; empty means the platform's default. Passed on one to one.
+
+    `pool`: id of a dedicated resource pool. `priority` 1 to 3, in a pool only. `workspace`: its id. `start`: how the
+    cards' processes find each other, "rank_table" or "msrun". `image` with `command` replaces the preset engine.
+    `volumes`: mounts as the API writes them, such as {nfs: {nfs_server_path: …, local_path: …, read_only: False}}.
+    """
+
+    pool: str = ""
+    priority: int = 0
+    workspace: str = "0"
+    start: str = RANK_TABLE
+    auto_stop_hours: int = 0
+    image: str = ""
+    command: str = ""
+    volumes: tuple[Mapping[str, Any], ...] = ()
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """Everything one types into the console's form, under the same names; `problems` were found while reading."""
@@ -60,6 +84,7 @@ class JobSpec:
     environment: Mapping[str, str]
     auto_restart: AutoRestart
     hyperparameters: tuple[Hyperparameter, ...]
+    placement: Placement = Placement()
     problems: tuple[str, ...] = ()
 
     @property
@@ -71,6 +96,11 @@ class JobSpec:
         """What the boot file gets as --key=value, without the channels that the platform turns into folders."""
         direct = {channel.name: channel.url for channel in (*self.inputs, *self.outputs) if channel.pass_as == URL}
         return {**{one.name: one.value for one in self.hyperparameters if one.is_passed}, **direct}
+
+    def variables(self) -> dict[str, str]:
+        """The environment variables that the job asks for, with the one that chooses how its cards are started."""
+        start = {MSRUN_VARIABLE: MSRUN} if self.placement.start == MSRUN else {}
+        return {**self.environment, **start}
 
     def results(self) -> tuple[str, ...]:
         """The folders in OBS that the job writes to: its outputs, and where inference uploads its results."""
@@ -100,6 +130,8 @@ class Changes:
     prefix: str = ""
     pass_as: str = ""
     cards: int = 0
+    flavour: str = ""
+    pool: str = ""
 
 
 NO_CHANGES = Changes({})

@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.jobs.definition import FOLDER, KINDS, NO_CHANGES, URL, AutoRestart, Changes, Channel, JobSpec
+from modelarts.jobs.definition import (
+    FOLDER,
+    KINDS,
+    MSRUN,
+    NO_CHANGES,
+    RANK_TABLE,
+    URL,
+    AutoRestart,
+    Changes,
+    Channel,
+    JobSpec,
+    Placement,
+)
 from modelarts.jobs.hyperparameters import as_text, hyperparameters
 from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
@@ -18,10 +30,16 @@ JOBS_FOLDER = Path(__file__).resolve().parent
 COMMON_FILE = "common.yaml"
 
 _KEYS = (
-    *("bucket", "prefix", "root", "code_dir", "code", "engine", "flavours", "nodes", "cards", "environment"),
+    *("bucket", "prefix", "root", "code_dir", "code", "engine", "flavours", "pool_flavours", "nodes", "cards"),
     *("auto_restart", "offered", "name", "description", "kind", "job_dir", "boot_file", "inputs", "outputs"),
-    *("log_path", "hyperparameters", "flavour"),
+    *("log_path", "hyperparameters", "flavour", "environment"),
+    *("pool", "priority", "workspace", "start", "auto_stop_hours", "image", "command", "volumes"),
 )
+_VOLUME_KEYS = {
+    "nfs": {"nfs_server_path", "local_path", "read_only"},
+    "pfs": {"pfs_path", "local_path"},
+    "obs": {"obs_path", "local_path"},
+}
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
@@ -37,7 +55,7 @@ def load_job(word: str, changes: Changes = NO_CHANGES) -> JobSpec:
     """
     path = _find(word)
     raw = {**read_yaml_mapping(JOBS_FOLDER / COMMON_FILE), **read_yaml_mapping(path)}
-    for key in ("bucket", "prefix", "cards"):
+    for key in ("bucket", "prefix", "cards", "flavour", "pool"):
         if getattr(changes, key):
             raw[key] = getattr(changes, key)
     problems = [f"{path.name}: unknown key '{key}'{did_you_mean(key, _KEYS)}" for key in raw if key not in _KEYS]
@@ -61,6 +79,11 @@ def _find(word: str) -> Path:
     if word in by_name:
         return by_name[word]
     raise ConfigError(f"no job '{word}'; declared are {', '.join(job_keys())} (or give the path of a YAML file)")
+
+
+def common_workspace() -> str:
+    """The workspace of all jobs that name none of their own."""
+    return as_text(read_yaml_mapping(JOBS_FOLDER / COMMON_FILE).get("workspace")) or "0"
 
 
 def is_declared(word: str) -> bool:
@@ -115,7 +138,7 @@ def _build(path: Path, raw: dict[str, Any], changes: Changes, problems: list[str
         boot_file=str(raw["boot_file"]),
         engine_name=as_text(engine.get("name")),
         engine_version=as_text(engine.get("version")),
-        flavour=as_text(raw.get("flavour")) or as_text(_mapping(raw, "flavours", problems).get(cards)),
+        flavour=_flavour(raw, cards, problems),
         nodes=nodes,
         cards=cards,
         inputs=tuple(channels["inputs"]),
@@ -124,6 +147,7 @@ def _build(path: Path, raw: dict[str, Any], changes: Changes, problems: list[str
         environment={str(k): as_text(v) for k, v in _mapping(raw, "environment", problems).items()},
         auto_restart=_auto_restart(raw, problems),
         hyperparameters=tuple(found),
+        placement=_placement(raw, problems),
         problems=(*problems, *mistakes),
     )
 
@@ -172,6 +196,52 @@ def _channel(name: str, raw: Any, changes: Changes, problems: list[str]) -> Chan
     if obs_sync.is_url(url):
         url = obs_sync.join(url, "")
     return Channel(name, url, pass_as, raw.get("predownload") is True)
+
+
+def _flavour(raw: dict[str, Any], cards: int, problems: list[str]) -> str:
+    """The flavour named by itself, else that of the table for this number of cards; empty when it is to be chosen."""
+    table = _mapping(raw, "pool_flavours" if raw.get("pool") else "flavours", problems)
+    return as_text(raw.get("flavour")) or as_text(table.get(cards))
+
+
+def _placement(raw: dict[str, Any], problems: list[str]) -> Placement:
+    start = str(raw.get("start") or RANK_TABLE)
+    if start not in (RANK_TABLE, MSRUN):
+        problems.append(f"start: '{start}' is not one of {RANK_TABLE}, {MSRUN}")
+    return Placement(
+        pool=as_text(raw.get("pool")),
+        priority=_whole(raw, "priority", (0, 3), problems),
+        workspace=as_text(raw.get("workspace")) or "0",
+        start=start,
+        auto_stop_hours=_whole(raw, "auto_stop_hours", (0, 10_000), problems),
+        image=as_text(raw.get("image")),
+        command=as_text(raw.get("command")),
+        volumes=_volumes(raw.get("volumes"), problems),
+    )
+
+
+def _whole(raw: dict[str, Any], key: str, limits: tuple[int, int], problems: list[str]) -> int:
+    """A whole number within limits, 0 when the key is absent."""
+    value = raw.get(key) or 0
+    if not isinstance(value, int) or isinstance(value, bool) or not limits[0] <= value <= limits[1]:
+        problems.append(f"{key}: {value!r} is not a whole number from {limits[0]} to {limits[1]}")
+        return 0
+    return value
+
+
+def _volumes(raw: Any, problems: list[str]) -> tuple[Mapping[str, Any], ...]:
+    """Mounts of one kind each, with the keys that the API documents."""
+    found = []
+    for one in raw if isinstance(raw, list) else [] if raw is None else [raw]:
+        kinds = list(one) if isinstance(one, dict) else []
+        keys = _VOLUME_KEYS.get(kinds[0], set()) if len(kinds) == 1 else set()
+        given = one[kinds[0]] if keys else None
+        if not isinstance(given, dict) or not keys - {"read_only"} <= set(given) <= keys:
+            forms = "; ".join(f"{kind}: {', '.join(sorted(names))}" for kind, names in _VOLUME_KEYS.items())
+            problems.append(f"volumes: {one!r} is not a mount; write one of {forms}")
+            continue
+        found.append(one)
+    return tuple(found)
 
 
 def _auto_restart(raw: dict[str, Any], problems: list[str]) -> AutoRestart:

@@ -20,8 +20,10 @@ from modelarts.cli.log_tail import last_error
 from modelarts.cli.main import EXAMPLES, make_parser
 from modelarts.jobs.loading import job_keys, load_job
 from src.actions import default_actions
-from tests.modelarts.cloud.training_api import PROJECT, TrainingApi, serving
+from tests.modelarts.cloud.training_api import FLAVOUR, PROJECT, TrainingApi, serving
 from tests.modelarts.conftest import MakeJob
+
+CHOSEN = ("--flavour", FLAVOUR)
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +144,7 @@ def test_check_prints_one_line_a_mistake(capsys: pytest.CaptureFixture[str]) -> 
         ["show", "nobody"],
         ["show", "infer", "--set", "novalue"],
         ["dry-run", "train_np1", "--set", "lrr=1"],
-        ["submit", "infer", "--print", "--set", "target_action_type=fly"],
+        ["submit", "infer", "--flavour", "x", "--print", "--set", "target_action_type=fly"],
         ["submit", "infer"],
         ["list", "--cloud-only"],
         ["status", "nobody"],
@@ -270,9 +272,11 @@ def test_a_checkout_holds_its_own_store_and_dry_runs(
 
 
 def test_print_shows_the_body_that_is_sent(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
-    printed = json.loads(run(capsys, "submit", "infer", "--set", "target_action_type=climb_over_fence", "--print"))
+    printed = json.loads(
+        run(capsys, "submit", "infer", *CHOSEN, "--set", "target_action_type=climb_over_fence", "--print")
+    )
     assert api.requests == [], "printing sends nothing"
-    text = run(capsys, "submit", "infer", "--set", "target_action_type=climb_over_fence")
+    text = run(capsys, "submit", "infer", *CHOSEN, "--set", "target_action_type=climb_over_fence")
     sent = next(body for method, path, body, _ in api.requests if path.endswith("/training-jobs"))
     assert sent == printed
     assert text.split()[0] in api.jobs
@@ -280,17 +284,27 @@ def test_print_shows_the_body_that_is_sent(capsys: pytest.CaptureFixture[str], a
     assert all(name in hint for name in default_actions())
 
 
+def test_submit_wants_a_flavour_and_one_that_is_offered(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
+    assert "flavour: none is chosen for 1 card of snt9b" in run(capsys, "submit", "infer", code=2)
+    text = run(capsys, "submit", "infer", "--flavour", f"{FLAVOUR}x", code=2)
+    assert f"flavour: the platform does not offer {FLAVOUR}x, did you mean '{FLAVOUR}'?" in text
+    api.engines = ["mindspore_2.7.0-cann_8.2-py_3.11-hce_2.0-aarch64-snt9b"]
+    assert "engine: the platform does not offer mindspore_2.7.1-" in run(capsys, "submit", "infer", *CHOSEN, code=2)
+    assert FLAVOUR in run(capsys, "offers")
+    assert api.jobs == {}
+
+
 def test_submit_refuses_an_output_that_a_job_of_the_cloud_writes(
     capsys: pytest.CaptureFixture[str], api: TrainingApi
 ) -> None:
-    run(capsys, "submit", "train_np1", "--name", "first")
-    text = run(capsys, "submit", "train_np1", "--name", "second", code=2)
+    run(capsys, "submit", "train_np1", *CHOSEN, "--name", "first")
+    text = run(capsys, "submit", "train_np1", *CHOSEN, "--name", "second", code=2)
     assert "is in use by job 00000000" in text
     assert len(api.jobs) == 1
 
 
 def test_rebuild_refuses_an_output_in_use(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
-    job_id = run(capsys, "submit", "train_np1").split()[0]
+    job_id = run(capsys, "submit", "train_np1", *CHOSEN).split()[0]
     api.jobs[job_id]["metadata"]["name"] = "only_there"
     assert f"is in use by job {job_id}" in run(capsys, "rebuild", job_id, code=2)
     run(capsys, "rebuild", job_id, "--set", "train_url=obs://skp-har-neu-xwt/elsewhere/")
@@ -298,7 +312,7 @@ def test_rebuild_refuses_an_output_in_use(capsys: pytest.CaptureFixture[str], ap
 
 
 def test_rebuild_of_a_declared_job(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
-    run(capsys, "rebuild", "infer", "--set", "target_action_type=climb_over_fence")
+    run(capsys, "rebuild", "infer", *CHOSEN, "--set", "target_action_type=climb_over_fence")
     (job,) = api.jobs.values()
     assert re.fullmatch(r"opps_ms15_eval_for_recurrence1_2-copy-\d{4}", job["metadata"]["name"])
     values = {one["name"]: one["value"] for one in job["algorithm"]["parameters"]}
@@ -331,7 +345,7 @@ def test_rebuild_of_a_job_that_only_the_cloud_has(capsys: pytest.CaptureFixture[
 
 
 def test_list_status_stop_of_the_cloud(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
-    run(capsys, "submit", "infer")
+    run(capsys, "submit", "infer", *CHOSEN)
     job_id = next(iter(api.jobs))
     assert job_id in run(capsys, "list")
     assert run_json(capsys, "list", "--cloud-only")["jobs"][0]["metadata"]["id"] == job_id
@@ -345,7 +359,7 @@ def test_list_status_stop_of_the_cloud(capsys: pytest.CaptureFixture[str], api: 
 def test_the_newest_job_is_last(capsys: pytest.CaptureFixture[str], api: TrainingApi, make_job: MakeJob) -> None:
     dry = run_json(capsys, "dry-run", str(make_job()), "--storage_mode", "local", "--no-requirements")
     for name in ("first", "second"):
-        run(capsys, "submit", "infer", "--name", name)
+        run(capsys, "submit", "infer", *CHOSEN, "--name", name)
     listed = [line.split()[2] for line in run(capsys, "list").splitlines()]
     assert listed == ["NAME", dry["name"], "first", "second"]
     assert [one["metadata"]["name"] for one in run_json(capsys, "list")["jobs"]] == ["first", "second"]
@@ -353,7 +367,7 @@ def test_the_newest_job_is_last(capsys: pytest.CaptureFixture[str], api: Trainin
 
 def test_jobs_of_the_cloud_have_names_too(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
     name = load_job("infer").name
-    ids = [run(capsys, "submit", "infer").split()[0] for _ in range(2)]
+    ids = [run(capsys, "submit", "infer", *CHOSEN).split()[0] for _ in range(2)]
     assert ids[1] in run(capsys, "status", name), "the newest of the name"
     assert ids[0] not in run(capsys, "status", name)
     assert all(one in run(capsys, "stop", name, code=4) for one in ids), "which of the two is not guessed"
@@ -366,7 +380,7 @@ def test_jobs_of_the_cloud_have_names_too(capsys: pytest.CaptureFixture[str], ap
 
 
 def test_status_names_log_outputs_and_exit_codes(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
-    job_id = run(capsys, "submit", "train_np1").split()[0]
+    job_id = run(capsys, "submit", "train_np1", *CHOSEN).split()[0]
     api.jobs[job_id]["status"]["task_statuses"] = [{"task": "worker-0", "exit_code": 137, "message": "out of memory"}]
     text = run(capsys, "status", job_id)
     assert "worker-0: exit code 137 out of memory" in text
@@ -377,7 +391,7 @@ def test_status_names_log_outputs_and_exit_codes(capsys: pytest.CaptureFixture[s
 def test_following_a_log_shows_each_byte_once(
     capsys: pytest.CaptureFixture[str], api: TrainingApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(capsys, "submit", "infer")
+    run(capsys, "submit", "infer", *CHOSEN)
     job_id = next(iter(api.jobs))
     parts = iter([b"first\n", "第二\n".encode(), b"", b"x" * 30 + b"\n"])
     api.log_limit = 20
@@ -439,7 +453,7 @@ def test_a_reader_that_has_seen_enough_is_no_failure(root: Path) -> None:
 
 
 def test_no_endpoint_is_reached_before_the_check(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
-    assert main(["submit", "infer", "--set", "infer_insize=1"]) == 2
+    assert main(["submit", "infer", *CHOSEN, "--set", "infer_insize=1"]) == 2
     assert not [path for _, path, _, _ in api.requests if path.endswith("/training-jobs")]
 
 

@@ -24,10 +24,13 @@ import huaweicloudsdkmodelarts.v1 as sdk
 from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError, CloudUnreachable, NotThere, Retry
 from modelarts.cloud.profile import Profile
 from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
+from modelarts.cloud.sdk import endpoint_of
+from modelarts.jobs.checks import check_definition, check_submission
 from modelarts.jobs.definition import Changes
 from modelarts.jobs.loading import job_keys, load_job
 from src.errors import ConfigError, JobError
-from tests.modelarts.cloud.training_api import PROJECT, TrainingApi, serving
+from tests.modelarts.cloud.training_api import FLAVOUR, PRESET, PROJECT, TrainingApi, serving
+from tests.modelarts.conftest import MakeJob
 
 QUICK = Retry(attempts=3, first_pause_s=0.01, timeout_s=(1.0, 0.5))
 
@@ -224,6 +227,113 @@ def test_all_pages_are_read(cloud: Cloud, api: TrainingApi) -> None:
     assert len(cloud.jobs(70)) == 70
     assert len(cloud.jobs(200, RUNNING_PHASES)) == 60
     assert [one["metadata"]["name"] for one in cloud.named("job_1")] == ["job_1"], "not job_10, job_100 …"
+
+
+@pytest.mark.parametrize("counts", ["pages", "jobs"])
+@pytest.mark.parametrize("jobs", [0, 1, 49, 50, 51, 100, 120])
+def test_each_job_is_listed_once_whatever_offset_counts(cloud: Cloud, api: TrainingApi, counts: str, jobs: int) -> None:
+    api.offset_counts = counts
+    ids = [api.add(_body(f"job_{number}"))["metadata"]["id"] for number in range(jobs)]
+    newest_first = ids[::-1]
+    assert [one["metadata"]["id"] for one in cloud.jobs(200)] == newest_first
+    assert [one["metadata"]["id"] for one in cloud.jobs(70)] == newest_first[:70]
+    assert len(api.requests) <= 8
+
+
+def test_a_listing_that_falls_short_of_its_count_is_told(
+    cloud: Cloud, api: TrainingApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.add(_body())
+    answer = api.answer
+    api.answer = lambda *a: (lambda s, b: (s, {**b, "total": 7}))(*answer(*a))  # type: ignore[method-assign]
+    assert len(cloud.jobs()) == 1
+    assert caplog.messages == ["the platform counts 7 jobs, but listed 1"]
+
+
+def test_the_suggested_solution_is_shown(cloud: Cloud, api: TrainingApi) -> None:
+    api.faults = [(400, "ModelArts.2792", "choose another name")]
+    with pytest.raises(CloudError, match=r"ModelArts\.2792: told to say 400 \(choose another name\)"):
+        cloud.jobs()
+
+
+def test_only_jobs_of_the_workspace_are_listed(endpoint: str, api: TrainingApi) -> None:
+    for workspace in ("0", "w1"):
+        api.add(job_body(replace(JOB, placement=replace(JOB.placement, workspace=workspace))))
+    profile = Profile(endpoint, PROJECT, "AK", "SECRET")
+    (one,) = Cloud(lambda: profile, QUICK, "w1").jobs()
+    assert one["metadata"]["workspace_id"] == "w1"
+
+
+def test_engines_and_flavours(cloud: Cloud) -> None:
+    assert cloud.engines() == {PRESET: "Ascend-Powered-Engine"}
+    assert cloud.flavours() == {FLAVOUR: "8 × ascend-snt9b"}
+
+
+def test_a_region_has_the_sdks_endpoint() -> None:
+    assert endpoint_of("ap-southeast-1") == "https://modelarts.ap-southeast-1.myhuaweicloud.cn"
+    with pytest.raises(ConfigError, match=r"region cn-north4: .*did you mean 'cn-north-4'.*MODELARTS_ENDPOINT"):
+        endpoint_of("cn-north4")
+
+
+@pytest.mark.parametrize(
+    ("engine", "sent"),
+    [
+        ({"engine_id": "7", "engine_name": "A", "engine_version": "v"}, {"engine_name": "A", "engine_version": "v"}),
+        ({"engine_id": "7", "engine_name": "A"}, {"engine_id": "7"}),
+        ({"engine_id": "7", "image_url": "hub/x:1"}, {"image_url": "hub/x:1"}),
+    ],
+)
+def test_a_rebuilt_job_names_its_engine_in_one_way(
+    cloud: Cloud, api: TrainingApi, engine: dict[str, str], sent: dict[str, str]
+) -> None:
+    body = _body()
+    body["algorithm"]["engine"] = engine
+    job_id = api.add(body)["metadata"]["id"]
+    assert cloud.request_body(cloud.show(job_id))["algorithm"]["engine"] == sent
+
+
+FULL = {
+    "pool": "pool-1",
+    "priority": 2,
+    "workspace": "w1",
+    "start": "msrun",
+    "auto_stop_hours": 5,
+    "volumes": [
+        {"nfs": {"nfs_server_path": "10.0.0.1:/x", "local_path": "/data", "read_only": True}},
+        {"pfs": {"pfs_path": "/b/x", "local_path": "/pfs"}},
+        {"obs": {"obs_path": "/b/x", "local_path": "/obs"}},
+    ],
+}
+
+
+def test_everything_a_job_may_need_is_passed_on(make_job: MakeJob) -> None:
+    job = load_job(str(make_job(**FULL)))
+    assert check_definition(job) == []
+    assert check_submission(job) == []
+    body = job_body(job)
+    _assert_model("Job", body, "full")
+    assert body["metadata"]["workspace_id"] == "w1"
+    assert body["spec"] == {
+        "resource": {"node_count": 1, "flavor_id": "modelarts.pool.visual.xlarge", "pool_id": "pool-1"},
+        "log_export_path": {"obs_url": "/bucket/jobs/small/log/"},
+        "volumes": FULL["volumes"],
+        "auto_stop": {"time_unit": "HOURS", "duration": 5},
+        "schedule_policy": {"priority": 2},
+    }
+    assert body["algorithm"]["environments"]["MA_RUN_METHOD"] == "msrun"
+
+
+def test_an_image_of_ones_own_has_a_command_instead_of_a_boot_file(make_job: MakeJob) -> None:
+    job = load_job(str(make_job(image="swr/x:1", hyperparameters={"lr": 0.5})))
+    algorithm = job_body(job)["algorithm"]
+    _assert_model("Job", job_body(job), "image")
+    assert algorithm["engine"] == {"image_url": "swr/x:1"}
+    assert algorithm["command"].startswith("cd ${MA_JOB_DIR}/code && python boot.py --")
+    assert "--lr=0.5" in algorithm["command"]
+    assert "boot_file" not in algorithm
+    assert algorithm["outputs"][0]["access_method"] == "env", "a command is not given the platform's arguments"
+    own = load_job(str(make_job(image="swr/x:1", command="bash run.sh")))
+    assert job_body(own)["algorithm"]["command"] == "bash run.sh"
 
 
 def test_stop_and_log(cloud: Cloud, api: TrainingApi) -> None:

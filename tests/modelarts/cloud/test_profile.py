@@ -43,7 +43,7 @@ def home(tmp_path: Path) -> dict[str, str]:
 def test_from_variables(tmp_path: Path) -> None:
     profile = read_profile({**VARIABLES, "HOME": str(tmp_path), "HUAWEICLOUD_SDK_SECURITY_TOKEN": "token"})
     assert (profile.access_key, profile.secret_key, profile.security_token) == ("ak", "sk", "token")
-    assert profile.endpoint == "https://modelarts.cn-north-4.myhuaweicloud.com"
+    assert (profile.endpoint, profile.region) == ("", "cn-north-4")
     assert profile.verify
 
 
@@ -68,7 +68,7 @@ def test_from_the_file(home: dict[str, str]) -> None:
 def test_a_section_that_was_asked_for_goes_first(home: dict[str, str]) -> None:
     profile = read_profile({**home, **VARIABLES}, "temporary")
     assert (profile.access_key, profile.security_token, profile.project_id) == ("t-ak", "t-token", "t-project")
-    assert profile.endpoint == "https://modelarts.cn-central-231.myhuaweicloud.com"
+    assert (profile.endpoint, profile.region) == ("", "cn-central-231")
     assert profile.ca_file == "/etc/ca.pem"
 
 

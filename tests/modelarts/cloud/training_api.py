@@ -16,6 +16,10 @@ PROJECT = "0123456789abcdef0123456789abcdef"
 _SIGNATURE = re.compile(r"SDK-HMAC-SHA256 Access=(\w+), SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}")
 
 
+PRESET = "mindspore_2.7.1-cann_8.3.rc1-py_3.11-hce_2.0.2509-aarch64-snt9b"
+FLAVOUR = "modelarts.bm.npu.arm.8snt9b.d"
+
+
 class TrainingApi:
     """The jobs of one project. `faults` come first: (status, code), "hang", "lose" (do it, then hang up), or None."""
 
@@ -26,6 +30,9 @@ class TrainingApi:
         self.logs: dict[tuple[str, str], bytes] = {}
         self.faults: list[Any] = []
         self.log_limit = 5 << 20
+        self.offset_counts = "pages"  # or "jobs": the documentation says both
+        self.engines = [PRESET]
+        self.flavours = [FLAVOUR]
 
     def paths(self) -> list[tuple[str, str]]:
         """Method and path of every request, without the project."""
@@ -54,6 +61,15 @@ class TrainingApi:
             return 201, self.add(body)
         if (method, path) == ("POST", "/training-job-searches"):
             return 200, self._search(body)
+        if (method, path) == ("GET", "/training-job-engines"):
+            items = [
+                {"engine_id": "1", "engine_name": "Ascend-Powered-Engine", "engine_version": e} for e in self.engines
+            ]
+            return 200, {"total": len(items), "items": items}
+        if (method, path.partition("?")[0]) == ("GET", "/training-job-flavors"):
+            npu = {"unit_num": "8", "product_name": "ascend-snt9b", "memory": "64GB"}
+            flavours = [{"flavor_id": f, "flavor_type": "Ascend", "flavor_info": {"npu": npu}} for f in self.flavours]
+            return 200, {"total_count": len(flavours), "flavors": flavours}
         found = re.fullmatch(r"/training-jobs/([^/]+)(/.*)?", path)
         job = self.jobs.get(found[1]) if found else None
         if found is None or job is None:
@@ -81,7 +97,8 @@ class TrainingApi:
             else:
                 raise AssertionError(f"undocumented filter {one}")
         assert 1 <= body["limit"] <= 50
-        first = body["offset"] * body["limit"]
+        found = [job for job in found if job["metadata"]["workspace_id"] == body["workspace_id"]]
+        first = body["offset"] * (body["limit"] if self.offset_counts == "pages" else 1)
         return {"total": len(found), "items": found[first : first + body["limit"]]}
 
 
@@ -124,8 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
         assert self.path.startswith(prefix), self.path
         fault = api.faults.pop(0) if api.faults else None
         if isinstance(fault, tuple):
-            status, code = fault
-            return self._send(status, {"error_code": code, "error_msg": f"told to say {status}"})
+            status, code, *solution = fault
+            answer = {"error_code": code, "error_msg": f"told to say {status}"}
+            return self._send(status, {**answer, **({"error_solution": solution[0]} if solution else {})})
         if fault == "hang":
             return time.sleep(3)
         refused = self._refusal()

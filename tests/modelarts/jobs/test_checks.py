@@ -10,7 +10,15 @@ import pytest
 
 import obs_sync
 from modelarts.job_inputs import TRAINING, job_inputs
-from modelarts.jobs.checks import check_definition, check_in_use, check_storage, code_notes, read_paths, typed_config
+from modelarts.jobs.checks import (
+    check_definition,
+    check_in_use,
+    check_storage,
+    check_submission,
+    code_notes,
+    read_paths,
+    typed_config,
+)
 from modelarts.jobs.code_folder import COUNT_LIMIT, DEPTH_LIMIT, SIZE_LIMIT, code_files, limits_exceeded, upload_code
 from modelarts.jobs.definition import Changes
 from modelarts.jobs.loading import job_keys, load_job
@@ -26,6 +34,35 @@ def store(tmp_path: Path) -> obs_sync.ObsFileSystem:
 def test_declared_jobs_have_no_mistakes() -> None:
     for key in job_keys():
         assert check_definition(load_job(key)) == []
+
+
+def engine(version: str) -> dict[str, Any]:
+    return {"engine": {"name": "Ascend-Powered-Engine", "version": version}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"flavour": "modelarts.bm.npu.arm.8snt9b.d"},
+        {"flavour": "modelarts.pool.visual.8xlarge"},
+        {**engine("mindspore_2.7.1-cann_8.3.rc1-py_3.11-hce_2.0.2509-aarch64-snt3p"), "flavour": "a.snt3p.b"},
+        {**engine("own-build"), "flavour": "modelarts.kat1.xlarge"},
+        {"image": "swr/own:1", "flavour": "modelarts.kat1.xlarge"},
+        {"environment": {"MA_RUN_METHOD": "msrun"}},
+    ],
+)
+def test_what_belongs_together_is_accepted(make_job: MakeJob, changes: dict[str, Any]) -> None:
+    assert check_definition(load_job(str(make_job(**changes)))) == []
+
+
+def test_a_flavour_is_needed_to_submit_only(make_job: MakeJob) -> None:
+    job = load_job(str(make_job()))
+    assert check_definition(job) == []
+    (problem,) = check_submission(job)
+    assert problem.startswith("flavour: none is chosen for 1 card of snt9b; list them with: python -m modelarts offers")
+    assert check_submission(load_job(str(make_job()), Changes({}, flavour="x"))) == []
+    pool = load_job(str(make_job(cards=4)), Changes({}, pool="p"))
+    assert (pool.flavour, check_submission(pool)) == ("modelarts.pool.visual.4xlarge", [])
 
 
 @pytest.mark.parametrize(
@@ -49,7 +86,21 @@ def test_declared_jobs_have_no_mistakes() -> None:
         ({"inputs": {"data_url": {"url": "obs://bucket/jobs/small/output/x/"}}}, "lies in input data_url"),
         ({"outputs": {"trainurl": {"url": "obs://bucket/out/"}}}, "trainurl: is no setting"),
         ({"inputs": {"data_url": {"url": "./coco"}}}, "data_url: ./coco is no address"),
-        ({"cards": 3}, "flavour: none is known for 3 cards"),
+        ({"start": "mpi"}, "start: 'mpi' is not one of rank_table, msrun"),
+        ({"priority": 2}, "priority: only jobs in a dedicated pool"),
+        ({"priority": 9, "pool": "p"}, "priority: 9 is not a whole number from 0 to 3"),
+        ({"auto_stop_hours": "x"}, "auto_stop_hours: 'x' is not a whole number"),
+        ({"command": "python x.py"}, "command: belongs to an image of your own"),
+        ({"volumes": [{"nfs": {"local_path": "/x"}}]}, "is not a mount; write one of nfs: local_path, nfs_server_path"),
+        ({"volumes": {"disk": {}}}, "volumes: {'disk': {}} is not a mount"),
+        ({"environment": {"MA_RUN_METHOD": "mpi"}}, "the platform knows msrun only"),
+        (
+            engine("mindspore_2.3.0-cann_8.0.rc1-py_3.9-euler_2.10.7-aarch64-snt9b"),
+            "MindSpore before 2.7 is not supported",
+        ),
+        (engine("mindspore_1.7.0-cann_5.1.0-py_3.7-euler_2.8.3-aarch64"), "Python before 3.9 is not supported"),
+        ({"flavour": "modelarts.kat1.xlarge"}, "has snt9 (Ascend 910A) cards, but the engine"),
+        ({"flavour": "x.8snt9b23.y"}, "has snt9b23 cards, but the engine"),
         ({"engine": {"name": "x"}}, "engine: name and version"),
     ],
 )

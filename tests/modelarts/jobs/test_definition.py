@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,8 @@ def test_changes_reach_hyperparameters_channels_cards_and_name() -> None:
     assert job.outputs[0].url == "obs://b/out/"
     assert job.arguments()["train_url"] == "obs://b/out/"
     assert "max_epoch_train_NP" in job.values, "two cards have the settings of several"
-    assert job.flavour != load_job("train_np1").flavour
+    pool = load_job("train_np1", replace(changes, pool="p"))
+    assert pool.flavour == "modelarts.pool.visual.2xlarge"
 
 
 @pytest.mark.parametrize(

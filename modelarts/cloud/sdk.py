@@ -1,0 +1,137 @@
+"""The gate of the platform's SDK: the only module that imports it, and the one that turns its errors into ours."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from modelarts.cloud.errors import CloudError, CloudUnreachable, NotInstalled, NotThere, NotTrusted
+from modelarts.cloud.profile import Profile
+from src.checks import did_you_mean
+from src.errors import ConfigError, JobError
+
+_UNDOCUMENTED = {"Output": ("prefetch_to_local",)}  # the console's "predownload"; no model of the SDK has it
+
+
+def make_client(profile: Profile, timeout_s: tuple[float, float]) -> Any:
+    """A client for the profile's endpoint; `timeout_s`: to connect, and to answer."""
+    from huaweicloudsdkcore.auth.credentials import BasicCredentials
+    from huaweicloudsdkcore.http.http_config import HttpConfig
+
+    config = HttpConfig.get_default_config()
+    config.timeout = timeout_s
+    config.ignore_ssl_verification = not profile.verify
+    if profile.ca_file:
+        config.ssl_ca_cert = profile.ca_file
+    keys = BasicCredentials(ak=profile.access_key, sk=profile.secret_key, project_id=profile.project_id)
+    if profile.security_token:
+        keys = keys.with_security_token(profile.security_token)
+    builder = import_sdk().ModelArtsClient.new_builder().with_http_config(config)
+    builder = builder.with_exception_handler(_with_solutions())
+    client = builder.with_credentials(keys).with_endpoint(profile.endpoint).build()
+    _keep_answers(client)
+    return client
+
+
+def as_our_error(error: Exception, profile: Profile, timeout_s: tuple[float, float]) -> JobError:
+    """The SDK's exception as ours; anything that is none of its kind is raised as it is."""
+    from huaweicloudsdkcore.exceptions import exceptions as sdk
+    from requests.exceptions import RequestException, Timeout  # what the SDK lets through
+
+    where = profile.endpoint
+    if isinstance(error, sdk.ServiceResponseException):
+        words = f"{error.error_code or 'no code'}: {_hide(profile, str(error.error_msg or 'no message'))}"
+        status = int(error.status_code or 0)
+        if status == 429 or status >= 500:
+            return CloudUnreachable(f"{where} answered {status}, {words}")
+        kind = NotThere if status == 404 else CloudError
+        return kind(f"{where} answered {status}, {words}", status)
+    if isinstance(error, sdk.SslHandShakeException):
+        return NotTrusted(f"{where}: its certificate is not trusted; name the right one in MODELARTS_CA_FILE")
+    if isinstance(error, (sdk.RequestTimeoutException, Timeout)):
+        return CloudUnreachable(f"{where} did not answer in {timeout_s[1]:g} s")
+    if isinstance(error, (sdk.ConnectionException, RequestException)):
+        return CloudUnreachable(f"{where} cannot be reached; check MODELARTS_ENDPOINT and the network")
+    raise error
+
+
+def _hide(profile: Profile, text: str) -> str:
+    for secret in (profile.secret_key, profile.security_token):
+        if secret:
+            text = text.replace(secret, "***")
+    return text
+
+
+def _keep_answers(client: Any) -> None:
+    """Have the SDK leave a 429 to us as it is: its own session throws the platform's code and words away.
+
+    What it writes to its log as well is quietened, since every failure is told here.
+    """
+    from requests.adapters import HTTPAdapter
+
+    session = getattr(client.get_http_client(), "_session", None)  # other versions may have none: then 429 is told so
+    if session is not None:
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(max_retries=0))
+    logging.getLogger("HuaweiCloud-SDK-ModelArtsClient").addHandler(logging.NullHandler())
+
+
+def _with_solutions() -> Any:
+    """The SDK's reader of error answers, which also keeps the solution that the platform suggests."""
+    from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
+
+    class Reader(DefaultExceptionHandler):
+        @classmethod
+        def _process_sdk_error(cls, sdk_error: Any, answer: Mapping[str, Any]) -> None:
+            super()._process_sdk_error(sdk_error, answer)
+            solution = str(answer.get("error_solution") or "").strip()
+            if solution and solution not in str(sdk_error.error_msg):
+                sdk_error.error_msg = f"{sdk_error.error_msg} ({solution})"
+
+    return Reader()
+
+
+def endpoint_of(region: str) -> str:
+    """The endpoint of a region by the SDK's own table; ConfigError for one that it does not list."""
+    from huaweicloudsdkmodelarts.v1.region.modelarts_region import ModelArtsRegion
+
+    known = ModelArtsRegion.static_fields
+    if region not in known:
+        hint = did_you_mean(region, known)
+        raise ConfigError(
+            f"region {region}: the SDK knows no endpoint{hint}; set MODELARTS_ENDPOINT to your platform's"
+        )
+    return str(known[region].endpoints[0])
+
+
+def import_sdk() -> Any:
+    try:
+        import huaweicloudsdkmodelarts.v1 as sdk
+    except ImportError:
+        raise NotInstalled("the platform's SDK is not installed; run: pip install -r requirements-cloud.txt") from None
+    return sdk
+
+
+def known_parts(sdk: Any, type_name: str, value: Any) -> Any:
+    """The parts of an answer that a model of a request has too, and that are not empty."""
+    if value is None:
+        return None
+    listed = re.fullmatch(r"list\[(.+)\]", type_name)
+    if listed:
+        return [known_parts(sdk, listed[1], item) for item in value]
+    if type_name.startswith("dict("):
+        if isinstance(value, list):  # the platform answers variables as a list of one-entry objects
+            value = {key: item for entry in value for key, item in entry.items()}
+        return {str(key): str(item) for key, item in value.items()}
+    model = getattr(sdk, type_name, None)
+    if model is None or not isinstance(value, Mapping):
+        return value
+    found = {}
+    for attribute, kind in model.openapi_types.items():
+        key = model.attribute_map[attribute]
+        if value.get(key) not in (None, [], {}, ""):
+            found[key] = known_parts(sdk, kind, value[key])
+    found.update({key: value[key] for key in _UNDOCUMENTED.get(type_name, ()) if key in value})
+    return found

@@ -1,0 +1,80 @@
+"""Which engines are supported, and which chips they and the flavours are for, read from their names.
+
+Engine versions are named `<framework>_<version>-cann_<version>-py_<version>-<system>-<architecture>-<chip>`. The name
+of a flavour holds the chip (`…8snt9b…`), or is of the Ascend 910 series (`modelarts.kat1.…`), or says nothing about it
+(those of dedicated pools).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple, Optional
+
+from modelarts.jobs.definition import JobSpec
+
+#: The oldest versions that the numerical tests run on.
+OLDEST_MINDSPORE, OLDEST_PYTHON = (2, 7), (3, 9)
+_CHIP = re.compile(r"snt\d+[a-z]?\d*")
+_KAT1_CHIP = "snt9"
+_NAMES = {"snt9": "Ascend 910A", "snt9b": "Ascend 910B", "snt3p": "Ascend 310P"}
+
+
+class Engine(NamedTuple):
+    """What an engine version's name says; None or empty where it does not say it."""
+
+    framework: str
+    version: Optional[tuple[int, int]]  # noqa: UP045 - evaluated at run time on Python 3.9
+    python: Optional[tuple[int, int]]  # noqa: UP045
+    chip: str
+
+
+def engine_of(version: str) -> Engine:
+    """The parts of an engine version's name."""
+    framework = re.match(r"([a-z]+)_(\d+)\.(\d+)", version)
+    python = re.search(r"-py_(\d+)\.(\d+)", version)
+    chip = _CHIP.findall(version)
+    return Engine(
+        framework[1] if framework else "",
+        (int(framework[2]), int(framework[3])) if framework else None,
+        (int(python[1]), int(python[2])) if python else None,
+        chip[-1] if chip else "",
+    )
+
+
+def chip_of_engine(job: JobSpec) -> str:
+    """The chip that the job's engine is built for; empty for an image of one's own or a name that says none."""
+    return "" if job.placement.image else engine_of(job.engine_version).chip
+
+
+def chip_of_flavour(flavour: str) -> str:
+    """The chip of a flavour; empty where its name says none."""
+    if flavour.startswith("modelarts.kat1."):
+        return _KAT1_CHIP
+    chip = _CHIP.findall(flavour)
+    return chip[-1] if chip else ""
+
+
+def hardware_mistakes(job: JobSpec) -> list[str]:
+    """One line for an engine that is too old, and for one built for another chip than the flavour's."""
+    if job.placement.image:
+        return []
+    engine, flavour_chip = engine_of(job.engine_version), chip_of_flavour(job.flavour)
+    problems = []
+    if engine.framework == "mindspore" and engine.version and engine.version < OLDEST_MINDSPORE:
+        problems.append(f"engine: {job.engine_version}: MindSpore before {_dotted(OLDEST_MINDSPORE)} is not supported")
+    if engine.python and engine.python < OLDEST_PYTHON:
+        problems.append(f"engine: {job.engine_version}: Python before {_dotted(OLDEST_PYTHON)} is not supported")
+    if engine.chip and flavour_chip and engine.chip != flavour_chip:
+        problems.append(
+            f"flavour: {job.flavour} has {_named(flavour_chip)} cards, but the engine {job.engine_version} "
+            f"is built for {_named(engine.chip)}; choose a flavour or an engine with the same chip"
+        )
+    return problems
+
+
+def _named(chip: str) -> str:
+    return f"{chip} ({_NAMES[chip]})" if chip in _NAMES else chip
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
