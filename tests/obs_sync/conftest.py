@@ -15,10 +15,12 @@ import pytest
 import obs_sync
 from obs_sync import ObsFileSystem
 from tests.fakes.object_store import ObjectStore, resolve_domain_here, running_store
+from tests.fakes.quirks import QUIRKS, pairwise
 
 BUCKET = "contract"
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
 MODES = ("local", "obs", "moxing")
+MOXING_VARIANTS = pairwise(QUIRKS)
 
 
 @pytest.fixture(autouse=True)
@@ -79,9 +81,18 @@ def forget_moxing() -> None:
 
 
 @pytest.fixture
-def moxing_mode(mox: ModuleType) -> ObsFileSystem:
+def moxing_mode(mox: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ObsFileSystem:
     """moxing mode on the stand-in."""
+    monkeypatch.setattr("obs_sync.stores.moxing.store.EXCLUSIVE_SETTLE_S", 0.0)
     return obs_sync.filesystem("moxing", backoff_s=0.01, max_attempts=3, deadline_s=20.0)
+
+
+def recognizes_copies(fs: ObsFileSystem) -> bool:
+    """Whether the store tells enough to find unchanged files: not without times in moxing's listings."""
+    if fs.storage_mode != "moxing":
+        return True
+    quirks = sys.modules["moxing.file"].quirks
+    return quirks.get("fields") != "none" and quirks.get("listing_time") != "missing"
 
 
 def make_bucket(fs: ObsFileSystem, name: str) -> None:
@@ -110,9 +121,25 @@ def put_raw(fs: ObsFileSystem, bucket: str, key: str, data: bytes) -> None:
 
 
 @pytest.fixture(params=MODES)
-def fs(request: pytest.FixtureRequest) -> ObsFileSystem:
+def mode_fs(request: pytest.FixtureRequest) -> ObsFileSystem:
     """The filesystem of each mode in turn."""
     return request.getfixturevalue(f"{request.param}_mode")
+
+
+@pytest.fixture
+def fs(mode_fs: ObsFileSystem) -> ObsFileSystem:
+    """The same; a module may replace it by `any_fs`."""
+    return mode_fs
+
+
+@pytest.fixture(params=[*MODES, *range(1, len(MOXING_VARIANTS))], ids=str)
+def any_fs(request: pytest.FixtureRequest) -> ObsFileSystem:
+    """The filesystem of each mode in turn, and moxing's in each combination of what its documentation leaves open."""
+    if isinstance(request.param, str):
+        return request.getfixturevalue(f"{request.param}_mode")
+    found = request.getfixturevalue("moxing_mode")
+    request.getfixturevalue("mox").quirks.update(MOXING_VARIANTS[request.param])
+    return found
 
 
 @pytest.fixture

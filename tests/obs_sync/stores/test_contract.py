@@ -1,7 +1,8 @@
-"""What every storage mode promises beyond fsspec's own suites; each test runs over all modes."""
+"""What every storage mode promises beyond fsspec's own suites; each test runs over all modes and moxing's variants."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,18 @@ import pytest
 import obs_sync
 from obs_sync import ObsFileSystem, urls
 from tests.obs_sync.conftest import BUCKET, drop_bucket, make_bucket
+
+
+@pytest.fixture
+def fs(any_fs: ObsFileSystem) -> ObsFileSystem:
+    """The filesystem of each mode, and of each variant of moxing, in turn."""
+    return any_fs
+
+
+def tells_time(fs: ObsFileSystem) -> bool:
+    """Whether the store tells times or ETags; without, versions of the same size cannot be told apart."""
+    return fs.storage_mode != "moxing" or sys.modules["moxing.file"].quirks.get("fields") != "none"
+
 
 AWKWARD = [
     "a",
@@ -176,14 +189,15 @@ def test_bucket_with_objects_is_not_removed(fs: ObsFileSystem) -> None:
     assert not fs.exists("obs://contract-full")
 
 
-def test_listing_of_more_than_a_page(fs: ObsFileSystem, base: str) -> None:
-    names = [f"{base[6:]}/many/{number:04d}" for number in range(1003)]
+def test_listing_of_more_than_a_page(mode_fs: ObsFileSystem, base: str) -> None:
+    count = 40 if mode_fs.storage_mode == "moxing" else 1003  # moxing's listings have no pages
+    names = [f"{base[6:]}/many/{number:04d}" for number in range(count)]
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda name: fs.pipe_file(name, b""), names))
-    assert fs.find(f"{base}/many") == names
-    assert fs.ls(f"{base}/many", detail=False) == names
-    fs.rm(f"{base}/many", recursive=True)
-    assert fs.find(f"{base}/many") == []
+        list(pool.map(lambda name: mode_fs.pipe_file(name, b""), names))
+    assert mode_fs.find(f"{base}/many") == names
+    assert mode_fs.ls(f"{base}/many", detail=False) == names
+    mode_fs.rm(f"{base}/many", recursive=True)
+    assert mode_fs.find(f"{base}/many") == []
 
 
 def test_caches_never_show_the_past(fs: ObsFileSystem, base: str) -> None:
@@ -207,8 +221,8 @@ def test_etag_changes_with_the_content(fs: ObsFileSystem, base: str) -> None:
     if fs.storage_mode != "moxing":  # there a listing's time need not be the one that `stat` gives
         assert listed == before
     fs.pipe_file(f"{base}/x", b"two")
-    assert fs.checksum(f"{base}/x") != before
-    assert fs.ls(base)[0]["etag"] != listed
+    assert fs.info(f"{base}/x")["etag"] != before or not tells_time(fs)
+    assert fs.ls(base)[0]["etag"] != listed or not listed  # without a time there is none, and it equals nothing
 
 
 def test_create_only_once(fs: ObsFileSystem, base: str) -> None:
@@ -220,20 +234,20 @@ def test_create_only_once(fs: ObsFileSystem, base: str) -> None:
     assert fs.cat_file(f"{base}/x") == b"one"
 
 
-def test_file_is_invisible_until_closed_and_never_half(fs: ObsFileSystem, base: str) -> None:
-    with fs.open(f"{base}/x", "wb", block_size=5 << 20) as file:
+def test_file_is_invisible_until_closed_and_never_half(mode_fs: ObsFileSystem, base: str) -> None:
+    with mode_fs.open(f"{base}/x", "wb", block_size=5 << 20) as file:
         file.write(b"a" * (11 << 20))
-        assert not fs.exists(f"{base}/x")
-    assert fs.info(f"{base}/x")["size"] == 11 << 20
-    fs.rm_file(f"{base}/x")
-    with pytest.raises(RuntimeError), fs.open(f"{base}/x", "wb", block_size=5 << 20) as file:  # noqa: PT012
+        assert not mode_fs.exists(f"{base}/x")
+    assert mode_fs.info(f"{base}/x")["size"] == 11 << 20
+    mode_fs.rm_file(f"{base}/x")
+    with pytest.raises(RuntimeError), mode_fs.open(f"{base}/x", "wb", block_size=5 << 20) as file:  # noqa: PT012
         file.write(b"a" * (6 << 20))
         raise RuntimeError
-    assert not fs.exists(f"{base}/x")
-    abandoned = fs.open(f"{base}/x", "wb")
+    assert not mode_fs.exists(f"{base}/x")
+    abandoned = mode_fs.open(f"{base}/x", "wb")
     abandoned.write(b"half")
     del abandoned
-    assert not fs.exists(f"{base}/x")
+    assert not mode_fs.exists(f"{base}/x")
 
 
 def test_append(fs: ObsFileSystem, base: str) -> None:
@@ -248,36 +262,38 @@ def test_a_reader_never_mixes_two_versions(fs: ObsFileSystem, base: str) -> None
     with fs.open(f"{base}/x", "rb", block_size=10, cache_type="none") as file:
         assert file.read(10) == b"1" * 10
         fs.pipe_file(f"{base}/x", b"2" * 100)
+        if not tells_time(fs):
+            return
         with pytest.raises(obs_sync.Integrity):
             file.read(10)
 
 
-def test_32_threads(fs: ObsFileSystem, base: str) -> None:
+def test_32_threads(mode_fs: ObsFileSystem, base: str) -> None:
     def work(number: int) -> None:
         for turn in range(4):
             data = bytes([number, turn]) * (number * 37 + 1)
-            fs.pipe_file(f"{base}/{number}", data)
-            assert fs.cat_file(f"{base}/{number}") == data
+            mode_fs.pipe_file(f"{base}/{number}", data)
+            assert mode_fs.cat_file(f"{base}/{number}") == data
 
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(work, range(32)))
-    assert len(fs.find(base)) == 32
+    assert len(mode_fs.find(base)) == 32
 
 
-def test_concurrent_writers_leave_one_whole_version(fs: ObsFileSystem, base: str) -> None:
+def test_concurrent_writers_leave_one_whole_version(mode_fs: ObsFileSystem, base: str) -> None:
     versions = [bytes([number]) * 50_000 for number in range(8)]
     stop = threading.Event()
     seen: list[bytes] = []
-    fs.pipe_file(f"{base}/x", versions[0])
+    mode_fs.pipe_file(f"{base}/x", versions[0])
 
     def watch() -> None:
         while not stop.is_set():
-            seen.append(fs.cat_file(f"{base}/x"))
+            seen.append(mode_fs.cat_file(f"{base}/x"))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda data: fs.pipe_file(f"{base}/x", data), versions * 4))
+        list(pool.map(lambda data: mode_fs.pipe_file(f"{base}/x", data), versions * 4))
     stop.set()
     watcher.join()
     assert seen

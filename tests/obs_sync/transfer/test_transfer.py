@@ -9,7 +9,7 @@ import pytest
 
 import obs_sync
 from obs_sync import ObsFileSystem, Progress
-from tests.obs_sync.conftest import BUCKET, drop_bucket, make_bucket, put_raw
+from tests.obs_sync.conftest import BUCKET, drop_bucket, make_bucket, put_raw, recognizes_copies
 
 TREE = {"a.txt": b"alpha", "b/c.jpg": b"\xff\xd8" * 700, "b/d/e.txt": b"", "ünï 文件.txt": b"text", "b/.hidden": b"h"}
 
@@ -34,15 +34,15 @@ def objects_of(fs: ObsFileSystem, url: str) -> dict[str, bytes]:
     return {name[len(base) :]: fs.cat_file(name) for name in fs.find(url)}
 
 
-def test_folder_up_across_and_down(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+def test_folder_up_across_and_down(any_fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
     source = make_tree(tmp_path / "in")
-    up = obs_sync.copy(str(source), f"{base}/data", filesystem=fs)
+    up = obs_sync.copy(str(source), f"{base}/data", filesystem=any_fs)
     assert sorted(up.copied) == sorted(TREE)
     assert (up.listed, up.copied_bytes) == (len(TREE), sum(map(len, TREE.values())))
-    assert objects_of(fs, f"{base}/data") == TREE
-    obs_sync.copy(f"{base}/data", f"{base}/twin", filesystem=fs)
-    assert objects_of(fs, f"{base}/twin") == TREE
-    obs_sync.copy(f"{base}/twin", str(tmp_path / "out"), filesystem=fs)
+    assert objects_of(any_fs, f"{base}/data") == TREE
+    obs_sync.copy(f"{base}/data", f"{base}/twin", filesystem=any_fs)
+    assert objects_of(any_fs, f"{base}/twin") == TREE
+    obs_sync.copy(f"{base}/twin", str(tmp_path / "out"), filesystem=any_fs)
     assert tree_of(tmp_path / "out") == TREE
     assert tree_of(source) == TREE
 
@@ -61,29 +61,33 @@ def test_local_to_local(fs: ObsFileSystem, tmp_path: Path) -> None:
     assert tree_of(tmp_path / "out") == TREE
 
 
-def test_second_copy_moves_nothing(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+def test_second_copy_moves_nothing(any_fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
     source = make_tree(tmp_path / "in")
     for src, dst in ((str(source), f"{base}/d"), (f"{base}/d", f"{base}/e"), (f"{base}/e", str(tmp_path / "out"))):
-        first = obs_sync.copy(src, dst, filesystem=fs)
-        again = obs_sync.copy(src, dst, filesystem=fs)
+        first = obs_sync.copy(src, dst, filesystem=any_fs)
+        again = obs_sync.copy(src, dst, filesystem=any_fs)
         assert len(first.copied) == len(TREE)
-        assert again.copied == []
-        assert set(again.skipped.values()) == {"identical"}
         assert again.listed == len(TREE)
+        if recognizes_copies(any_fs):
+            assert again.copied == []
+            assert set(again.skipped.values()) == {"identical"}
 
 
-def test_change_of_the_same_size_is_noticed(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+def test_change_of_the_same_size_is_noticed(any_fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
     source = make_tree(tmp_path / "in")
-    obs_sync.copy(str(source), f"{base}/d", filesystem=fs)
-    obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=fs)
+    obs_sync.copy(str(source), f"{base}/d", filesystem=any_fs)
+    obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=any_fs)
     stat = os.stat(source / "a.txt")
     (source / "a.txt").write_bytes(b"ALPHA")
     os.utime(source / "a.txt", ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert obs_sync.copy(str(source), f"{base}/d", filesystem=fs).copied == ["a.txt"]
-    assert obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=fs).copied == ["a.txt"]
+    copied = obs_sync.copy(str(source), f"{base}/d", filesystem=any_fs).copied
+    assert "a.txt" in copied
+    assert len(copied) == 1 or not recognizes_copies(any_fs)
+    assert "a.txt" in obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=any_fs).copied
     assert (tmp_path / "out" / "a.txt").read_bytes() == b"ALPHA"
     (tmp_path / "out" / "b" / "c.jpg").write_bytes(b"\x00" * 1400)
-    assert obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=fs).copied == ["b/c.jpg"]
+    assert "b/c.jpg" in obs_sync.copy(f"{base}/d", str(tmp_path / "out"), filesystem=any_fs).copied
+    assert tree_of(tmp_path / "out") == tree_of(source)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +129,11 @@ def test_names_cannot_leave_the_source(fs: ObsFileSystem, base: str, tmp_path: P
     assert fs.find(base) == []
 
 
-def test_dry_run_moves_nothing(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
-    result = obs_sync.copy(str(make_tree(tmp_path / "in")), base, filesystem=fs, dry_run=True)
+def test_dry_run_moves_nothing(any_fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    result = obs_sync.copy(str(make_tree(tmp_path / "in")), base, filesystem=any_fs, dry_run=True)
     assert sorted(result.copied) == sorted(TREE)
     assert result.dry_run
-    assert fs.find(base) == []
+    assert any_fs.find(base) == []
 
 
 def test_progress_ends_at_the_total(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
@@ -213,20 +217,20 @@ def test_swapped_directions_are_refused(fs: ObsFileSystem, base: str, tmp_path: 
 @pytest.mark.parametrize(
     "key", ["x/../../escaped", "../escaped", "x\\..\\escaped", "a//b", "/absolute", "x/./y", "p" * 300]
 )
-def test_keys_that_would_leave_the_target_fail_alone(fs: ObsFileSystem, tmp_path: Path, key: str) -> None:
+def test_keys_that_would_leave_the_target_fail_alone(any_fs: ObsFileSystem, tmp_path: Path, key: str) -> None:
     bucket = "contract-unsafe"
-    make_bucket(fs, bucket)
+    make_bucket(any_fs, bucket)
     try:
-        put_raw(fs, bucket, f"top/{key}", b"bad")
-        put_raw(fs, bucket, "top/good", b"good")
+        put_raw(any_fs, bucket, f"top/{key}", b"bad")
+        put_raw(any_fs, bucket, "top/good", b"good")
         with pytest.raises(obs_sync.Incomplete) as caught:
-            obs_sync.copy(f"obs://{bucket}/top/", str(tmp_path / "box" / "out"), filesystem=fs)
+            obs_sync.copy(f"obs://{bucket}/top/", str(tmp_path / "box" / "out"), filesystem=any_fs)
         assert caught.value.result is not None
         (failed,) = caught.value.result.failed
-        assert key.startswith(failed) if fs.storage_mode == "moxing" else failed == key
+        assert key.startswith(failed) if any_fs.storage_mode == "moxing" else failed == key
         assert tree_of(tmp_path / "box") == {"out/good": b"good"}
     finally:
-        drop_bucket(fs, bucket)
+        drop_bucket(any_fs, bucket)
 
 
 def test_links_do_not_lead_out_of_the_target(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
@@ -262,27 +266,27 @@ def test_strange_local_files(fs: ObsFileSystem, base: str, tmp_path: Path) -> No
     assert objects_of(fs, base) == {"good": b"g", "link": b"g", "linked/x": b"x", "real/x": b"x"}
 
 
-def test_file_and_folder_of_one_name_do_not_fit_a_disk(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
-    fs.pipe_file(f"{base}/t/a", b"1")
-    fs.pipe_file(f"{base}/t/a/b", b"2")
+def test_file_and_folder_of_one_name_do_not_fit_a_disk(any_fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    any_fs.pipe_file(f"{base}/t/a", b"1")
+    any_fs.pipe_file(f"{base}/t/a/b", b"2")
     with pytest.raises(obs_sync.Incomplete, match="file and a folder"):
-        obs_sync.copy(f"{base}/t", str(tmp_path / "out"), filesystem=fs)
+        obs_sync.copy(f"{base}/t", str(tmp_path / "out"), filesystem=any_fs)
     assert tree_of(tmp_path / "out") == {"a/b": b"2"}
-    obs_sync.copy(f"{base}/t", f"{base}/u", filesystem=fs)
-    assert objects_of(fs, f"{base}/u") == {"a": b"1", "a/b": b"2"}
+    obs_sync.copy(f"{base}/t", f"{base}/u", filesystem=any_fs)
+    assert objects_of(any_fs, f"{base}/u") == {"a": b"1", "a/b": b"2"}
 
 
-def test_folder_markers_are_no_files(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+def test_folder_markers_are_no_files(any_fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
     key = base[len(f"obs://{BUCKET}/") :]
-    put_raw(fs, BUCKET, f"{key}/", b"")
-    put_raw(fs, BUCKET, f"{key}/sub/", b"")
-    put_raw(fs, BUCKET, f"{key}/sub/x", b"x")
-    result = obs_sync.copy(base, str(tmp_path / "out"), filesystem=fs)
+    put_raw(any_fs, BUCKET, f"{key}/", b"")
+    put_raw(any_fs, BUCKET, f"{key}/sub/", b"")
+    put_raw(any_fs, BUCKET, f"{key}/sub/x", b"x")
+    result = obs_sync.copy(base, str(tmp_path / "out"), filesystem=any_fs)
     assert result.copied == ["sub/x"]
     assert set(result.skipped.values()) <= {"folder marker"}
     assert result.listed == 1 + len(result.skipped)
-    assert fs.ls(base, detail=False) == [f"{base[6:]}/sub"]
-    assert obs_sync.list_files(base, filesystem=fs) == {"sub/x": 1}
+    assert any_fs.ls(base, detail=False) == [f"{base[6:]}/sub"]
+    assert obs_sync.list_files(base, filesystem=any_fs) == {"sub/x": 1}
 
 
 def test_unreadable_target_is_reported(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 What makes it dangerous is here on purpose: a missing source is only logged, `remove` does nothing on a mismatch,
 `get_size` of a folder is 0 without `recursive=True`, exceptions do not derive from OSError, copies may stop half-way
-without a word.
+without an error.
 `faults` makes the next calls misbehave: (function name, what) with what in skip, half, raise, hang, status.
+`quirks` selects among the answers that the documentation leaves open; see tests/fakes/quirks.py for names and values.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import stat as stat_module
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ from typing import Any
 buckets: dict[str, dict[str, tuple[bytes, int]]] = {}
 faults: list[tuple[str, Any]] = []
 calls: list[tuple[str, ...]] = []
+quirks: dict[str, str] = {}
+_LOCAL_TIME_NS = 8 * 3600 * 10**9
 _lock = threading.RLock()
 
 
@@ -66,6 +70,40 @@ def _bucket(name: str) -> dict[str, tuple[bytes, int]]:
         answer = SimpleNamespace(status=404, errorCode="NoSuchBucket", errorMessage="", requestId="mox")
         raise MoxFileRespException(answer)
     return buckets[name]
+
+
+def _status(size: int, stamp: int, is_folder: bool) -> Any:
+    """A status with the fields that `quirks` selects."""
+    kind = quirks.get("fields", "documented")
+    if kind == "st":
+        mode = stat_module.S_IFDIR if is_folder else stat_module.S_IFREG
+        return SimpleNamespace(st_size=size, st_mtime=stamp / 1e9, st_mode=mode | 0o644)
+    if kind == "none":
+        return SimpleNamespace(length=size, mtime_nsec=None, is_directory=is_folder)
+    if kind == "float":
+        return SimpleNamespace(length=float(size), mtime_nsec=float(stamp), is_directory=is_folder)
+    return SimpleNamespace(length=size, mtime_nsec=stamp, is_directory=is_folder)
+
+
+def _listed(size: int, stamp: int, is_folder: bool) -> Any:
+    """The same as a listing tells it, whose time may be another one, in whole seconds, or none."""
+    kind = quirks.get("listing_time", "same")
+    if kind == "missing":
+        found = _status(size, stamp, is_folder)
+        for name in ("mtime_nsec", "st_mtime"):
+            vars(found).pop(name, None)
+        return found
+    return _status(size, stamp + _LOCAL_TIME_NS if kind == "local" else stamp, is_folder)
+
+
+def _missing_folder(url: str) -> None:
+    kind = quirks.get("missing_folder", "nothing")
+    if kind == "not exists":
+        raise MoxFileNotExistsException(url)
+    if kind == "response":
+        raise MoxFileRespException(SimpleNamespace(status=404, errorCode="", errorMessage="", requestId="mox"))
+    if kind == "os error":
+        raise FileNotFoundError(url)
 
 
 def _fault(name: str, *arguments: str) -> Any:
@@ -141,7 +179,7 @@ def exists(url: str) -> bool:
     if not _is_url(url):
         return os.path.exists(url)
     bucket, key = _split(url)
-    if bucket not in buckets:
+    if bucket not in buckets or (not key and quirks.get("bucket_root") == "denied"):
         return False
     return not key or key in buckets[bucket] or is_directory(url)
 
@@ -161,9 +199,9 @@ def stat(url: str) -> Any:
     bucket, key = _split(url)
     found = _bucket(bucket).get(key)
     if found is not None:
-        return SimpleNamespace(length=len(found[0]), mtime_nsec=found[1], is_directory=False)
+        return _status(len(found[0]), found[1], is_folder=False)
     if is_directory(url):
-        return SimpleNamespace(length=0, mtime_nsec=0, is_directory=True)
+        return _status(0, 0, is_folder=True)
     raise MoxFileNotExistsException(url)
 
 
@@ -190,10 +228,10 @@ def list_directory(url: str, recursive: bool = False, skip_file: bool = False, s
 class DirEntry:
     """What scan_dir gives: like os.DirEntry, with what the listing said."""
 
-    def __init__(self, url: str, name: str, is_folder: bool, size: int, stamp: int) -> None:
-        self.path, self.name = f"{url.rstrip('/')}/{name}", name
+    def __init__(self, url: str, name: str, is_folder: bool, size: int, stamp: int, path: str = "") -> None:
+        self.path, self.name = path or f"{url.rstrip('/')}/{name}", name
         self._is_folder = is_folder
-        self._stat = SimpleNamespace(length=size, mtime_nsec=stamp, is_directory=is_folder)
+        self._stat = _listed(size, stamp, is_folder)
 
     def is_dir(self) -> bool:
         return self._is_folder
@@ -202,14 +240,21 @@ class DirEntry:
         return not self._is_folder
 
     def stat(self) -> Any:
+        if quirks.get("entry_stat") == "request":
+            _fault("entry_stat", self.path)
         return self._stat
 
 
 def scan_dir(url: str) -> Iterator[DirEntry]:
-    """Entries directly below a folder, from one listing; none for a folder that is not there."""
+    """Entries directly below a folder, from one listing; what one that is not there gives depends on `quirks`."""
     _fault("scan_dir", url)
     bucket, key = _split(url)
     prefix = key if key.endswith("/") or not key else f"{key}/"
+    if prefix and not any(name.startswith(prefix) for name in _bucket(bucket)):
+        _missing_folder(url)
+        return
+    if prefix and quirks.get("own_marker", "no") != "no":
+        yield _own_marker(url)
     folders: set[str] = set()
     for name, (data, stamp) in sorted(dict(_bucket(bucket)).items()):
         head, slash, _ = name[len(prefix) :].partition("/")
@@ -220,6 +265,12 @@ def scan_dir(url: str) -> Iterator[DirEntry]:
         elif head not in folders:
             folders.add(head)
             yield DirEntry(url, head, True, 0, 0)
+
+
+def _own_marker(url: str) -> DirEntry:
+    kind = quirks["own_marker"]
+    name = url.rstrip("/").rsplit("/", 1)[-1] if kind == "named folder" else ""
+    return DirEntry(url, name, kind != "nameless file", 0, 0, path=url)
 
 
 def read(url: str, client_id: Any = None, binary: bool = False) -> Any:
@@ -247,6 +298,12 @@ class File(io.BytesIO):
         if "r" not in mode or "b" not in mode:
             raise ValueError(mode)
         super().__init__(read(name, binary=True))
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move to a position, where the file can."""
+        if quirks.get("seek") == "no":
+            raise io.UnsupportedOperation("seek")
+        return super().seek(offset, whence)
 
 
 def remove(url: str, recursive: bool = False) -> None:
