@@ -35,7 +35,7 @@ from obs_sync.errors import (
 from obs_sync.filesystem import ObsFileSystem, filesystem, register
 from obs_sync.settings import Settings, configure
 from obs_sync.stores.open import create_local_buckets
-from obs_sync.transfer.copy import copy, download, exists, list_files, upload
+from obs_sync.transfer.copy import copy, create_exclusive, download, exists, list_files, upload
 from obs_sync.transfer.progress import Progress
 from obs_sync.transfer.result import Incomplete, TransferResult
 from obs_sync.transfer.uploader import Uploader
@@ -63,6 +63,7 @@ __all__ = [
     "Uploader",
     "configure",
     "copy",
+    "create_exclusive",
     "create_local_buckets",
     "download",
     "exists",

@@ -128,3 +128,14 @@ def list_files(path: str, *, filesystem: StorageAccess | None = None) -> dict[st
     if not found and isinstance(endpoint, StoreEndpoint) and endpoint.key:
         raise NotFound("no such folder", url=endpoint.label, operation="list", next_step="check the URL")
     return found
+
+
+def create_exclusive(url: str, data: bytes, *, filesystem: StorageAccess | None = None) -> None:
+    """Store a small object unless there is one; of several simultaneous callers one succeeds.
+
+    The callers' data must differ, for example by a run id. Raises AlreadyExists for all others; each store's `write`
+    says how strictly it decides. In moxing mode the call takes a second longer, to detect rivals.
+    """
+    bucket, key = urls.split(url)
+    urls.check_key(key, url)
+    (filesystem or default_access()).store.write(bucket, key, data, exclusive=True)

@@ -33,6 +33,7 @@ class Gateway(ThreadingHTTPServer):
     """The gateway; `keys` and its clock may be changed while it runs."""
 
     clock_offset_s = 0.0
+    disguised: dict[str, str] | None = None  # headers that every answer gets; If-Match is then left to the client
 
     daemon_threads = True
     request_queue_size = 512
@@ -98,6 +99,10 @@ class _Handler(BaseHTTPRequestHandler):
             ("x-amz-" + n[6:] if n.startswith("x-obs-") else n): v for n, v in headers.items() if n not in _NOT_PASSED
         }
         out.pop("x-amz-security-token", None)
+        if self.server.disguised:
+            out.pop("if-match", None)
+        if out.pop("x-amz-forbid-overwrite", "") == "true":
+            out["if-none-match"] = "*"
         out["content-length"] = headers.get("content-length", "0")
         out["date"] = email.utils.formatdate(usegmt=True)
         target = resource(path, args, S3_SUBRESOURCES, False)
@@ -116,6 +121,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._forget_connection()
             self._refuse(Refusal(500, "InternalError", f"store: {type(error).__name__}"))
             return
+        if response.status == 412 and out.get("if-none-match") == "*":
+            self._forget_connection()
+            self._refuse(Refusal(409, "ObjectAlreadyExists", "The object already exists."))
+            return
         self._answer(response)
 
     def _body(self) -> Iterator[bytes]:
@@ -130,8 +139,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, response: http.client.HTTPResponse) -> None:
         self.send_response(response.status, response.reason)
         chunked = False
+        disguised = self.server.disguised or {}
+        for name, value in disguised.items():
+            self.send_header(name, value)
         for name, value in response.getheaders():
             low = name.lower()
+            if low in disguised:
+                continue
             if low == "transfer-encoding":
                 chunked = True
             elif low not in ("connection", "keep-alive", "server"):

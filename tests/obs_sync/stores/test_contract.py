@@ -234,6 +234,24 @@ def test_create_only_once(fs: ObsFileSystem, base: str) -> None:
     assert fs.cat_file(f"{base}/x") == b"one"
 
 
+def test_one_of_many_creators_succeeds(mode_fs: ObsFileSystem, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("obs_sync.stores.moxing.store.EXCLUSIVE_SETTLE_S", 0.3)
+    start = threading.Barrier(8)
+
+    def create(number: int) -> bool:
+        start.wait()
+        try:
+            obs_sync.create_exclusive(f"{base}/owner", f"run {number}".encode(), filesystem=mode_fs)
+        except obs_sync.AlreadyExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(create, range(8)))
+    assert sum(created) == 1
+    assert mode_fs.cat_file(f"{base}/owner") == f"run {created.index(True)}".encode()
+
+
 def test_file_is_invisible_until_closed_and_never_half(mode_fs: ObsFileSystem, base: str) -> None:
     with mode_fs.open(f"{base}/x", "wb", block_size=5 << 20) as file:
         file.write(b"a" * (11 << 20))

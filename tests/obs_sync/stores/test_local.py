@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,3 +138,39 @@ def test_kill_9_leaves_a_whole_object(local_mode: ObsFileSystem, bucket: Path, r
         assert len(data) == 3_000_000
         assert len(set(data)) == 1
         assert local_mode.find(BUCKET) == [f"{BUCKET}/x"]
+
+
+def test_a_disk_mounted_inside_the_bucket(
+    local_mode: ObsFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = f"{os.path.join(str(tmp_path), 'obs_root', BUCKET, 'mounted')}{os.sep}"
+
+    def across_disks(original: Any) -> Any:
+        def call(source: str, target: str, **options: Any) -> None:
+            if str(source).startswith(mounted) != str(target).startswith(mounted):
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), source)
+            original(source, target, **options)
+
+        return call
+
+    for name in ("replace", "link"):
+        monkeypatch.setattr(os, name, across_disks(getattr(os, name)))
+    local_mode.pipe_file(f"{BUCKET}/mounted/x", b"1")
+    local_mode.pipe_file(f"{BUCKET}/mounted/x", b"22")
+    local_mode.pipe_file(f"{BUCKET}/mounted/y", b"3", mode="create")
+    with pytest.raises(obs_sync.AlreadyExists):
+        local_mode.pipe_file(f"{BUCKET}/mounted/y", b"4", mode="create")
+    assert [local_mode.cat_file(f"{BUCKET}/mounted/{name}") for name in "xy"] == [b"22", b"3"]
+    assert sorted(os.listdir(mounted)) == ["x", "y"]
+    assert os.listdir(tmp_path / "obs_root" / BUCKET / ".obs_sync" / "tmp") == []
+
+
+def test_creation_without_hard_links(local_mode: ObsFileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(source: str, _target: str) -> None:
+        raise OSError(errno.EPERM, "no hard links here", source)
+
+    monkeypatch.setattr(os, "link", no_links)
+    local_mode.pipe_file(f"{BUCKET}/x", b"1", mode="create")
+    with pytest.raises(obs_sync.AlreadyExists):
+        local_mode.pipe_file(f"{BUCKET}/x", b"2", mode="create")
+    assert local_mode.cat_file(f"{BUCKET}/x") == b"1"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,9 @@ import pytest
 
 import obs_sync
 from obs_sync import AccessDenied, Integrity, MissingDependency, NotFound, ObsFileSystem, Transient
-from tests.obs_sync.conftest import forget_moxing
+from obs_sync.__main__ import main
+from tests.fakes.quirks import QUIRKS
+from tests.obs_sync.conftest import BUCKET, MOXING_VARIANTS, forget_moxing
 
 
 def once_and_ever(mox: ModuleType, function: str, what: Any, ever: bool) -> None:
@@ -158,3 +161,65 @@ def test_the_other_package_of_that_name_is_refused(monkeypatch: pytest.MonkeyPat
 
 def test_auto_takes_the_real_moxing(mox: ModuleType) -> None:
     assert obs_sync.filesystem("auto").storage_mode == "moxing"
+
+
+def test_auto_prefers_the_sdk_where_it_can_be_used(mox: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OBS_ENDPOINT", "https://obs.example.com")
+    assert obs_sync.filesystem("auto").storage_mode == "moxing"
+    monkeypatch.setenv("OBS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("OBS_SECRET_ACCESS_KEY", "b")
+    assert obs_sync.filesystem("auto").storage_mode == "obs"
+
+
+def test_pairwise_combinations_cover_every_pair() -> None:
+    for one, two in itertools.combinations(QUIRKS, 2):
+        found = {(combination[one], combination[two]) for combination in MOXING_VARIANTS}
+        assert found == set(itertools.product(QUIRKS[one], QUIRKS[two]))
+    assert MOXING_VARIANTS[0] == {name: values[0] for name, values in QUIRKS.items()}
+
+
+def test_status_in_a_listing_that_is_a_request_and_fails(
+    mox: ModuleType, moxing_mode: ObsFileSystem, base: str
+) -> None:
+    mox.quirks["entry_stat"] = "request"
+    for name in "abc":
+        moxing_mode.pipe_file(f"{base}/{name}", b"x")
+    mox.faults[:] = [("entry_stat", 503)]
+    assert len(moxing_mode.ls(base)) == 3
+    mox.faults[:] = [("entry_stat", 404)]  # removed between the listing and the look
+    assert len(moxing_mode.ls(base)) == 2
+    mox.faults[:] = [("entry_stat", 403)] * 3
+    with pytest.raises(AccessDenied):
+        moxing_mode.ls(base)
+
+
+def test_doctor_shows_what_moxing_answers(
+    mox: ModuleType, moxing_mode: ObsFileSystem, base: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moxing_mode.pipe_file(f"{base}/x", b"x")
+    moxing_mode.pipe_file(f"obs://{BUCKET}/top.txt", b"x")
+    mox.quirks.update({"missing_folder": "not exists", "seek": "no", "listing_time": "missing"})
+    obs_sync.configure(storage_mode="moxing", backoff_s=0.01)
+    assert main(["doctor", base]) == 0
+    shown = capsys.readouterr().out
+    assert "scan_dir of a missing folder: raises MoxFileNotExistsException" in shown
+    assert "file can seek: raises UnsupportedOperation" in shown
+    assert "mtime_nsec=" in next(line for line in shown.splitlines() if "stat of the same file" in line)
+    assert "mtime_nsec=" not in next(line for line in shown.splitlines() if "file in a listing" in line)
+    assert moxing_mode.exists(f"{base}/x")
+
+
+def test_source_that_vanishes_is_not_retried(
+    mox: ModuleType, moxing_mode: ObsFileSystem, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "f"
+    source.write_bytes(b"x")
+
+    def vanish(*_: Any) -> float:
+        source.unlink()
+        return 0.0
+
+    monkeypatch.setattr("obs_sync.retry.Policy.pause", vanish)
+    once_and_ever(mox, "copy", "skip", ever=True)
+    with pytest.raises(NotFound, match=str(source)):
+        obs_sync.copy(str(source), f"{base}/f", filesystem=moxing_mode)

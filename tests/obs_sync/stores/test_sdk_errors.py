@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from obs_sync.errors import AccessDenied, AlreadyExists, Integrity, NotFound, RequestFailed, Transient
+from obs_sync.retry import may_pass
 from obs_sync.stores.sdk.errors import CODES, Failure, error_for, read_failure
 
 DOCUMENTED = {
@@ -79,3 +80,18 @@ def test_unreadable_error_bodies_go_by_status(body: bytes) -> None:
     assert isinstance(error_for(read_failure(403, body), "u", "o"), AccessDenied)
     assert all(issubclass(kind, Exception) and step for kind, step in CODES.values())
     assert error_for(Failure(599), "u", "o").next_step
+
+
+@pytest.mark.parametrize(
+    ("failure", "step"),
+    [
+        (Failure(403, "InvalidObjectState", "The object is archived"), "restore it in the OBS console"),
+        (Failure(403, "AccessDenied", "The KMS key is disabled"), "permission to use its KMS key"),
+        (Failure(400, "InvalidRequest", "Server Side Encryption with Customer provided key"), "its KMS key"),
+        (Failure(409, "ObjectNotAppendable", ""), "under another name"),
+    ],
+)
+def test_archived_encrypted_and_appendable_objects(failure: Failure, step: str) -> None:
+    error = error_for(failure, "obs://b/x", "download")
+    assert step in str(error)
+    assert not may_pass(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import multiprocessing
 import os
@@ -417,3 +418,71 @@ def test_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(obs_sync.MissingDependency, match="pip install esdk-obs-python"):
         _ = fs.store
+
+
+KINDS = {
+    "appendable": {"x-obs-object-type": "Appendable", "x-obs-next-append-position": str(len(BIG))},
+    "encrypted": {"x-obs-server-side-encryption": "kms"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("in_ranges", [True, False])
+def test_etag_that_is_no_digest_of_the_content(
+    store: ObjectStore, gateway: Gateway, base: str, tmp_path: Path, kind: str, in_ranges: bool
+) -> None:
+    limits = {"part_size": PART, "multipart_from": PART if in_ranges else 1 << 30}
+    through(gateway, multipart_from=1 << 30).pipe_file(f"{base}/x", BIG)
+    fs = through(gateway, **limits)
+    etag = {"etag": f'"{hashlib.md5(b"the last piece").hexdigest()}"'}
+    gateway.disguised = etag
+    with pytest.raises(obs_sync.Integrity):
+        obs_sync.copy(f"{base}/x", str(tmp_path / "damaged"), filesystem=fs)
+    gateway.disguised = {**etag, **KINDS[kind]}
+    obs_sync.copy(f"{base}/x", str(tmp_path / "x"), filesystem=fs)
+    assert (tmp_path / "x").read_bytes() == BIG
+    assert fs.cat_file(f"{base}/x") == BIG
+
+
+def test_answers_are_bounded(store: ObjectStore, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("obs_sync.stores.sdk.messages.MAX_ANSWER", 2000)
+    with FaultProxy(store.port) as proxy:
+        fs = obs_sync.filesystem("obs", **options(store, proxy.port))
+        proxy.add("replace", "^GET ", times=None, arg=b"<ListBucketResult>" + b"x" * 4000)
+        with pytest.raises(RequestFailed, match="larger than"):
+            fs.ls(base)
+
+
+def test_source_that_vanishes_is_not_retried(
+    store: ObjectStore, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "x"
+    source.write_bytes(bytes(5 << 20))  # too big to be kept in memory, too small for parts
+
+    def vanish(*_: Any) -> float:
+        source.unlink()  # a second pause would fail here
+        return 0.0
+
+    monkeypatch.setattr("obs_sync.retry.Policy.pause", vanish)
+    with FaultProxy(store.port) as proxy:
+        fs = obs_sync.filesystem("obs", **options(store, proxy.port, multipart_from=64 << 20, max_attempts=8))
+        proxy.add("status", "^PUT ", times=None)
+        with pytest.raises(obs_sync.NotFound, match=str(source)):
+            obs_sync.copy(str(source), f"{base}/x", filesystem=fs)
+
+
+def test_key_file_that_others_can_read_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text('{"access_key_id": "a", "secret_access_key": "very-secret"}')
+    path.chmod(0o644)
+    provider = file_provider(str(path))
+    provider()
+    provider()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"other users can read the access keys in {path}: run chmod 600 on it"
+    ]
+    safe = tmp_path / "safe.json"
+    safe.write_text(path.read_text())
+    safe.chmod(0o600)
+    file_provider(str(safe))()
+    assert len(caplog.records) == 1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -310,3 +312,55 @@ def test_disk_full_leaves_nothing_behind(fs: ObsFileSystem, base: str, tmp_path:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert tree_of(tmp_path / "out") == {}
+
+
+def test_links_that_leave_the_source_are_skipped_and_named(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    make_tree(tmp_path / "secret", {"key": b"private"})
+    source = make_tree(tmp_path / "in", {"a": b"1", "real/x": b"x"})
+    (source / "passwd").symlink_to(tmp_path / "secret" / "key")
+    (source / "folder").symlink_to(tmp_path / "secret")
+    (source / "within").symlink_to(source / "real")
+    (source / "sibling").symlink_to(tmp_path / "in-other")  # a name that begins alike is still outside
+    make_tree(tmp_path / "in-other", {"y": b"y"})
+    result = obs_sync.copy(str(source), base, filesystem=fs)
+    assert objects_of(fs, base) == {"a": b"1", "real/x": b"x", "within/x": b"x"}
+    assert set(result.skipped) == {"passwd", "folder", "sibling"}
+    assert "not copied: folder: link to a target outside the source folder" in result.summary()
+    assert obs_sync.copy(str(source / "passwd"), f"{base}/named", filesystem=fs).copied == [""]  # asked for by name
+
+
+def test_second_local_copy_reads_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, target = make_tree(tmp_path / "in"), tmp_path / "out"
+    obs_sync.copy(str(source), str(target))
+    with monkeypatch.context() as patched:
+        patched.setattr("obs_sync.transfer.compare._equal", lambda *_: pytest.fail("a file was read"))
+        assert len(obs_sync.copy(str(source), str(target)).skipped) == len(TREE)
+    stat = os.stat(target / "a.txt")
+    (target / "a.txt").write_bytes(b"ALPHA")
+    os.utime(target / "a.txt", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert obs_sync.copy(str(source), str(target)).copied == ["a.txt"]
+
+
+def test_names_that_the_target_cannot_hold_are_told_apart(fs: ObsFileSystem, base: str, tmp_path: Path) -> None:
+    source = make_tree(tmp_path / "in", {"good.jpg": b"g", "back\\slash.jpg": b"b"})
+    with pytest.raises(obs_sync.Incomplete) as caught:
+        obs_sync.copy(str(source), base, names=["good.jpg", "back\\slash.jpg", "gone.jpg"], filesystem=fs)
+    result = caught.value.result
+    assert result is not None
+    assert (result.copied, result.rejected, result.missing) == (["good.jpg"], ["back\\slash.jpg"], ["gone.jpg"])
+    assert obs_sync.name_problem("back\\slash.jpg")
+    with pytest.raises(obs_sync.InvalidName):
+        fs.pipe_file(f"{base}/{'n' * 1100}", b"x")
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8", "zh_CN.GB18030"])
+def test_chinese_names_in_any_locale(tmp_path: Path, root: Path, locale: str) -> None:
+    make_tree(tmp_path / "输入", {"图片 一.jpg": b"1"})
+    (tmp_path / "root" / "bucket").mkdir(parents=True)
+    common = [sys.executable, "-m", "obs_sync", "--storage_mode=local", f"--obs_local_root={tmp_path / 'root'}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "PYTHON", "LANG"))}
+    environment["LC_ALL"] = locale
+    for command in (["cp", str(tmp_path / "输入"), "obs://bucket/数据"], ["ls", "-r", "obs://bucket/数据"]):
+        done = subprocess.run([*common, *command], cwd=root, env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "root" / "bucket" / "数据" / "图片 一.jpg").read_bytes() == b"1"

@@ -151,3 +151,15 @@ def test_a_waiting_upload_can_be_withdrawn(tmp_path: Path) -> None:
     finally:
         uploader.close()
         obs_sync.configure()
+
+
+def test_file_that_vanished_is_given_up_at_once(local_mode: ObsFileSystem, gate: Gate, tmp_path: Path) -> None:
+    uploader = Uploader(local_mode, retry_s=3600.0)
+    files = make(tmp_path, "gone")
+    (tmp_path / "gone").unlink()
+    uploader.submit(files)
+    lost = uploader.drain(30)
+    assert list(lost) == [files[1]]
+    assert str(tmp_path / "gone") in lost[files[1]]
+    assert [item.given_up for item in uploader._items] == [True]
+    uploader.close()
