@@ -19,7 +19,7 @@ from typing import Any
 import obs_sync
 from obs_sync.commands import ALL, Summary
 from obs_sync.errors import AccessDenied, InvalidRequest, NotAFile, NotFound, ObsSyncError
-from obs_sync.formatting import SingleLineFormatter, human_size, one_line
+from obs_sync.formatting import human_size, one_line, single_line_handler
 from obs_sync.settings import MODES
 from obs_sync.transfer.result import Incomplete
 
@@ -86,7 +86,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no reason to fail
             stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
-    _log_to_stderr(logging.INFO if options.verbose else logging.ERROR)
+    level = logging.INFO if options.verbose else logging.ERROR
+    logging.basicConfig(level=level, handlers=[single_line_handler("%(levelname)s %(message)s")])
     summary: Summary = {"command": options.command}
     code = 0
     try:
@@ -107,12 +108,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(one_line(_line(summary)), file=sys.stderr)
     return code
-
-
-def _log_to_stderr(level: int) -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(SingleLineFormatter("%(levelname)s %(message)s"))
-    logging.basicConfig(level=level, handlers=[handler])
 
 
 def _line(summary: Summary) -> str:

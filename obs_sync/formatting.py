@@ -51,3 +51,10 @@ class SingleLineFormatter(logging.Formatter):
         """The traceback, indented, with control characters escaped."""
         lines = super().formatException(ei).split("\n")  # type: ignore[arg-type]
         return "\n".join(f"  {one_line(line)}" for line in lines)
+
+
+def single_line_handler(form: str, times: str | None = None) -> logging.Handler:
+    """A log handler to stderr that keeps each message on one line; `times` is the format of `%(asctime)s`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(SingleLineFormatter(form, times))
+    return handler

@@ -16,6 +16,7 @@ from modelarts.cli.dry_run import dry_run
 from modelarts.dryrun.dryrun import FRESH, SAME
 from modelarts.dryrun.state import WORK_FOLDER
 from obs_sync import ObsSyncError
+from obs_sync.formatting import single_line_handler
 from obs_sync.settings import MODES
 from src.errors import ConfigError, JobError, exit_code_of
 from src.version import add_version
@@ -76,7 +77,8 @@ OLD_SPELLINGS = {"--storage": "--storage_mode", "--obs-local-root": "--obs_local
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", stream=sys.stderr, force=True)
+    handler = single_line_handler("%(levelname)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     arguments, notes = respelled(sys.argv[1:] if argv is None else argv)
     try:
         options = make_parser().parse_args(arguments)

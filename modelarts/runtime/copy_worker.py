@@ -14,6 +14,7 @@ from pathlib import Path
 import obs_sync
 from modelarts.runtime.node_lock import Report
 from modelarts.runtime.streaming import ENDS_S, PARENT_CHECK_S, RequestQueue, StageRequest, in_turn
+from obs_sync.formatting import single_line_handler
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ LOCK_TRIES, LOCK_PAUSE_S = 20, 0.1
 
 def main(argv: Sequence[str]) -> int:
     """Do the request unless another process is at it; the outcome goes to the request's status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s copying: %(message)s", stream=sys.stderr)
+    handler = single_line_handler("%(asctime)s %(levelname)s copying: %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     request = StageRequest.read(Path(argv[0]))
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # the copy then notes what it has brought
     threading.Thread(target=_end_with, args=(int(argv[1]),), daemon=True).start()
