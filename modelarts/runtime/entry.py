@@ -13,11 +13,13 @@ from typing import Any
 import obs_sync
 from modelarts.job_inputs import CHANNELS, INFERENCE, TRAINING, channels_in, job_inputs, missing_settings
 from modelarts.runtime.logs import set_up_logging
+from modelarts.runtime.node_lock import NodeError
+from modelarts.runtime.refusals import Refusals
 from modelarts.runtime.staging import stage_checkpoint, stage_pictures
 from modelarts.runtime.topology import SCHEDULER, locate
 from modelarts.runtime.training import train_and_publish
 from modelarts.runtime.watchdog import Watch
-from src.errors import ConfigError, IncompleteError, JobError
+from src.errors import ConfigError, IncompleteError, JobError, exit_code_of
 from src.model_utils.config import Config, parse_config
 from src.model_utils.unused import unused_settings
 from src.version import NAME, VERSION
@@ -106,14 +108,21 @@ def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
     checkpoint = stage_checkpoint(
         checkpoint_folder_obs, config.checkpoint_folder_path_relative, config.checkpoint_filename
     )
-    folder = Path(inputs.get("pic_folder_path_relative", ""))
-    if config.is_model_arts:
-        folder = stage_pictures(inputs["pic_folder_path_obs"], config.pic_folder_path_relative)
+    if config.is_model_arts and obs_sync.is_url(inputs["pic_folder_path_obs"]):
+        only = "" if config.is_batch_pics else config.filename_to_infer
+        results = obs_sync.under(config.output_path_root_obs, "output_img")
+        url = inputs["pic_folder_path_obs"]
+        folder, names = stage_pictures(url, config.pic_folder_path_relative, only, results)
+        return checkpoint, folder, names
+    folder = Path(inputs["pic_folder_path_obs" if config.is_model_arts else "pic_folder_path_relative"])
     from src.infer.listing import picture_names
 
     output_parent = Path(config.output_img_path_relative)
-    names = picture_names(folder, output_parent) if config.is_batch_pics else [config.filename_to_infer]
-    return checkpoint, folder, names
+    return (
+        checkpoint,
+        folder,
+        picture_names(folder, output_parent) if config.is_batch_pics else [config.filename_to_infer],
+    )
 
 
 def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: str, examples: str) -> int:
@@ -122,16 +131,35 @@ def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: 
     try:
         config = parse_config(argv, prog, examples, channels_in(os.environ), job)
         logger.info("%s %s, %s", NAME, VERSION, prog)
-        work(config)
+        return _run_once(work, job, config)
     except JobError as error:
         logger.error("%s", error)
         return error.exit_code
     except obs_sync.ObsSyncError as error:
         logger.error("%s", error)
-        return 2 if isinstance(error, (FileNotFoundError, PermissionError, ValueError)) else 1
+        return exit_code_of(error)
     except KeyboardInterrupt:
         logger.error("interrupted")
         return 130
+
+
+def _run_once(work: Callable[[Config], object], job: str, config: Config) -> int:
+    """Run a job, unless the platform restarts one that has ended because of a wrong input."""
+    _choose_storage(config)
+    results_at = config.output_path_root_obs
+    if job == TRAINING:
+        results_at = channels_in(os.environ).get("train_url") or config.train_url
+    refusals = Refusals(config, os.environ, results_at)
+    if message := refusals.earlier():
+        logger.error("%s", message)
+        logger.error("this job ended with the line above before; correct its settings and submit it as a new job")
+        return ConfigError.exit_code
+    try:
+        work(config)
+    except (JobError, obs_sync.ObsSyncError) as error:
+        if exit_code_of(error) == ConfigError.exit_code and not isinstance(error, NodeError):
+            refusals.note(str(error))
+        raise
     return 0
 
 

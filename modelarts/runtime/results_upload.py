@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
+import random
+import shutil
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import obs_sync
-from modelarts.runtime.storage import filesystem_of
+from modelarts.runtime import storage
+from modelarts.runtime.storage import filesystem_of, list_with_stamps
 from obs_sync import under
 from src.errors import IncompleteError, OutputError
 from src.infer.output.journal import Lines, end_of_lines
@@ -27,11 +30,13 @@ from src.infer.output.output_folder import (
 from src.infer.output.results import SUMMARY_FILE, write_bytes, write_pieces
 from src.infer.output.shard import Shard
 from src.infer.output.sink import LocalResultSink, ResultSink
+from src.json_text import parse_json_object
 
 logger = logging.getLogger(__name__)
 
 DELIVER_EVERY_S = 30.0
 LOOK_EVERY_S = 10.0
+TRY_AGAIN_S = (0.5, 2.0)  # when another job wanted the same name
 STARTS_APART_S = 600.0  # at most, between the cards of one job
 #: Unfinished runs are looked for among so many of the newest folders.
 FOLDERS_LOOKED_AT = 20
@@ -39,6 +44,7 @@ FOLDERS_LOOKED_AT = 20
 #: What all processes have delivered is kept in the folder, for each of them under a hidden name with this ending.
 _COLLECTED = ".collected"
 _PIECE_BYTES = 1 << 20
+SUMMARY_MAX_BYTES = 64 << 20
 
 
 class FinishedBefore(Exception):
@@ -75,7 +81,7 @@ def _open_folder(parent: Path, root: str, digest: str, shard: Shard) -> OutputFo
             _recall(parent, root, digest)
         folder = find_unfinished(parent, digest, shard.rank)
         if folder is None and shard.rank == 0:
-            folder = new_output_folder(parent, digest, shard.rank)
+            folder = _new_folder(parent, root, digest)
         if folder is not None:
             return folder
         if time.monotonic() > given_up:
@@ -88,13 +94,38 @@ def _open_folder(parent: Path, root: str, digest: str, shard: Shard) -> OutputFo
         time.sleep(LOOK_EVERY_S if root else 1.0)
 
 
+def _new_folder(parent: Path, root: str, digest: str) -> OutputFolder:
+    """A new folder whose name is free below `root`, too, even when another job wants the same name just now.
+
+    A store cannot create a name exclusively: each job puts a file of its own there and looks whether it is alone. Of
+    jobs that see each other none takes the name, so that at most one does.
+    """
+    while True:
+        folder = new_output_folder(parent, digest)
+        if not root:
+            return folder
+        url = under(root, folder.path.name)
+        obs_sync.create_local_buckets([url])
+        claim = under(url, f".claim-{uuid.uuid4().hex}")
+        storage.write_bytes(claim, b"")
+        try:
+            if list(list_with_stamps(url)) == [claim.rpartition("/")[2]]:
+                storage.write_bytes(under(url, RUN_FILE), (folder.path / RUN_FILE).read_bytes())
+                return folder
+        finally:
+            storage.remove(claim)
+        folder.close()
+        shutil.rmtree(folder.path, ignore_errors=True)
+        time.sleep(random.uniform(*TRY_AGAIN_S))
+
+
 def _just_finished(url: str, digest: str, within_s: float) -> str:
     """The newest folder of this digest whose run began so lately and is finished; empty when there is none."""
     fs = filesystem_of(url)
     for name in sorted(_names_in(url), reverse=True)[:FOLDERS_LOOKED_AT]:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
-            run = json.loads(fs.cat_file(under(url, f"{name}/{RUN_FILE}")))
-            summary = json.loads(fs.cat_file(under(url, f"{name}/{SUMMARY_FILE}")))
+            run = parse_json_object(fs.cat_file(under(url, f"{name}/{RUN_FILE}")))
+            summary = parse_json_object(fs.cat_file(under(url, f"{name}/{SUMMARY_FILE}")), SUMMARY_MAX_BYTES)
             age = datetime.now().astimezone() - datetime.fromisoformat(summary["started"])
             if run["digest"] == digest and age.total_seconds() < within_s:
                 return under(url, name)
@@ -113,7 +144,7 @@ def _recall(parent: Path, root: str, digest: str) -> None:
             continue
         data = fs.cat_file(run_file)
         with contextlib.suppress(ValueError):
-            if json.loads(data).get("digest") == digest:
+            if parse_json_object(data).get("digest") == digest:
                 if not (parent / name / RUN_FILE).exists():
                     write_bytes(parent / name / RUN_FILE, data)
                 return

@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import obs_sync
@@ -19,11 +19,13 @@ from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
 from modelarts.runtime.streaming import StageRequest, StreamedPictures, storage_settings
 from src.data.coco import Selection, open_index
+from src.data.images import PICTURE_SUFFIXES
 from src.data.order import epoch_order, evenly_spread
 from src.data.packed import SHARD_INDEX, packed_file_names
 from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
 from src.files import atomic_path
+from src.infer.listing import inside
 from src.model_utils.config import Config
 from src.train.inputs import TrainingInputs
 from src.train.monitoring.startup import Startup
@@ -134,13 +136,31 @@ def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site:
     return local
 
 
-def stage_pictures(folder_obs: str, folder_relative: str) -> Path:
-    """The local folder of the pictures to judge."""
-    if not obs_sync.is_url(folder_obs):
-        return Path(folder_obs)
-    local = Path(folder_relative)
-    obs_sync.copy(obs_sync.join(folder_obs, ""), str(local))
-    return local
+def stage_pictures(url: str, folder_relative: str, only: str = "", results: str = "") -> tuple[Path, list[str]]:
+    """Copy the pictures to judge; returns their local folder and the names that were listed in the store, sorted.
+
+    Each OBS folder has a local folder of its own below `folder_relative`, so nothing that already lies there is mixed
+    in. `only` names a single picture; what lies below the URL `results` is not an input. A picture that is deleted
+    while others are copied is still named: its reader reports it. Raises DataError when there are no pictures.
+    """
+    folder = Path(folder_relative) / url.split("://", 1)[1].strip("/")
+    if only:
+        inside(folder, only)
+    base = url.rstrip("/") + "/"
+    left_out = results.rstrip("/")[len(base) :] + "/" if results.startswith(base) else ""
+    listed = [only] if only else sorted(name for name in obs_sync.list_files(url) if _is_picture(name))
+    names = [name for name in listed if not left_out or not name.startswith(left_out)]
+    if not names:
+        raise DataError(f"{url}: no pictures in this folder")
+    missing = copy_names(url, str(folder), names, lambda _line: None).missing
+    if len(missing) == len(names):
+        raise DataError(f"{obs_sync.join(url, missing[0])}: no such picture")
+    return folder, names
+
+
+def _is_picture(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() in PICTURE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def stage_out(folder: Path, url: str) -> None:

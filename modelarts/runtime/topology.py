@@ -76,14 +76,14 @@ def locate(
         rank,
         rank_size,
         device_id,
-        _scratch(scratch_path),
+        scratch_folder(scratch_path),
         local_rank=local_rank,
         node=node,
         nodes=nodes,
         launch=launch,
         role=role,
         restarts=_restarts(environment),
-        job_id=_job_id(environment),
+        job_id=job_id_of(environment),
         locations=_locations(environment, arguments or {}),
     )
 
@@ -175,7 +175,7 @@ def _restarts(environment: Mapping[str, str]) -> int:
     return sum(max(_number(environment, (name,), 1) - 1, 0) for name in ("MA_SCHEDULE_CNT", "MA_PROC_START_CNT"))
 
 
-def _job_id(environment: Mapping[str, str]) -> str:
+def job_id_of(environment: Mapping[str, str]) -> str:
     """The platform's id of the job, equal for all its ranks and restarts; empty elsewhere."""
     return next((value for name in JOB_ID_VARIABLES if (value := environment.get(name, "").strip())), "")
 
@@ -216,7 +216,8 @@ def _optional(environment: Mapping[str, str], names: tuple[str, ...]) -> int | N
     return None
 
 
-def _scratch(scratch_path: str) -> Path:
+def scratch_folder(scratch_path: str) -> Path:
+    """The fast local folder for staged data: as given, else the platform's cache disk, else `work`."""
     if scratch_path:
         return Path(scratch_path)
     on_platform = PLATFORM_SCRATCH.is_dir() and os.access(PLATFORM_SCRATCH, os.W_OK)
