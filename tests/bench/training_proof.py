@@ -10,6 +10,7 @@ scratch on the same data for as long. The folder --work keeps the runs, with the
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -95,7 +96,7 @@ def _train(name: str, given: argparse.Namespace, validation: tuple[Path, Path], 
     people = given.shared / "people" / "lsp_extended"
     settings = {
         **NETWORK,
-        "jsonpath_train": people / "keypoints_train.json",
+        "jsonpath_train": with_necks(people / "keypoints_train.json", given.work / "train_with_necks.json"),
         "imgpath_train": people / "pictures",
         "jsonpath_val": validation[0],
         "imgpath_val": validation[1],
@@ -116,6 +117,18 @@ def _train(name: str, given: argparse.Namespace, validation: tuple[Path, Path], 
     print(f"{name}: {time.monotonic() - began:.0f} s")
     checkpoints = (given.work / name / "ckpt_0").glob("openpose-train-rank0-*.ckpt")
     return max(checkpoints, key=lambda path: tuple(map(int, path.stem.rpartition("-")[2].split("_"))))
+
+
+def with_necks(source: Path, target: Path) -> Path:
+    """Write the annotations with their extra `lsp_neck` as an eighteenth keypoint, which training uses where given."""
+    content = json.loads(source.read_text(encoding="utf-8"))
+    for category in content["categories"]:
+        category["keypoints"] = [*category["keypoints"], "neck"]
+    for person in content["annotations"]:
+        neck = person.get("lsp_neck")
+        person["keypoints"] = [*person["keypoints"], *((*neck, 2) if neck else (0, 0, 0))]
+    target.write_text(json.dumps(content), encoding="utf-8")
+    return target
 
 
 def _import_start(shared: Path, work: Path) -> None:
