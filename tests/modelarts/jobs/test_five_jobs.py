@@ -21,7 +21,7 @@ pytestmark = pytest.mark.mindspore
 SMALL = ["network=mobilenet_v2", "stages=1"]
 SMALL_TRAINING = [
     *SMALL,
-    *("insize=64", "batch_size=2", "data_url=obs://mine/coco/", "workers=1"),
+    *("insize=64", "batch_size=2", "data_url=obs://mine/coco/", "workers=1", "val_pictures=0"),
     *("imgpath_train=images", "jsonpath_train=annotations/person_keypoints.json"),
 ]
 
