@@ -115,7 +115,7 @@ def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
         folder, names = stage_pictures(url, config.pic_folder_path_relative, only, results)
         return checkpoint, folder, names
     folder = Path(inputs["pic_folder_path_obs" if config.is_model_arts else "pic_folder_path_relative"])
-    from src.infer.listing import picture_names
+    from src.data.listing import picture_names
 
     output_parent = Path(config.output_img_path_relative)
     return (

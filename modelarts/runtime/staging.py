@@ -19,13 +19,13 @@ from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
 from modelarts.runtime.streaming import StageRequest, StreamedPictures, storage_settings
 from src.data.coco import Selection, open_index
-from src.data.images import PICTURE_SUFFIXES
+from src.data.formats import PICTURE_SUFFIXES
 from src.data.order import epoch_order, evenly_spread
 from src.data.packed import SHARD_INDEX, packed_file_names
 from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
 from src.files import atomic_path
-from src.infer.listing import inside
+from src.data.listing import inside
 from src.model_utils.config import Config
 from src.train.inputs import TrainingInputs
 from src.train.monitoring.startup import Startup

@@ -1,35 +1,47 @@
-"""The one picture reader of the training and the inference line.
+"""The one picture reader of training and inference.
 
 Every picture comes back as (height, width, 3) uint8 BGR, upright (EXIF orientation applied). Grey becomes three equal
 channels, 16 bits are cut to 8, transparency is laid on white, CMYK and palettes are converted. What is not a whole,
-single picture is a `PictureError`: a truncated file is never returned half grey.
+single picture is a `PictureError`, whatever a decoder raises: a truncated file is never returned half grey.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import struct
+import stat
+import threading
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from src.errors import DataError
-from src.translations import Message, say
+from src.data.formats import HEAD_BYTES, PictureError, format_of, why_not_read
+from src.data.jpeg import JpegHeader, exif_orientation, read_jpeg_header
+from src.translations import say
 
 Picture = NDArray[np.uint8]
 
-#: File names that are taken for pictures when a folder is listed.
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-
 #: Pictures above this many pixels are refused: decoding one would take gigabytes.
 MAX_PIXELS = 200_000_000
+#: So are pictures with a longer side than any format but TIFF and PNG can have.
+MAX_SIDE = 65_535
+#: Pictures' files above this size are refused: they are read whole.
+MAX_FILE_BYTES = 512 << 20
+#: Pixels times scans of a progressive JPEG: each scan costs a pass over the picture.
+MAX_SCANNED_PIXELS = 1_000_000_000
+#: A picture that takes longer to decode is given up; a plain one of MAX_PIXELS takes a few seconds.
+DECODE_SECONDS_MAX = 60
+
+#: Above this many pixels times scans a decoder is watched.
+_QUICK_PIXELS = 30_000_000
 
 _REDUCED_FLAGS = {
     1: cv2.IMREAD_COLOR,
@@ -38,17 +50,7 @@ _REDUCED_FLAGS = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 
-
-class PictureError(DataError):
-    """A file that is not a whole, single picture; `path` and `reason` (English) or `message` are for reports."""
-
-    def __init__(self, path: str | Path, reason: Message | str) -> None:
-        self.message = say("verbatim", text=reason) if isinstance(reason, str) else reason
-        self.path, self.reason = str(path), str(reason)
-        super().__init__(self.path, self.reason)
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -95,57 +97,172 @@ def decode_picture(data: bytes, path: str | Path, reduction: int = 1) -> Picture
     Reduced sides are rounded up; reduced pixel i covers the original pixels `reduction`*i ... `reduction`*(i+1)-1
     of the stored (not yet turned) picture. Other formats are decoded whole, then shrunk from their upright corner.
     """
-    if not data:
-        raise PictureError(path, say("picture_empty"))
-    if data[:3] == b"\xff\xd8\xff" and _check_jpeg(data, path) in (1, 3):
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED_FLAGS[reduction])
-        if picture is None:
-            raise PictureError(path, say("jpeg_damaged"))
-        return picture
-    return _decode_other(data, path, reduction)
+    if _kind(data, path) == "JPEG":
+        header = read_jpeg_header(data, path)
+        _check_size(header.width, header.height, path, header.scans)
+        if header.channels in (1, 3):
+            with _decoder("JPEG", path):
+                return _watched(lambda: _decode_jpeg(data, path, header, reduction), path, header)
+    return _watched(lambda: _decode_other(data, path, reduction), path)
 
 
 def picture_size(data: bytes, path: str | Path) -> tuple[int, int]:
     """(width, height) as the picture stands upright, from the header alone."""
-    if not data:
-        raise PictureError(path, say("picture_empty"))
-    with _open(data, path) as image:
+    kind = _kind(data, path)
+    if kind == "JPEG":
+        header = read_jpeg_header(data, path)
+        _check_size(header.width, header.height, path, header.scans)
+        return header.upright_size
+    with _decoder(kind, path), _open(data, path) as image:
         width, height = image.size
         if image.format == "TIFF":  # Pillow's size of a turned TIFF depends on its version, the tags do not
             width, height = image.tag_v2[256], image.tag_v2[257]
-        return (height, width) if _is_turned(image, path) else (width, height)
+        return (height, width) if _is_turned(image) else (width, height)
 
 
-def exif_orientation(data: bytes) -> int:
-    """EXIF orientation (1 upright … 8) of a JPEG, 1 where there is none."""
-    for marker, start, end in _jpeg_segments(data):
-        if marker == 0xE1 and data[start : start + 6] == b"Exif\0\0":
-            return _tiff_orientation(data[start + 6 : end])
-    return 1
+def size_error(data: bytes, path: str | Path, annotated: tuple[int, int]) -> PictureError:
+    """The error for a picture that has another size than its annotations say, (width, height)."""
+    width, height = picture_size(data, path)
+    text = f"is {width}x{height} where {annotated[0]}x{annotated[1]} is annotated"
+    if (height, width) == annotated:
+        is_turned = exif_orientation(data) >= 5
+        text += ": annotated without the turn that its EXIF tag asks for" if is_turned else ": the sides are swapped"
+    return PictureError(path, text)
 
 
-def list_pictures(folder: str | Path, recursive: bool = False) -> list[Path]:
-    """The picture files in a folder by name's suffix, sorted by their path below it; hidden files are left out."""
-    root = Path(folder)
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; check the path of the pictures")
-    found: list[Path] = []
-    for parent, folders, names in os.walk(root):
-        folders[:] = sorted(f for f in folders if not f.startswith(".")) if recursive else []
-        for name in names:
-            if Path(name).suffix.lower() in PICTURE_SUFFIXES and not name.startswith("."):
-                found.append(Path(parent, name))
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+def read_bytes(path: str | Path) -> bytes:
+    """The bytes of a picture's file; PictureError where it is not one that is read, told by its first bytes."""
+    try:
+        # a pipe must not hold up the job before it is known to be one
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(descriptor, "rb") as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise PictureError(path, say("picture_unreadable", reason="not a regular file"))
+            head = file.read(HEAD_BYTES)
+            reason = why_not_read(head)
+            if reason is not None:
+                raise PictureError(path, reason)
+            if status.st_size > MAX_FILE_BYTES:
+                raise PictureError(path, say("picture_file_too_large", bytes=status.st_size, most=MAX_FILE_BYTES))
+            return head + file.read(MAX_FILE_BYTES)
+    except FileNotFoundError:
+        raise PictureError(path, say("picture_missing")) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        raise PictureError(path, say("picture_unreadable", reason=_reason(error))) from error
 
 
-def _is_turned(image: Any, path: str | Path) -> bool:
+def _kind(data: bytes, path: str | Path) -> str:
+    reason = why_not_read(data[:HEAD_BYTES])
+    if reason is not None:
+        raise PictureError(path, reason)
+    return format_of(data[:HEAD_BYTES])
+
+
+def _reason(error: BaseException) -> str:
+    """An error in one line."""
+    text = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return " ".join(str(text).split())[:200]
+
+
+@contextmanager
+def _decoder(kind: str, path: str | Path) -> Iterator[None]:
+    """Make a PictureError of everything that a decoder raises: they raise anything on damaged files."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except Exception as error:
+        raise PictureError(path, say("picture_damaged", format=kind, reason=_reason(error))) from error
+
+
+def _watched(decode: Callable[[], Result], path: str | Path, header: JpegHeader | None = None) -> Result:
+    """What `decode` returns; PictureError where it takes too long. (Its thread then works on until it is done.)"""
+    if header is not None and header.width * header.height * header.scans <= _QUICK_PIXELS:
+        return decode()
+    outcome: list[Result | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(decode())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, name="decode", daemon=True)
+    thread.start()
+    thread.join(DECODE_SECONDS_MAX)
+    if not outcome:
+        raise PictureError(path, say("picture_too_slow", seconds=DECODE_SECONDS_MAX))
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _check_size(width: int, height: int, path: str | Path, scans: int = 1) -> None:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        raise PictureError(path, say("picture_too_large_size", width=width, height=height, most=MAX_PIXELS))
+    if width * height * scans > MAX_SCANNED_PIXELS:
+        most = MAX_SCANNED_PIXELS // (width * height)
+        raise PictureError(path, say("jpeg_too_many_scans", scans=scans, most=most))
+
+
+def _decode_jpeg(data: bytes, path: str | Path, header: JpegHeader, reduction: int) -> Picture:
+    """A grey or colour JPEG through OpenCV, which turns it upright."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED_FLAGS[reduction])
+    sides = {-(-header.width // reduction), -(-header.height // reduction)}
+    if picture is None or set(picture.shape[:2]) != sides:
+        raise PictureError(path, say("jpeg_damaged"))
+    return picture
+
+
+def _open(data: bytes, path: str | Path) -> Any:
+    """Pillow's lazy picture; checks its size before anything is decoded."""
+    kind = format_of(data[:HEAD_BYTES])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=[kind])
+    except Image.DecompressionBombError as error:
+        raise PictureError(path, say("picture_too_large", most=MAX_PIXELS)) from error
+    _check_size(image.width, image.height, path)
+    return image
+
+
+def _decode_other(data: bytes, path: str | Path, reduction: int) -> Picture:
+    """Everything that is not a plain JPEG, through Pillow."""
+    kind = format_of(data[:HEAD_BYTES])
+    with _decoder(kind, path), _open(data, path) as image:
+        # further pages of a TIFF are previews or scans, and counting them takes time: the first is the picture
+        frames = getattr(image, "n_frames", 1) if kind in ("PNG", "WEBP") else 1
+        if frames > 1:
+            raise PictureError(path, say("picture_animated", frames=frames))
+        if kind == "TIFF":
+            _check_strips(image)
+        if kind == "JPEG" and min(image.size) >= reduction:  # CMYK: decoded smaller at once
+            image.draft(None, (image.width // reduction, image.height // reduction))
+            reduction = 1
+        image.load()
+        turned = image.getexif().get(_EXIF_ORIENTATION, 1) != 1
+        return _shrink(_as_bgr(ImageOps.exif_transpose(image) if turned else image), reduction)
+
+
+def _check_strips(image: Any) -> None:
+    """ValueError for a TIFF that lists fewer strips or tiles than cover it: Pillow leaves the rest black."""
+    tags = image.tag_v2
+    width, height = tags[256], tags[257]
+    if 324 in tags:
+        listed, needed = len(tags[324]), -(-width // tags[322]) * -(-height // tags[323])
+    else:
+        listed, needed = len(tags[273]), -(-height // min(tags.get(278, height), height))
+    if listed < needed * (tags.get(277, 1) if tags.get(284, 1) == 2 else 1):
+        raise ValueError("strips are missing")
+
+
+def _is_turned(image: Any) -> bool:
     """Whether the header says that the picture lies on its side."""
     if image.format == "PNG" and "exif" not in image.info:
         return False  # to be sure of there being none, Pillow would decode the whole picture
-    try:
-        return bool(image.getexif().get(_EXIF_ORIENTATION, 1) >= 5)
-    except Exception as error:  # Pillow's plugins raise anything on damaged headers
-        raise PictureError(path, say("picture_damaged_header", format=str(image.format), reason=str(error))) from error
+    return bool(image.getexif().get(_EXIF_ORIENTATION, 1) >= 5)
 
 
 def _shrink(picture: Picture, reduction: int) -> Picture:
@@ -160,55 +277,6 @@ def _shrink(picture: Picture, reduction: int) -> Picture:
 
 _EXIF_ORIENTATION = 0x0112
 _STRIP_ROWS = 256
-_SCAN = 0xDA
-
-
-def read_bytes(path: str | Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError as error:
-        raise PictureError(path, say("picture_missing")) from error
-    except OSError as error:
-        raise PictureError(path, say("picture_unreadable", reason=str(error.strerror or error))) from error
-
-
-def _open(data: bytes, path: str | Path) -> Any:
-    """Pillow's lazy picture; checks its size before anything is decoded."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data))
-    except Image.DecompressionBombError as error:
-        raise PictureError(path, say("picture_too_large", most=MAX_PIXELS)) from error
-    except Exception as error:  # Pillow's plugins raise anything on damaged headers
-        raise PictureError(path, say("picture_unknown")) from error
-    _check_size(image.width, image.height, path)
-    return image
-
-
-def _check_size(width: int, height: int, path: str | Path) -> None:
-    if width * height > MAX_PIXELS:
-        raise PictureError(path, say("picture_too_large_size", width=width, height=height, most=MAX_PIXELS))
-
-
-def _decode_other(data: bytes, path: str | Path, reduction: int) -> Picture:
-    """Everything that is not a plain JPEG, through Pillow."""
-    with _open(data, path) as image:
-        frames = getattr(image, "n_frames", 1)
-        if (
-            frames > 1 and image.format != "TIFF"
-        ):  # further pages of a TIFF are previews or scans, the first is the picture
-            raise PictureError(path, say("picture_animated", frames=frames))
-        try:
-            if image.format == "JPEG" and min(image.size) >= reduction:  # CMYK: decoded smaller at once
-                image.draft(None, (image.width // reduction, image.height // reduction))
-                reduction = 1
-            image.load()
-            turned = image.getexif().get(_EXIF_ORIENTATION, 1) != 1
-            return _shrink(_as_bgr(ImageOps.exif_transpose(image) if turned else image), reduction)
-        except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error … on damaged data
-            raise PictureError(path, say("picture_damaged", format=str(image.format), reason=str(error))) from error
 
 
 def _as_bgr(image: Any) -> Picture:
@@ -231,59 +299,3 @@ def _to_rgb(image: Any) -> Any:
         ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         return Image.alpha_composite(ground, layer).convert("RGB")
     return image.convert("RGB")
-
-
-def _check_jpeg(data: bytes, path: str | Path) -> int:
-    """The number of channels of a whole JPEG.
-
-    It must have an end-of-image marker after its first scan began: decoders fill what is missing with grey. (A marker
-    before that belongs to a preview inside the header.)
-    """
-    segments = _jpeg_segments(data)
-    scan = segments[-1][2] if segments and segments[-1][0] == _SCAN else len(data)
-    if scan >= len(data):
-        raise PictureError(path, say("jpeg_ends_in_header"))
-    if data.rfind(b"\xff\xd9", scan) < 0:
-        raise PictureError(path, say("jpeg_end_missing", bytes=len(data)))
-    for marker, start, _ in segments:
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width, channels = struct.unpack_from(">xHHB", data, start)
-            _check_size(width, height, path)
-            return channels
-    raise PictureError(path, say("jpeg_no_size"))
-
-
-def _jpeg_segments(data: bytes) -> list[tuple[int, int, int]]:
-    """(marker, start, end) of the payloads of the segments up to and with the first scan's header."""
-    segments: list[tuple[int, int, int]] = []
-    position = 2
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            break
-        marker = data[position + 1]
-        if marker == 0xFF:  # fill byte
-            position += 1
-            continue
-        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        segments.append((marker, position + 4, end))
-        if marker == _SCAN:
-            break
-        position = end
-    return segments
-
-
-def _tiff_orientation(block: bytes) -> int:
-    """Orientation entry of the first directory of an EXIF block."""
-    order = {b"II": "<", b"MM": ">"}.get(block[:2])
-    try:
-        if order is None:
-            return 1
-        (offset,) = struct.unpack_from(order + "I", block, 4)
-        (count,) = struct.unpack_from(order + "H", block, offset)
-        for entry in range(count):
-            tag, _, _, value = struct.unpack_from(order + "HHIH", block, offset + 2 + 12 * entry)
-            if tag == _EXIF_ORIENTATION:
-                return value if 1 <= value <= 8 else 1
-    except struct.error:
-        pass
-    return 1

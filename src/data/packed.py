@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.images import PictureError, read_bytes
+from src.data.formats import PictureError
+from src.data.images import read_bytes
 from src.data.names import name_below
 from src.errors import DataError
 

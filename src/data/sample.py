@@ -25,7 +25,9 @@ from src.data.augment import (
     to_cells,
     warp_picture,
 )
-from src.data.images import PictureError, decode_picture, exif_orientation
+from src.data.formats import PictureError
+from src.data.images import decode_picture, size_error
+from src.data.jpeg import exif_orientation
 from src.data.masks import Mask, ignored_cells, ignored_regions, regions_of_file, valid_cells
 from src.data.names import mask_name
 from src.data.packed import MASKS, PICTURES, FileSource, open_files
@@ -174,8 +176,7 @@ class SampleMaker:
         picture = decode_picture(data, path, reduction)
         width, height = (-(-int(side) // reduction) for side in self.index.sizes[row])
         if picture.shape[:2] != (height, width):
-            told, real = self.index.sizes[row] // reduction, picture.shape[1::-1]
-            raise PictureError(path, f"is {real[0]}x{real[1]} where {told[0]}x{told[1]} is annotated")
+            raise size_error(data, path, (int(self.index.sizes[row, 0]), int(self.index.sizes[row, 1])))
         warped = warp_picture(picture, from_reduced(view.matrix, reduction), self.settings.input_size)
         if view.colour is not None:
             warped = cv2.transform(warped, view.colour)

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from src.actions import Action, find_action, judge_person
 from src.data.images import Picture, PictureError, ReducedPicture, decode_reduced, picture_size, read_bytes
+from src.data.listing import inside
 from src.errors import OutputError
 from src.infer.drawing.render import draw_person_pose, head_position
-from src.infer.listing import inside
 from src.infer.output.names import rendered_name
 from src.infer.output.results import Person, PictureResult, copy_file, write_bytes
 from src.infer.shapes import fit_picture

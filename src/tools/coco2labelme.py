@@ -15,10 +15,10 @@ from typing import Any
 from src.data.annotations.person import NO_NECK
 from src.data.annotations.reader import AnnotationFile, Picture, open_annotations
 from src.data.annotations.regions import Box, Polygon, numbers
-from src.data.json_text import read_json, to_json_text
 from src.data.names import check_distinct, with_ending
 from src.errors import DataError, OutputError
 from src.files import write_atomically
+from src.json_files import read_json, to_json_text
 from src.pose.skeleton import COCO_KEYPOINT_NAMES
 from src.progress import Progress
 from src.tools.common.command import make_parser, not_negative, run_command

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from src.data.images import PictureError, read_picture
+from src.data.formats import PictureError
+from src.data.images import decode_picture, read_bytes, size_error
 from src.errors import ConfigError, DataError, IncompleteError, OutputError
 from src.pose import DecodeSettings, decode_poses
 from src.pose.grid import Fit
@@ -71,9 +72,10 @@ def network_maps(arguments: argparse.Namespace) -> MapSource:
 
     def maps_of(image: dict[str, Any]) -> tuple[Any, Any, Fit]:
         path = arguments.imgpath_val / image["file_name"]
-        picture = read_picture(path)
+        data = read_bytes(path)
+        picture = decode_picture(data, path)
         if picture.shape[1::-1] != (image["width"], image["height"]):
-            raise PictureError(path, f"is {picture.shape[1]}x{picture.shape[0]}, not as large as annotated")
+            raise size_error(data, path, (image["width"], image["height"]))
         maps, fit = averaged_maps(picture, network, arguments.scales, arguments.flip)
         if arguments.save_network_outputs:
             save_maps(maps_path(arguments.save_network_outputs, image["file_name"]), maps.heatmaps, maps.pafs, fit)

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 
 from src.data.coco import Selection, index_annotations
 from src.data.images import read_picture
-from src.data.json_text import read_json
 from src.data.masks import ignored_regions, regions_of_file
 from src.data.names import check_distinct, mask_name, with_ending
 from src.data.pose_index import PoseIndex
 from src.errors import DataError, OutputError
 from src.files import file_sha256, write_atomically
+from src.json_files import read_json
 from src.progress import Progress
 from src.tools.common.command import add_settings, make_parser, positive, run_command
 

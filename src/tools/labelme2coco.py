@@ -18,9 +18,9 @@ from src.data.annotations.regions import box_around, box_around_joints, polygon_
 from src.data.drawn.dataset import PERSON_CATEGORY
 from src.data.images import read_bytes
 from src.data.joint_names import read_joint_names
-from src.data.json_text import to_json_text
 from src.errors import DataError, IncompleteError, OutputError
 from src.files import write_atomically
+from src.json_files import to_json_text
 from src.pose.skeleton import COCO_ORDER, JointType
 from src.progress import Progress
 from src.spreadsheet import csv_rows

@@ -11,10 +11,10 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
+from src.data.annotations.jsonstream import walk_object
 from src.data.annotations.regions import unpack_counts
 from src.data.coco import Selection, index_annotations, open_index, to_joints
 from src.data.drawn.dataset import PERSON_CATEGORY, draw_dataset
-from src.data.jsonstream import walk_object
 from src.data.masks import ignored_cells, ignored_regions, unpack_crowds, valid_cells
 from src.data.pose_index import keep_present, load_index
 from src.data.ragged import Ragged, group_rows

@@ -13,7 +13,7 @@ import modelarts.runtime.results_upload
 import obs_sync
 from modelarts.runtime.results_upload import results_folder
 from src.actions import find_action
-from src.infer.listing import picture_names
+from src.data.listing import picture_names
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Shard
 from src.infer.run import infer_folder

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from src.data.annotations.categories import Categories, JointOrder, read_categories
+from src.data.annotations.jsonstream import walk_object
 from src.data.annotations.person import Person, complete_person
 from src.data.annotations.summary import notes
 from src.data.images import MAX_PIXELS
-from src.data.json_text import read_json_text
-from src.data.jsonstream import walk_object
 from src.data.names import annotated_name
 from src.errors import DataError
+from src.json_files import read_json_text
 
 log = logging.getLogger(__name__)
 

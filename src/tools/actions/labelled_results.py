@@ -114,8 +114,8 @@ def _infer(folder: Path, output: Path, arguments: argparse.Namespace) -> Path:
         raise ConfigError(f"{folder}: is neither a {RESULTS_FILE} nor a folder")
     if output.exists():
         raise ConfigError(f"{output}: holds results of an earlier run; give another --output or the results themselves")
+    from src.data.listing import picture_names
     from src.infer.forward import load_model
-    from src.infer.listing import picture_names
     from src.infer.run import infer_folder
     from src.pose import DecodeSettings
 

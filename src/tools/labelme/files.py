@@ -9,9 +9,10 @@ from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 from src.data.annotations.regions import FARTHEST
-from src.data.images import PICTURE_SUFFIXES, PictureError, picture_size
-from src.data.json_text import read_json
+from src.data.formats import PICTURE_SUFFIXES, PictureError
+from src.data.images import picture_size
 from src.data.names import name_below
+from src.json_files import read_json
 
 #: What `coco2labelme` adds to a person's rectangle, so that the area survives: square pixels.
 AREA_KEY = "area_px2"

@@ -16,7 +16,7 @@ import obs_sync
 from modelarts.runtime.staging import stage_training
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
-from src.data.images import list_pictures
+from src.data.listing import list_pictures
 from src.data.packed import SHARD_INDEX
 from src.data.sample import SampleMaker
 from src.errors import DataError
