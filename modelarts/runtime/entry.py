@@ -19,7 +19,8 @@ from modelarts.runtime.staging import stage_checkpoint, stage_pictures
 from modelarts.runtime.topology import SCHEDULER, locate
 from modelarts.runtime.training import train_and_publish
 from modelarts.runtime.watchdog import Watch
-from src.errors import ConfigError, IncompleteError, JobError, exit_code_of
+from src.data.listing import Listing, pictures_to_judge
+from src.errors import CheckpointError, ConfigError, IncompleteError, JobError, exit_code_of
 from src.model_utils.config import Config, parse_config
 from src.model_utils.unused import unused_settings
 from src.version import NAME, VERSION
@@ -57,11 +58,11 @@ def val(config: Config | None = None) -> dict[str, Any]:
     config = config or parse_config(sys.argv[1:], "test_tmp.py", INFERENCE_EXAMPLES, job=INFERENCE)
     _choose_storage(config)
     _warn_of_unused(INFERENCE, config, 1)
-    checkpoint, folder, filenames = _inference_inputs(config)
+    checkpoint, folder, listing = _inference_inputs(config)
     from modelarts.runtime.inference import judge_pictures_of_job
     from src.infer.run import check_any_readable
 
-    summary = judge_pictures_of_job(config, checkpoint, folder, filenames)
+    summary = judge_pictures_of_job(config, checkpoint, folder, listing)
     check_any_readable(summary)
     return summary
 
@@ -98,8 +99,8 @@ def _schedule(config: Config) -> None:
     serve_as_scheduler(choose_device(config.device_target))
 
 
-def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
-    """Local checkpoint, local folder and the names in it that are to be judged."""
+def _inference_inputs(config: Config) -> tuple[Path, Path, Listing]:
+    """Local checkpoint, local folder and the pictures in it that are to be judged."""
     missing = missing_settings(INFERENCE, config)
     if missing:
         raise ConfigError("; ".join(missing))
@@ -108,21 +109,17 @@ def _inference_inputs(config: Config) -> tuple[Path, Path, list[str]]:
     checkpoint = stage_checkpoint(
         checkpoint_folder_obs, config.checkpoint_folder_path_relative, config.checkpoint_filename
     )
+    if not checkpoint.is_file():  # before anything is copied, and before MindSpore is loaded
+        raise CheckpointError(f"{checkpoint}: no such checkpoint file")
     if config.is_model_arts and obs_sync.is_url(inputs["pic_folder_path_obs"]):
         only = "" if config.is_batch_pics else config.filename_to_infer
         results = obs_sync.under(config.output_path_root_obs, "output_img")
         url = inputs["pic_folder_path_obs"]
-        folder, names = stage_pictures(url, config.pic_folder_path_relative, only, results)
-        return checkpoint, folder, names
+        return checkpoint, *stage_pictures(url, config.pic_folder_path_relative, only, results)
     folder = Path(inputs["pic_folder_path_obs" if config.is_model_arts else "pic_folder_path_relative"])
-    from src.data.listing import picture_names
-
-    output_parent = Path(config.output_img_path_relative)
-    return (
-        checkpoint,
-        folder,
-        picture_names(folder, output_parent) if config.is_batch_pics else [config.filename_to_infer],
-    )
+    if not config.is_batch_pics:
+        return checkpoint, folder, Listing([config.filename_to_infer])
+    return checkpoint, folder, pictures_to_judge(folder, Path(config.output_img_path_relative))
 
 
 def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: str, examples: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from modelarts.runtime.results_upload import FinishedBefore, results_folder
 from modelarts.runtime.topology import locate
 from obs_sync import under
 from src.actions import declaration_of
+from src.data.listing import Listing
 from src.files import file_sha256
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Shard
@@ -21,7 +21,11 @@ from src.version import VERSION
 logger = logging.getLogger(__name__)
 
 
-def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filenames: Sequence[str]) -> dict[str, Any]:
+#: Files that are not pictures of a kind that is read, as far as the summary names them.
+NOT_READ_LISTED = 1000
+
+
+def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listing: Listing) -> dict[str, Any]:
     """Judge this card's shard of the pictures and deliver the results; returns the summary."""
     from src.infer.forward import load_model
     from src.infer.run import infer_folder
@@ -42,12 +46,16 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, filena
     )
     action = config.actions[config.target_action_type]
     facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings()}
+    facts["not_read"] = {
+        "files": len(listing.skipped),
+        "reasons": dict(list(listing.skipped.items())[:NOT_READ_LISTED]),
+    }
     shard = Shard(topology.rank, topology.rank_size)
     parent = Path(config.output_img_path_relative)
     root = under(config.output_path_root_obs, "output_img") if config.is_model_arts else ""
     try:
         with results_folder(parent, root, digest_of(config, checkpoint, folder), shard) as (output, results, sink):
-            summary = infer_folder(network, folder, filenames, output, action, facts, shard=shard, sink=sink)
+            summary = infer_folder(network, folder, listing.names, output, action, facts, shard=shard, sink=sink)
     except FinishedBefore as finished:
         logger.info("nothing left to do: the first card has finished %s", finished)
         return {}

@@ -19,13 +19,12 @@ from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
 from modelarts.runtime.streaming import StageRequest, StreamedPictures, storage_settings
 from src.data.coco import Selection, open_index
-from src.data.formats import PICTURE_SUFFIXES
 from src.data.order import epoch_order, evenly_spread
 from src.data.packed import SHARD_INDEX, packed_file_names
 from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
 from src.files import atomic_path
-from src.data.listing import inside
+from src.data.listing import Listing, inside, listing_by_ending
 from src.model_utils.config import Config
 from src.train.inputs import TrainingInputs
 from src.train.monitoring.startup import Startup
@@ -136,8 +135,8 @@ def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site:
     return local
 
 
-def stage_pictures(url: str, folder_relative: str, only: str = "", results: str = "") -> tuple[Path, list[str]]:
-    """Copy the pictures to judge; returns their local folder and the names that were listed in the store, sorted.
+def stage_pictures(url: str, folder_relative: str, only: str = "", results: str = "") -> tuple[Path, Listing]:
+    """Copy the pictures to judge; returns their local folder and what was listed in the store.
 
     Each OBS folder has a local folder of its own below `folder_relative`, so nothing that already lies there is mixed
     in. `only` names a single picture; what lies below the URL `results` is not an input. A picture that is deleted
@@ -148,19 +147,16 @@ def stage_pictures(url: str, folder_relative: str, only: str = "", results: str 
         inside(folder, only)
     base = url.rstrip("/") + "/"
     left_out = results.rstrip("/")[len(base) :] + "/" if results.startswith(base) else ""
-    listed = [only] if only else sorted(name for name in obs_sync.list_files(url) if _is_picture(name))
-    names = [name for name in listed if not left_out or not name.startswith(left_out)]
+    there = [only] if only else [name for name in obs_sync.list_files(url)]
+    listing = listing_by_ending(name for name in there if not left_out or not name.startswith(left_out))
+    listing.log_skipped(url)
+    names = listing.names
     if not names:
         raise DataError(f"{url}: no pictures in this folder")
     missing = copy_names(url, str(folder), names, lambda _line: None).missing
     if len(missing) == len(names):
         raise DataError(f"{obs_sync.join(url, missing[0])}: no such picture")
-    return folder, names
-
-
-def _is_picture(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in PICTURE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
+    return folder, listing
 
 
 def stage_out(folder: Path, url: str) -> None:

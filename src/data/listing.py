@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -25,11 +25,11 @@ class Listing:
     names: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
 
-    def log_skipped(self, folder: Path) -> None:
+    def log_skipped(self, folder: Path | str) -> None:
         """Name what is not read: pictures of other formats one by one, other files by their endings."""
         formats = {name: reason for name, reason in self.skipped.items() if reason != NOT_A_PICTURE}
         for name, reason in list(formats.items())[:_NAMED]:
-            log.warning("not read: %s: %s", folder / name, reason)
+            log.warning("not read: %s/%s: %s", str(folder).rstrip("/"), name, reason)
         if len(formats) > _NAMED:
             log.warning("not read: %s more", plural(len(formats) - _NAMED, "file"))
         others = Counter(PurePosixPath(name).suffix.lower() for name in self.skipped if name not in formats)
@@ -56,6 +56,20 @@ def list_folder(folder: str | Path, recursive: bool = False, without: Path | Non
             listing.skipped[name] = reason
         else:
             listing.names.append(name)
+    return listing
+
+
+def listing_by_ending(names: Iterable[str]) -> Listing:
+    """The pictures among names in a store, whose files are not here to be looked into; hidden ones are left out."""
+    listing = Listing()
+    for name in sorted(names):
+        path = PurePosixPath(name)
+        if any(part.startswith(".") for part in path.parts):
+            continue
+        if path.suffix.lower() in PICTURE_SUFFIXES:
+            listing.names.append(name)
+        else:
+            listing.skipped[name] = _other_ending(path.suffix) or NOT_A_PICTURE
     return listing
 
 
@@ -117,6 +131,12 @@ def _files(root: Path, recursive: bool, without: Path | None) -> Iterator[str]:
                 yield (here / name).relative_to(root).as_posix()
 
 
+def _other_ending(suffix: str) -> str:
+    """Why a file of this ending is not read whatever it holds; empty where its content decides."""
+    is_other = suffix.lower() in OTHER_SUFFIXES
+    return f"{suffix} pictures are not read; convert it to JPEG or PNG" if is_other else ""
+
+
 def _problem(path: Path) -> str:
     """Why a file is not read; empty for a picture, and for one that only its ending says is one."""
     is_named_so = path.suffix.lower() in PICTURE_SUFFIXES
@@ -124,8 +144,8 @@ def _problem(path: Path) -> str:
         return "" if is_named_so else "not a regular file"
     if is_named_so:
         return ""
-    if path.suffix.lower() in OTHER_SUFFIXES:
-        return f"{path.suffix} pictures are not read; convert it to JPEG or PNG"
+    if other := _other_ending(path.suffix):
+        return other
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
