@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import obs_sync
@@ -19,12 +19,12 @@ from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
 from modelarts.runtime.streaming import StageRequest, StreamedPictures, storage_settings
 from src.data.coco import Selection, open_index
+from src.data.listing import Listing, inside, listing_by_ending
 from src.data.order import epoch_order, evenly_spread
 from src.data.packed import SHARD_INDEX, packed_file_names
 from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
 from src.files import atomic_path
-from src.data.listing import Listing, inside, listing_by_ending
 from src.model_utils.config import Config
 from src.train.inputs import TrainingInputs
 from src.train.monitoring.startup import Startup
@@ -147,8 +147,8 @@ def stage_pictures(url: str, folder_relative: str, only: str = "", results: str 
         inside(folder, only)
     base = url.rstrip("/") + "/"
     left_out = results.rstrip("/")[len(base) :] + "/" if results.startswith(base) else ""
-    there = [only] if only else [name for name in obs_sync.list_files(url)]
-    listing = listing_by_ending(name for name in there if not left_out or not name.startswith(left_out))
+    there = (name for name in obs_sync.list_files(url) if not left_out or not name.startswith(left_out))
+    listing = Listing([only]) if only else listing_by_ending(there)
     listing.log_skipped(url)
     names = listing.names
     if not names:

@@ -26,11 +26,11 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_already_lies_in_the_staging_folder_is_not_judged(bucket: Path) -> None:
     Path("pics").mkdir()
     Path("pics/mine.jpg").write_bytes(b"the user's own")
-    folder, names = stage_pictures("obs://bucket/pics/", "pics")
-    assert names == ["a.jpg", "sub/b.PNG"]
-    assert [(folder / name).read_bytes() for name in names] == [b"pics/a.jpg", b"pics/sub/b.PNG"]
-    other, names = stage_pictures("obs://bucket/other", "pics")  # the next action's pictures
-    assert names == ["a.jpg"]
+    folder, listing = stage_pictures("obs://bucket/pics/", "pics")
+    assert listing.names == ["a.jpg", "sub/b.PNG"]
+    assert [(folder / name).read_bytes() for name in listing.names] == [b"pics/a.jpg", b"pics/sub/b.PNG"]
+    other, listing = stage_pictures("obs://bucket/other", "pics")  # the next action's pictures
+    assert listing.names == ["a.jpg"]
     assert (other / "a.jpg").read_bytes() == b"other/a.jpg"
     assert Path("pics/mine.jpg").read_bytes() == b"the user's own"
 
@@ -38,12 +38,12 @@ def test_what_already_lies_in_the_staging_folder_is_not_judged(bucket: Path) -> 
 def test_what_was_removed_from_the_store_is_not_judged_again(bucket: Path) -> None:
     stage_pictures("obs://bucket/pics", "pics")
     (bucket / "pics/a.jpg").unlink()
-    assert stage_pictures("obs://bucket/pics", "pics")[1] == ["sub/b.PNG"]
+    assert stage_pictures("obs://bucket/pics", "pics")[1].names == ["sub/b.PNG"]
 
 
 def test_one_picture_is_staged_alone(bucket: Path) -> None:
-    folder, names = stage_pictures("obs://bucket/pics", "pics", only="sub/b.PNG")
-    assert names == ["sub/b.PNG"]
+    folder, listing = stage_pictures("obs://bucket/pics", "pics", only="sub/b.PNG")
+    assert listing.names == ["sub/b.PNG"]
     assert [path.name for path in folder.rglob("*.*")] == ["b.PNG"]
     with pytest.raises(DataError, match=r"obs://bucket/pics/absent.jpg: no such picture"):
         stage_pictures("obs://bucket/pics", "pics", only="absent.jpg")
@@ -55,7 +55,7 @@ def test_one_picture_is_staged_alone(bucket: Path) -> None:
 def test_earlier_results_below_the_pictures_are_no_input(bucket: Path) -> None:
     (bucket / "pics/output_img/output_img1").mkdir(parents=True)
     (bucket / "pics/output_img/output_img1/a_rendered.jpg").write_bytes(b"rendered")
-    assert stage_pictures("obs://bucket/pics", "pics", results="obs://bucket/pics/output_img")[1] == [
+    assert stage_pictures("obs://bucket/pics", "pics", results="obs://bucket/pics/output_img")[1].names == [
         "a.jpg",
         "sub/b.PNG",
     ]
@@ -69,8 +69,8 @@ def test_a_picture_that_vanishes_meanwhile_is_still_named(bucket: Path, monkeypa
         return copy_names(url, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(staging, "copy_names", vanish)
-    folder, names = stage_pictures("obs://bucket/pics", "pics")
-    assert names == ["a.jpg", "sub/b.PNG"]
+    folder, listing = stage_pictures("obs://bucket/pics", "pics")
+    assert listing.names == ["a.jpg", "sub/b.PNG"]
     assert not (folder / "a.jpg").exists()
 
 
