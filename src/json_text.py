@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
 
 #: State files of this package are a few kilobytes; anything far larger is not one of them.
 STATE_FILE_MAX_BYTES = 4 << 20
@@ -27,6 +30,33 @@ def parse_json_object(text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) 
     value = parse_json(text, max_bytes)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")
+    return value
+
+
+def parse_dataclass(cls: type[T], text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) -> T:
+    """A dataclass of plain fields (str, int, float, bool) from a JSON object; unknown keys are ignored.
+
+    Raises ValueError when a value is missing or of another type.
+    """
+    document = parse_json_object(text, max_bytes)
+    kinds = get_type_hints(cls)
+    values = {}
+    for field in fields(cls):  # type: ignore[arg-type]
+        if field.name in document:
+            values[field.name] = _of_type(field.name, document[field.name], kinds[field.name])
+        elif field.default is MISSING:
+            raise ValueError(f"{field.name} is missing")
+    return cls(**values)
+
+
+def _of_type(name: str, value: Any, kind: type) -> Any:
+    if kind is float and type(value) is int:
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"{name} is too large") from None
+    if type(value) is not kind:
+        raise ValueError(f"{name} is {str(value)[:80]!r}")
     return value
 
 

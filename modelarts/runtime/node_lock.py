@@ -22,10 +22,12 @@ from filelock import FileLock
 
 from src.errors import JobError, exit_code_of
 from src.files import lock_file, write_atomically
+from src.json_text import parse_json_object
 
 logger = logging.getLogger(__name__)
 
 POLL_S = 0.2
+OUTCOME_MAX_BYTES = 256 << 20  # it may list every missing picture of a large data set
 TOLD_EVERY_S = 0.5
 LOGGED_EVERY_S = 10.0
 
@@ -58,7 +60,7 @@ def once_per_node(folder: Path, name: str, work: Callable[[Report], Any], stalle
 
 def _shared(outcome: dict[str, Any]) -> Any:
     if "error" in outcome:
-        text = f"process {outcome['pid']} of this node failed: {outcome['error']}"
+        text = f"process {outcome.get('pid')} of this node failed: {outcome['error']}"
         raise NodeError(text, int(outcome.get("exit_code", 1)))
     return outcome.get("value")
 
@@ -141,10 +143,11 @@ class WorkStatus:
     def outcome(self) -> dict[str, Any]:
         """The last outcome, of this start of the job or of an earlier one; empty when there is none."""
         try:
-            found = json.loads(self._outcome.read_text(encoding="utf-8"))
+            found = parse_json_object(self._outcome.read_bytes(), OUTCOME_MAX_BYTES)
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        is_valid = isinstance(found.get("mark"), str) and type(found.get("exit_code", 1)) is int
+        return found if is_valid else {}
 
     def post(self, outcome: dict[str, Any]) -> None:
         """Make the outcome known, under a new mark."""

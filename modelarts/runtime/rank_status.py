@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from src.files import write_atomically
+from src.json_text import parse_dataclass
 from src.processes import is_running
 from src.train.inputs import JOINING, STEPPING, WAITING
 
@@ -58,8 +59,8 @@ def write(folder: Path, rank: int, said: RankStatus) -> None:
 def read(folder: Path, rank: int) -> RankStatus | None:
     """What a rank said last, in this start of the job or an earlier one; None when it never said anything."""
     try:
-        return RankStatus(**json.loads(path_of(folder, rank).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return parse_dataclass(RankStatus, path_of(folder, rank).read_bytes())
+    except (OSError, ValueError):
         return None
 
 

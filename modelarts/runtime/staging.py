@@ -213,8 +213,9 @@ def _streamed_pictures(
     started: list[StreamedPictures] = []
 
     def compare(tell: Report) -> dict[str, Any]:
-        if (last := site.last("compare", target)) and request.is_under_way():
-            return dict(last)  # this rank is late: others train on these files already
+        last = site.last("compare", target)
+        if isinstance(last, dict) and {"missing", "due"} <= last.keys() and request.is_under_way():
+            return last  # this rank is late: others train on these files already
         tell(f"compares {len(index)} pictures with {url}")
         result = copy_names(url, str(target), index.names.tolist(), tell, dry_run=True)
         there = leave_out(index, result.missing, url, config.missing_pictures_max)

@@ -24,6 +24,7 @@ from typing import Any
 import obs_sync
 from modelarts.runtime.node_lock import POLL_S, NodeError, StallTimeout, WorkStatus
 from src.files import write_atomically
+from src.json_text import parse_json
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOK_S = 0.02
@@ -186,7 +187,16 @@ class RequestQueue:
             file.seek(self._read.get(entry.name, 0))
             whole, newline, _ = file.read().rpartition(b"\n")  # the rest is still being written
         self._read[entry.name] = self._read.get(entry.name, 0) + len(whole) + len(newline)
-        return [json.loads(line) for line in whole.splitlines()]
+        return [names for line in whole.splitlines() if (names := _names_in(line))]
+
+
+def _names_in(line: bytes) -> list[str]:
+    """The names of one list; empty when it is damaged, since whoever waits for a picture asks for it again."""
+    try:
+        names = parse_json(line)
+    except ValueError:
+        return []
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def in_turn(queue: RequestQueue, plan: Sequence[str]) -> Iterator[str]:

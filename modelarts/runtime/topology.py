@@ -6,7 +6,6 @@ those of the ModelArts documentation (container environment, start on Ascend car
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError
+from src.json_text import parse_json_object
 
 PLATFORM_SCRATCH = Path("/cache")
 LOCAL_SCRATCH = Path("work")
@@ -155,8 +155,7 @@ def _read_table(environment: Mapping[str, str]) -> dict[int, _Card]:
     if not name:
         return {}
     try:
-        document = json.loads(Path(name).read_text(encoding="utf-8"))
-        return _cards(document)
+        return _cards(parse_json_object(Path(name).read_bytes()))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a rank table"
         raise ConfigError(f"environment: RANK_TABLE_FILE={name}: {reason}") from None

@@ -23,7 +23,7 @@ import obs_sync
 from modelarts.runtime.storage import read_bytes, write_bytes
 from src.errors import ConfigError, OutputError
 from src.files import lock_file
-from src.json_text import parse_json_object
+from src.json_text import parse_dataclass
 from src.processes import is_running, started_at
 
 logger = logging.getLogger(__name__)
@@ -55,17 +55,7 @@ class OwnerNote:
     @classmethod
     def from_json(cls, text: bytes) -> OwnerNote:
         """Read a note; ValueError when it is not one."""
-        document = parse_json_object(text)
-        try:
-            note = cls(**{name: document[name] for name in cls.__dataclass_fields__ if name in document})
-        except TypeError as error:
-            raise ValueError(str(error)) from None
-        kinds = {name: type(value) for name, value in asdict(new_note("", "")).items()}
-        for name, kind in kinds.items():
-            value = getattr(note, name)
-            if type(value) is not kind and not (kind is float and type(value) is int):
-                raise ValueError(f"{name} is {value!r:.80}")
-        return note
+        return parse_dataclass(cls, text)
 
     @property
     def owner(self) -> str:

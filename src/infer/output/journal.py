@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from src.files import writing
 from src.infer.output.results import RESULTS_FILE
+from src.json_text import parse_json_object
 
 logger = logging.getLogger(__name__)
 
@@ -107,10 +108,24 @@ def _whole_lines(path: Path, start: int) -> Iterator[bytes]:
 def _parsed(raw: bytes) -> dict[str, Any] | None:
     """The line as a value, None when it is damaged."""
     try:
-        line = json.loads(raw.decode())
+        line = parse_json_object(raw)
     except ValueError:
         return None
-    return line if isinstance(line, dict) and isinstance(line.get("file"), str) and "status" in line else None
+    return line if _is_result(line) else None
+
+
+def _is_result(line: Line) -> bool:
+    """Whether a line has what the job's counts and report need of it."""
+    persons = line.get("persons")
+    named = isinstance(line.get("file"), str) and line.get("status") in ("ok", "unreadable")
+    return named and isinstance(persons, list) and all(_is_person(person) for person in persons)
+
+
+def _is_person(person: Any) -> bool:
+    if not isinstance(person, dict) or type(person.get("occurred", 0)) not in (bool, type(None)):
+        return False
+    keypoints = person.get("keypoints")
+    return isinstance(keypoints, list) and all(isinstance(joint, list) and len(joint) == 3 for joint in keypoints)
 
 
 class Journal:

@@ -16,6 +16,7 @@ from filelock import FileLock
 from src.errors import OutputError
 from src.files import lock_file, writing
 from src.infer.output.results import SUMMARY_FILE, write_json
+from src.json_text import parse_json_object
 
 logger = logging.getLogger(__name__)
 
@@ -80,10 +81,9 @@ def new_output_folder(parent: Path, digest: str = "", rank: int = 0) -> OutputFo
 def recorded_digest(folder: Path) -> str:
     """The digest in a folder's run.json, empty when there is none."""
     try:
-        document = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+        return str(parse_json_object((folder / RUN_FILE).read_bytes()).get("digest", ""))
     except (OSError, ValueError):
         return ""
-    return str(document.get("digest", "")) if isinstance(document, dict) else ""
 
 
 def _lock(folder: Path, rank: int) -> tuple[bool, FileLock | None]:

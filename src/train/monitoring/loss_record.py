@@ -93,7 +93,7 @@ def read_record(path: Path) -> list[dict[str, Any]]:
         for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(line, dict) and isinstance(line.get("global_step"), int):
                 lines.append(line)
