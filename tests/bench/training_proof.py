@@ -23,6 +23,7 @@ import numpy as np
 from modelarts.runtime.entry import training_job
 from src.data.coco import Selection, open_index
 from src.data.images import decode_picture
+from src.data.order import evenly_spread
 from src.data.sample import SampleMaker, SampleSettings
 from src.infer.picture import Network, detect
 from src.model_utils.config import build_config
@@ -57,13 +58,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{'checkpoint':<26}{'pictures':<12}" + "".join(f"{column:>9}" for column in COLUMNS))
     for label, checkpoint in rows:
         for name, (labels, pictures) in sets.items():
-            print(f"{label:<26}{name:<12}{measure(checkpoint, labels, pictures, name == LSP)}", flush=True)
+            print(
+                f"{label:<26}{name:<12}{measure(checkpoint, labels, pictures, name == LSP, given.pictures)}", flush=True
+            )
     print(f"training pages: {given.work}/continued/index.html")
     return 0
 
 
-def measure(checkpoint: Path, labels: Path, pictures: Path, ignore_unannotated: bool) -> str:
-    """The figures of one checkpoint on all pictures of a set, found as inference finds people, as a line of the table.
+def measure(checkpoint: Path, labels: Path, pictures: Path, ignore_unannotated: bool, limit: int) -> str:
+    """The figures of one checkpoint on at most `limit` pictures, found as inference finds people, as a table line.
 
     Found people on masked regions, and with `ignore_unannotated` those away from the annotated ones, do not count.
     """
@@ -72,7 +75,8 @@ def measure(checkpoint: Path, labels: Path, pictures: Path, ignore_unannotated: 
     config = build_config({**NETWORK, "ignore_unannotated": ignore_unannotated})
     network = load_model(checkpoint, config.network, config.stages, insize=config.insize, device_target="CPU")
     settings = replace(config.part(SampleSettings), augment=False)
-    maker = SampleMaker(open_index(labels, config.part(Selection)), pictures, settings)
+    index = open_index(labels, config.part(Selection))
+    maker = SampleMaker(index.take(evenly_spread(len(index), limit)), pictures, settings)
     scores = [_score(maker, row, network) for row in range(len(maker))]
     persons, joints = (sum(getattr(score, name) for score in scores) for name in ("persons", "joints"))
     pck = sum(score.close for score in scores) / joints
@@ -111,10 +115,11 @@ def _train(name: str, given: argparse.Namespace, validation: tuple[Path, Path], 
         **more,
     }
     began = time.monotonic()
-    code = training_job([f"--{key}={value}" for key, value in settings.items()])
-    if code:
-        sys.exit(f"error: training {name} ended with code {code}")
-    print(f"{name}: {time.monotonic() - began:.0f} s")
+    if not given.measure_only:
+        code = training_job([f"--{key}={value}" for key, value in settings.items()])
+        if code:
+            sys.exit(f"error: training {name} ended with code {code}")
+        print(f"{name}: {time.monotonic() - began:.0f} s")
     checkpoints = (given.work / name / "ckpt_0").glob("openpose-train-rank0-*.ckpt")
     return max(checkpoints, key=lambda path: tuple(map(int, path.stem.rpartition("-")[2].split("_"))))
 
@@ -146,6 +151,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--shared", type=Path, default=shared, help="folder with people/ and weights/")
     parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--pictures", type=int, default=10_000, help="most pictures of each set to measure on")
+    parser.add_argument("--measure_only", action="store_true", help="measure what an earlier run has left")
     parser.add_argument("--fresh", action="store_true", help="also train from scratch for comparison")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="further settings of the training")
     return parser
