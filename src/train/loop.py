@@ -23,7 +23,7 @@ from src.train.monitoring.startup import resident_bytes
 from src.train.monitoring.step_log import StepLog, wait_remedy
 from src.train.recipe import Recipe
 from src.train.resume import UnusableCheckpoint
-from src.train.saving import Run, checkpoint_name, publish_page, save
+from src.train.saving import Run, checkpoint_name, publish_best, publish_page, save
 from src.train.schedule import rate_at
 from src.train.signals import StopRequest
 from src.train.validation.result import Validation
@@ -59,8 +59,9 @@ def take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopR
         stopping = run.communicator.any(bool(stop))
         found = None
         if not stopping and validation_is_due(run.config, run.recipe, global_step):
-            found = _validate(run, global_step)
+            found = _validate(run, global_step, stop)
             log.paused(found.seconds if found else 0.0)
+            stopping = run.communicator.any(bool(stop))
         is_best = found is not None and run.history.add(global_step, found)
         saving = stopping or is_best or checkpoint_is_due(run.config, run.recipe, global_step)
         _add_line(run, record, global_step, result, found, saving)
@@ -93,21 +94,31 @@ def _first_step(run: Run, record: LossRecord, batch: list[ms.Tensor], waited_s: 
     return result
 
 
-def validate_start(run: Run, record: LossRecord) -> None:
-    """Validate before the first step, which tells later what training has changed."""
-    found = _validate(run, 0)
-    if found is not None:
-        run.history.add(0, found)
-        record.add(global_step=0, **found.record())
-        publish_page(run, record)
+def validate_start(run: Run, record: LossRecord, done: int, stop: StopRequest) -> None:
+    """Validate before the first step, or after step `done` where a stop request left that out.
+
+    The former tells later what training has changed; the latter lets a resumed run know what an undisturbed one knows.
+    """
+    if done and (not validation_is_due(run.config, run.recipe, done) or run.history.last_step == done):
+        return
+    found = _validate(run, done, stop)
+    if found is None:
+        return
+    record.add(global_step=done, **found.record())
+    if run.history.add(done, found):
+        publish_best(run, record, done)
+    publish_page(run, record)
 
 
-def _validate(run: Run, global_step: int) -> Validation | None:
+def _validate(run: Run, global_step: int, stop: StopRequest) -> Validation | None:
+    """The result; None without pictures to validate on, or when a stop request cut it short."""
     if run.validator is None:
         return None
     run.alive(VALIDATING, global_step)
     with heartbeat("validating", announce=False):
-        found = run.validator.run()
+        found = run.validator.run(lambda: bool(stop))
+    if run.communicator.any(bool(stop)):
+        return None
     if run.found_people is not None:
         run.found_people.add(global_step, found.poses)
     logger.info(

@@ -128,8 +128,8 @@ def train(
                 *(config, recipe, communicator, step, identity, storage, alive, startup, workers, validator, history),
                 found_people,
             )
-            if done == 0 and inputs.streamed is None:
-                validate_start(run, record)
+            if done or inputs.streamed is None:  # else the first pictures may still be on their way
+                validate_start(run, record, done, stop)
             try:
                 take_steps(run, loader, record, done, stop, resumed=restored is not None)
                 break

@@ -66,16 +66,23 @@ def save(run: Run, record: LossRecord, global_step: int, is_best: bool) -> None:
     write = partial(write_snapshot, snapshot, rank=card.rank, rank_size=card.rank_size, identity=run.identity)
     name = checkpoint_name(run, global_step)
     run.storage.save(write, name)
-    best = run.history.best
-    if is_best and best is not None and run.validator is not None and card.rank == 0:
-        document = best_document(name, run.validator.name, epoch, step_in_epoch, best)
-        run.storage.publish_made(partial(write_best, record.path.parent, document))
+    if is_best:
+        publish_best(run, record, global_step)
     record.flush()
     run.storage.publish_made(lambda: record.path)
     if card.rank == 0:
         run.storage.publish_made(partial(plot_record, record.path))
         run.storage.publish_made(partial(write_scalars, record.path, run.recipe.total_steps))
         publish_page(run, record)
+
+
+def publish_best(run: Run, record: LossRecord, global_step: int) -> None:
+    """Have rank 0 name the checkpoint of this step, which has the best validation so far, in best.json."""
+    best = run.history.best
+    if best is not None and run.validator is not None and run.card.rank == 0:
+        moment = run.recipe.moment(global_step)
+        document = best_document(checkpoint_name(run, global_step), run.validator.name, *moment, best)
+        run.storage.publish_made(partial(write_best, record.path.parent, document))
 
 
 def checkpoint_name(run: Run, global_step: int) -> str:

@@ -17,13 +17,15 @@ PATIENCE = 5
 class ValidationHistory:
     """Restored from the lines of the loss record, so that a resumed run decides as an uninterrupted one.
 
-    `start` is the validation before the first step, `best` that of the best checkpoint so far, after `best_step` steps.
+    `start` is the validation before the first step, `best` that of the best checkpoint so far, after `best_step` steps;
+    the last validation was after `last_step` steps.
     """
 
     def __init__(self, lines: Iterable[Mapping[str, Any]] = ()) -> None:
         self.start: Validation | None = None
         self.best: Validation | None = None
         self.best_step = 0
+        self.last_step = -1
         self._since_best = 0
         for line in lines:
             if "val_loss" in line:
@@ -43,6 +45,7 @@ class ValidationHistory:
         return is_best
 
     def _add(self, global_step: int, validation: Validation) -> bool:
+        self.last_step = global_step
         if global_step == 0:
             self.start = validation
             return False

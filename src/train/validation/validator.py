@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,11 @@ class Validator:
     decode_settings: DecodeSettings
     name: str
 
-    def run(self) -> Validation:
-        """Validate; takes part in communication, so all ranks must call it at the same step."""
+    def run(self, stopping: Callable[[], bool] = lambda: False) -> Validation:
+        """Validate; takes part in communication, so all ranks must call it at the same step.
+
+        Once `stopping` says so, the remaining pictures are left out, and the result is of no use.
+        """
         started = time.monotonic()
         card = self.communicator.card
         own = list(range(card.rank, len(self.maker), card.rank_size))
@@ -76,6 +79,8 @@ class Validator:
         self.network.set_train(False)
         try:
             for first in range(0, len(own), self.batch_size):
+                if stopping():
+                    break
                 for row, values, poses in self._batch(own[first : first + self.batch_size]):
                     table[row] = values
                     shown[row] = poses

@@ -91,7 +91,7 @@ def test_the_ranks_rows_add_up_to_the_result_of_one() -> None:
 
 
 def test_best_json_names_the_checkpoint(tmp_path: Path) -> None:
-    document = best_document("a.ckpt", "validation pictures", 2, 30, GOOD)
+    document = best_document("openpose-train-rank0-2_30.ckpt", "validation pictures", 2, 30, GOOD)
     content = write_best(tmp_path, document).read_bytes()
-    assert best_name(content, "best.json") == "a.ckpt"
+    assert best_name(content, "best.json") == "openpose-train-rank0-2_30.ckpt"
     assert json.loads(content)["val_ap"] == 0.3
