@@ -15,7 +15,11 @@ os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must be set be
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with long tests first, so that two processes end at about the same time; the order is kept otherwise."""
+    """Mark what starts MindSpore; files with long tests first, so that two processes end at about the same time."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if ROOT / "tests" / "jobs" in item.path.parents or {"on_cpu", "small_checkpoint"} & set(fixtures):
+            item.add_marker("mindspore")
     slow, network = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "mindspore"))
     items.sort(key=lambda item: 0 if item.path in slow else 1 if item.path in network else 2)
 
