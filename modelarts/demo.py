@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import obs_sync
 from src.data.drawn.dataset import draw_dataset
@@ -128,7 +129,7 @@ def _newest_checkpoint(folder: str) -> str:
     return str(newest["name"]).rsplit("/", 1)[-1]
 
 
-def _found_persons(results: Path) -> dict[str, np.ndarray]:
+def _found_persons(results: Path) -> dict[str, NDArray[np.float64]]:
     lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
     return {line["file"]: np.array([person["keypoints"] for person in line["persons"]]) for line in lines}
 

@@ -25,7 +25,8 @@ from modelarts.cli.tables import (
     hyperparameter_lines,
     job_rows,
 )
-from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError
+from modelarts.cloud.client import RUNNING_PHASES, Cloud
+from modelarts.cloud.errors import CloudError
 from modelarts.cloud.profile import has_profile
 from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
 from modelarts.dryrun.state import ask_to_stop, dry_runs, find_dry_run

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable
 
-from modelarts.cloud.client import ENDED_PHASES, WAITING_PHASES, Cloud, NotThere
+from modelarts.cloud.client import ENDED_PHASES, WAITING_PHASES, Cloud
+from modelarts.cloud.errors import NotThere
 from modelarts.dryrun.state import DryRunState, find_dry_run
 from src.errors import JobError
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, NoReturn
 
 from modelarts.cli import commands
+from modelarts.cli.answer import Answer
 from modelarts.cli.dry_run import dry_run
 from modelarts.dryrun.dryrun import FRESH, SAME
 from modelarts.dryrun.state import WORK_FOLDER
@@ -107,7 +108,7 @@ def respelled(argv: Sequence[str]) -> tuple[list[str], list[str]]:
     return arguments, notes
 
 
-def _print_answer(answer: commands.Answer, as_json: bool) -> None:
+def _print_answer(answer: Answer, as_json: bool) -> None:
     try:
         if as_json:
             print(json.dumps(answer.data, ensure_ascii=False, indent=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ SCALED_SIZE = "scaled_size"
 class StoredMaps(NamedTuple):
     """Heatmaps (19, h, w) and PAFs (38, h, w) as stored, and how the picture lies in the network input."""
 
-    heatmaps: NDArray[np.floating]
-    pafs: NDArray[np.floating]
+    heatmaps: NDArray[np.floating[Any]]
+    pafs: NDArray[np.floating[Any]]
     fit: Fit
 
 

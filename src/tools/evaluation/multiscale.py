@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from src.infer.forward import Maps, PoseNetwork
+from src.infer.forward import PoseNetwork
+from src.infer.picture import Maps
 from src.infer.shapes import fit_picture
 from src.pose.grid import Fit, cell_to_input, input_to_cell
 from src.pose.skeleton import BACKGROUND_CHANNEL, LIMBS, MIRROR

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from src.errors import DataError
 from src.net.build import PictureNet
@@ -47,5 +48,5 @@ def _compare(network: PictureNet, path: Path) -> Difference:
     return Difference(path.stem, _largest(own_heatmaps, heatmaps), _largest(own_pafs, pafs))
 
 
-def _largest(own: np.ndarray, golden: np.ndarray) -> float:
+def _largest(own: NDArray[np.float32], golden: NDArray[np.float32]) -> float:
     return float(np.abs(own - golden.astype(np.float32)).max())
