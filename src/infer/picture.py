@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.actions import Action, find_action, judge_person
-from src.data.images import Picture, PictureError, ReducedPicture, decode_reduced, picture_size, read_bytes
+from src.data.formats import PictureError
+from src.data.images import Picture, ReducedPicture, decode_reduced, picture_size, read_bytes
 from src.data.listing import inside
 from src.errors import OutputError
 from src.infer.drawing.render import draw_person_pose, head_position

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from src.data.images import PictureError
+from src.data.formats import PictureError
 from src.data.sample import SampleMaker
 from src.pose.skeleton import LIMBS, JointType
 from src.pose.unknown import UNKNOWN

@@ -82,7 +82,8 @@ def _reason(label: str, result: CriterionResult) -> str:
 
 
 def _read(path: Path) -> NDArray[np.uint8] | None:
-    from src.data.images import PictureError, read_picture
+    from src.data.formats import PictureError
+    from src.data.images import read_picture
 
     if not path.is_file():
         return None

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.images import PictureError, decode_reduced
+from src.data.formats import PictureError
+from src.data.images import decode_reduced
 from src.files import write_atomically
 from src.infer.drawing.render import draw_person_pose
 

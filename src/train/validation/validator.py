@@ -13,7 +13,7 @@ from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
 from src.data.augment import View, fit_matrix, move_joints
-from src.data.images import PictureError
+from src.data.formats import PictureError
 from src.data.sample import Sample, SampleMaker
 from src.net.build import PictureNet
 from src.net.loss import map_errors, nothing_errors
