@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import mindspore as ms
@@ -18,8 +19,10 @@ import pytest
 import obs_sync
 from modelarts.runtime import training
 from obs_sync.transfer import uploader as uploader_module
+from src.files import file_sha256
 from src.net.weights import read_checkpoint
-from src.train.checkpoints.manifest import manifest_name
+from src.train.checkpoints.checkpoint import write_tensors
+from src.train.checkpoints.manifest import Manifest, manifest_name
 from src.train.monitoring.loss_record import SCALARS_FILE
 from tests.jobs.conftest import TWO_EPOCHS, Job
 from tests.jobs.test_training_job import errors
@@ -51,6 +54,17 @@ def forget_after(folder: Path, kept: set[tuple[int, int]]) -> None:
             path.unlink()
 
 
+def explode(folder: Path, file_name: str) -> None:
+    """Make a checkpoint's weights so large, though finite, that the next loss is not; its manifest fits."""
+    path, stated = folder / file_name, folder / manifest_name(file_name)
+    parameters, meta = read_checkpoint(path)
+    arrays = {key: value.asnumpy() for key, value in parameters.items()}
+    huge = {key: a * a.dtype.type(1e30) if key.startswith("stage_") else a for key, a in arrays.items()}
+    write_tensors({key: ms.Tensor(array) for key, array in huge.items()}, path, meta)
+    manifest = Manifest.from_json(stated.read_bytes(), stated.name)
+    stated.write_text(replace(manifest, size=path.stat().st_size, sha256=file_sha256(path)).to_json())
+
+
 def test_momentum_ends_with_the_very_same_parameters(train: Job, bucket: Path) -> None:
     settings = ["--optimizer=Momentum", *TWO_EPOCHS]
     assert train(*settings) == 0
@@ -61,7 +75,7 @@ def test_momentum_ends_with_the_very_same_parameters(train: Job, bucket: Path) -
     assert same(state(bucket / "out", 2, 3), straight)
 
 
-def test_damaged_checkpoints_are_passed_over_and_adam_ends_with_the_very_same_parameters(
+def test_damaged_and_exploded_checkpoints_are_skipped_and_adam_ends_with_the_very_same_parameters(
     train: Job, bucket: Path, straight: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(straight, bucket / "out")
@@ -72,6 +86,7 @@ def test_damaged_checkpoints_are_passed_over_and_adam_ends_with_the_very_same_pa
     (folder / name(2, 2)).write_bytes((folder / name(2, 2)).read_bytes()[:-100])
     (folder / manifest_name(name(2, 1))).unlink()
     (folder / manifest_name(name(1, 3))).write_text("{")
+    explode(folder, name(1, 2))
     assert train(*TWO_EPOCHS) == 0
     for reason in (
         rf"{name(2, 3)}: damaged: its content",
@@ -79,6 +94,8 @@ def test_damaged_checkpoints_are_passed_over_and_adam_ends_with_the_very_same_pa
         "epoch 2 step 1: no manifest",
         rf"{name(1, 3)}.manifest.json: not a valid checkpoint manifest",
         "resumed from .* epoch 1 step 2: 2 of 6 steps are done",
+        "skipping checkpoint: .* epoch 1 step 2: its next step gives a loss of (inf|nan)",
+        "resumed from .* epoch 1 step 1: 1 of 6 steps are done",
     ):
         assert re.search(reason, caplog.text)
     ends = state(straight, 2, 3)

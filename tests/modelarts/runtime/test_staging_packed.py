@@ -93,6 +93,7 @@ def train(root: Path, obs_root: Path, name: str, folder: Path) -> list[float]:
         **{"maskpath_train": ".", "train_url": folder / "output", "scratch_path": folder / "scratch"},
         **{"storage_mode": "local", "obs_local_root": obs_root, "device_target": "CPU", "network": "mobilenet_v2"},
         **{"stages": 1, "insize": 64, "batch_size": 4, "max_epoch_train": 2, "min_area": 100, "val_pictures": 0},
+        "export_format": "none",
     }
     folder.mkdir()
     command = [sys.executable, str(root / "train_start.py"), *(f"--{k}={v}" for k, v in arguments.items())]
