@@ -15,7 +15,7 @@ from src.actions.action import ANY_SIDE, DeclaredCriterion
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import CRITERIA
 from src.actions.geometry import degrees_of_gradient, gradient, inner_angle
-from src.actions.measuring import measure
+from src.actions.measuring import measure, measure_declared
 from src.actions.pose import as_pose
 from src.pose.skeleton import JointType
 
@@ -220,7 +220,7 @@ def _judge(name: str, keypoints: Any, threshold: float) -> int:
 def _as_function(declared: DeclaredCriterion) -> Callable[[Any], int]:
     def judge(keypoints: Any) -> int:
         trusted = as_pose(keypoints).trusting(declared.min_confidence)
-        return measure(trusted, declared.criterion, declared.threshold, declared.sides).verdict
+        return measure_declared(trusted, declared).verdict
 
     judge.__name__ = judge.__qualname__ = f"judge_by_{declared.criterion.name}"
     judge.__doc__ = declared.criterion.description

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Union
 
-from src.actions.combination import AllOf, AtLeast, Leaf, Node, Not, Unless
+from src.actions.combination import AllOf, AtLeast, Leaf, Node, Not, PointsAtLeast, Unless
 from src.actions.criteria import Criterion
 
 Threshold = Union[float, tuple[float, float]]  # one bound in the criterion's own direction, or an open range
@@ -15,13 +16,43 @@ Threshold = Union[float, tuple[float, float]]  # one bound in the criterion's ow
 ANY_SIDE, EACH_SIDE, FOUND_SIDES = "any", "each", "found"
 SIDES = (ANY_SIDE, EACH_SIDE, FOUND_SIDES)
 
+#: Which of a criterion's readings gives the points: the largest or the smallest value of those that were found.
+LARGEST, SMALLEST = "largest", "smallest"
+CHOICES = (LARGEST, SMALLEST)
+
+
+@dataclass(frozen=True)
+class PointScale:
+    """Points by the range in which a measured value lies; what could not be measured gives none.
+
+    `bounds`: ascending, in the criterion's unit. `points`: one more than bounds; a value at a bound belongs above it.
+    """
+
+    bounds: tuple[float, ...]
+    points: tuple[float, ...]
+
+    def at(self, value: float) -> float:
+        """The points for a measured value."""
+        return self.points[bisect_right(self.bounds, value)]
+
+    @property
+    def most(self) -> float:
+        """The most that the sign can add."""
+        return max(0.0, *self.points)
+
+    @property
+    def span(self) -> float:
+        """The distance between the best and the worst outcome: how much the sign has to say."""
+        return self.most - min(0.0, *self.points)
+
 
 @dataclass(frozen=True)
 class DeclaredCriterion:
     """A criterion as an action uses it.
 
-    `threshold`: in the criterion's unit. `sides`: see SIDES.
+    `threshold`: in the criterion's unit. `sides`: see SIDES; with a `scale`, see CHOICES.
     `min_confidence`: joints below it count as not found. `weight`: what it adds under `at_least`.
+    `scale`: the points it gives under `points_at_least`, instead of a threshold.
     """
 
     label: str
@@ -30,6 +61,7 @@ class DeclaredCriterion:
     sides: str
     min_confidence: float
     weight: float
+    scale: PointScale | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +91,10 @@ def declaration_of(action: Action) -> dict[str, Any]:
 
 def _criterion_declaration(one: DeclaredCriterion) -> dict[str, Any]:
     plain: dict[str, Any] = {} if one.label == one.criterion.name else {"criterion": one.criterion.name}
-    plain["threshold"] = list(one.threshold) if isinstance(one.threshold, tuple) else one.threshold
+    if one.scale is not None:
+        plain.update(bounds=_plain_numbers(one.scale.bounds), points=_plain_numbers(one.scale.points))
+    else:
+        plain["threshold"] = list(one.threshold) if isinstance(one.threshold, tuple) else one.threshold
     plain["sides"] = one.sides
     plain["min_confidence"] = one.min_confidence
     if one.weight != 1:
@@ -74,10 +109,20 @@ def _node_declaration(node: Node) -> Any:
         return {"not": _node_declaration(node.part)}
     if isinstance(node, Unless):
         return {"unless": _node_declaration(node.part)}
+    if isinstance(node, PointsAtLeast):
+        return {"points_at_least": _plain_number(node.needed), "evidence": node.evidence, "of": list(node.labels)}
     parts = [_node_declaration(part) for part in node.parts]
     if isinstance(node, AtLeast):
-        return {"at_least": int(node.count) if node.count == int(node.count) else node.count, "of": parts}
+        return {"at_least": _plain_number(node.count), "of": parts}
     return {"all" if isinstance(node, AllOf) else "any": parts}
+
+
+def _plain_number(value: float) -> float:
+    return int(value) if value == int(value) else value
+
+
+def _plain_numbers(values: tuple[float, ...]) -> list[float]:
+    return [_plain_number(value) for value in values]
 
 
 def hint_text(actions: Mapping[str, Action]) -> str:

@@ -1,8 +1,9 @@
-"""How the verdicts of criteria combine, nested: all, any, not, unless, at_least; what cannot be judged is left open.
+"""How criteria combine, nested: all, any, not, unless, at_least, points_at_least; what cannot be judged is left open.
 
 Every node answers with a pair (certain, possible): whether it holds whatever the criteria that could not be judged
-would have said, and whether it could hold. They differ exactly when the verdict is undecided. The pair is of bools for
-one person, or of boolean arrays for many persons at once (tuning).
+would have said, and whether it could hold. They differ exactly when the verdict is undecided. `points_at_least` decides
+on what is seen, provided that it is enough. The pair is of bools for one person, or of boolean arrays for many persons
+at once (tuning).
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from functools import reduce
 from operator import and_, or_
 from typing import Any, NamedTuple, Union
 
+import numpy as np
+
 HOLDS, FAILS, UNJUDGED = 1, 0, -1
 
-Verdicts = Mapping[str, Any]  # label -> 1, 0 or -1, or an int array of them
+#: label -> 1, 0 or -1; for a sign with a scale its points, NaN where it was not seen. Or an array of these.
+Verdicts = Mapping[str, Any]
 Answer = tuple[Any, Any]
 
 
@@ -96,10 +100,43 @@ class AtLeast:
         return total >= self.count - 1e-9  # sums of decimal weights such as 0.1 + 0.2
 
 
-Node = Union[Leaf, Not, Unless, AllOf, AnyOf, AtLeast]
+@dataclass(frozen=True)
+class PointsAtLeast:
+    """Holds when the points of the signs that were seen add up to `needed`.
+
+    `spans`: how much each sign has to say; where those that were seen have less than the share `evidence` of all, the
+    verdict is left open unless the others could not reach `needed` anyway. `most`: what each sign can add.
+    """
+
+    needed: float
+    evidence: float
+    labels: tuple[str, ...]
+    spans: tuple[float, ...]
+    most: tuple[float, ...]
+
+    def answer(self, verdicts: Verdicts) -> Answer:
+        """(certain, possible) for the given points."""
+        total, seen, unseen = self.sums(verdicts)
+        enough = seen >= self.evidence - 1e-9
+        reached = total >= self.needed - 1e-9
+        return enough & reached, reached | (enough ^ True) & (total + unseen >= self.needed - 1e-9)
+
+    def sums(self, verdicts: Verdicts) -> tuple[Any, Any, Any]:
+        """Points so far, share of the evidence that was seen, and what the signs that were not seen could add."""
+        total, seen, unseen = 0.0, 0.0, 0.0
+        for label, span, most in zip(self.labels, self.spans, self.most):
+            points = verdicts[label]
+            known = points == points
+            total = total + (np.where(known, points, 0.0) if isinstance(points, np.ndarray) else points if known else 0)
+            seen = seen + span * known
+            unseen = unseen + most * (known ^ True)
+        return total, seen / sum(self.spans), unseen
 
 
-def decide(node: Node, verdicts: Mapping[str, int]) -> bool | None:
+Node = Union[Leaf, Not, Unless, AllOf, AnyOf, AtLeast, PointsAtLeast]
+
+
+def decide(node: Node, verdicts: Verdicts) -> bool | None:
     """True or False for one person, None when what could not be judged might have turned it."""
     certain, possible = node.answer(verdicts)
     return True if certain else (None if possible else False)
@@ -125,6 +162,17 @@ def tally(node: Node, verdicts: Verdicts) -> Tally:
     return Tally(held, possible - held, sum(weights), needed)
 
 
+def point_nodes(node: Node) -> Iterator[PointsAtLeast]:
+    """All points_at_least nodes of a combination."""
+    if isinstance(node, PointsAtLeast):
+        yield node
+    elif isinstance(node, (Not, Unless)):
+        yield from point_nodes(node.part)
+    elif isinstance(node, (AllOf, AnyOf, AtLeast)):
+        for part in node.parts:
+            yield from point_nodes(part)
+
+
 def labels_of(node: Node) -> Iterator[str]:
     """The labels of all criteria that a combination asks, repeated ones included."""
     return (label for label, _ in _asked(node))
@@ -140,6 +188,8 @@ def _asked(node: Node, against: bool = False) -> Iterator[tuple[str, bool]]:
     """Each label, and whether the combination rather fails when its criterion holds."""
     if isinstance(node, Leaf):
         yield node.label, against
+    elif isinstance(node, PointsAtLeast):
+        yield from ((label, against) for label in node.labels)
     elif isinstance(node, (Not, Unless)):
         yield from _asked(node.part, not against)
     else:

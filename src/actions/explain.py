@@ -5,13 +5,21 @@ Everything here is a `Message`, so that results, pictures and reports can say it
 
 from __future__ import annotations
 
-from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion, Threshold
-from src.actions.combination import UNJUDGED, Tally
+from collections.abc import Mapping
+
+from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion, PointScale, Threshold
+from src.actions.combination import UNJUDGED
 from src.actions.criteria import Criterion
 from src.actions.measuring import Measurement
-from src.actions.readings import WAISTS, Kind
+from src.actions.readings import ELBOWS, FEET, HANDS, KNEES, SHOULDERS, WAISTS, Kind
 from src.pose.skeleton import JointType
 from src.translations import Message, say
+
+#: The pairs of which the middle is measured, with the word for it.
+MIDDLES: Mapping[tuple[JointType, ...], str] = {
+    **{HANDS: "hands", ELBOWS: "elbows", SHOULDERS: "shoulders"},
+    **{WAISTS: "waist", KNEES: "knees", FEET: "feet"},
+}
 
 #: The joints of a measurement, with the confidence of each in the person.
 Joints = tuple[tuple[JointType, float], ...]
@@ -29,15 +37,8 @@ def explain_measured(declared: DeclaredCriterion, found: Measurement, joints: Jo
     """What was measured, "left hand 31 px (0.24 torso) above left shoulder", or why nothing could be."""
     if found.verdict == UNJUDGED:
         return say("cannot_be_judged", reasons=_why_not(declared, joints))
-    return _measured(declared.criterion, found)
-
-
-def explain_verdict(standing: Tally) -> Message:
-    """How a person's verdict came about, such as "6 of 11 signs hold, 3 cannot be judged; 8 needed"."""
-    held, total, needed = (f"{value:g}" for value in (standing.held, standing.total, standing.needed))
-    if standing.open:
-        return say("signs_hold_some_open", held=held, total=total, open=f"{standing.open:g}", needed=needed)
-    return say("signs_hold", held=held, total=total, needed=needed)
+    measured = _measured(declared.criterion, found)
+    return measured if found.points is None else say("gives_points", measured=measured, points=_points(found.points))
 
 
 def verdict_message(occurred: bool | None) -> Message:
@@ -47,6 +48,8 @@ def verdict_message(occurred: bool | None) -> Message:
 
 def requirement(declared: DeclaredCriterion) -> Message:
     """The condition that an action sets, such as "at least 0.25 torso above, on each side"."""
+    if declared.scale is not None:
+        return _points_by_range(declared.criterion, declared.scale)
     needed = needs(declared.criterion, declared.threshold)
     scope = {ANY_SIDE: "", EACH_SIDE: "on_each_side", FOUND_SIDES: "on_each_side_found"}[declared.sides]
     return say(scope, needed=needed) if scope else needed
@@ -59,6 +62,8 @@ def needs(criterion: Criterion, threshold: Threshold) -> Message:
         return say("needs_between", low=low, high=high)
     if criterion.kind is Kind.HEIGHT:
         return _needed_height(threshold, criterion)
+    if criterion.kind is Kind.SIDEWAYS:
+        return say("needs_more" if criterion.relation != "<" else "needs_less", value=_signed(threshold, criterion))
     words = {">": "needs_more", ">=": "needs_at_least", "<": "needs_less"}[criterion.relation]
     return say(words, value=_amount(threshold, criterion))
 
@@ -69,26 +74,36 @@ def joint_message(joint: JointType) -> Message:
 
 
 def _measured(criterion: Criterion, found: Measurement) -> Message:
-    places = _places(found.joints)
-    if criterion.kind.is_length:
+    kind = criterion.kind
+    places = _places(found.joints, 3 if kind is Kind.INNER_ANGLE else 2)
+    if kind.is_length:
         words = {
             Kind.HEIGHT: "height_above" if (found.value or 0.0) >= 0 else "height_below",
             Kind.DISTANCE: "distance_apart",
             Kind.WIDTH: "width_apart",
-        }[criterion.kind]
+            Kind.SIDEWAYS: "to_the_right" if (found.value or 0.0) >= 0 else "to_the_left",
+        }[kind]
         return say(words, joint=places[0], length=_length(found), other=places[1])
     degrees = f"{found.value:.0f}"
-    if criterion.kind is Kind.INNER_ANGLE:
+    if kind is Kind.INNER_ANGLE:
         return say("angle_at", vertex=places[1], joint=places[0], other=places[2], degrees=degrees)
-    words = "line_off_vertical" if criterion.kind is Kind.TO_VERTICAL else "line_off_horizontal"
+    if kind is Kind.ELEVATION:
+        words = "rises" if (found.value or 0.0) >= 0 else "falls"
+        return say(words, joint=places[0], other=places[1], degrees=degrees.lstrip("-"))
+    words = "line_off_vertical" if kind is Kind.TO_VERTICAL else "line_off_horizontal"
     return say(words, joint=places[0], other=places[1], degrees=degrees)
 
 
-def _places(joints: tuple[JointType, ...]) -> list[Message]:
-    """The names of the joints; both waists behind another joint are the middle between them."""
-    if len(joints) > len(WAISTS) and joints[-2:] == WAISTS:
-        return [*map(joint_message, joints[:-2]), say("middle_of_the_waist")]
-    return [joint_message(joint) for joint in joints]
+def _places(joints: tuple[JointType, ...], count: int) -> list[Message]:
+    """The names of the measured places, the last ones first to be pairs: both waists together are their middle."""
+    places: list[Message] = []
+    left = list(joints)
+    while left:
+        wanted = count - len(places)
+        is_pair = len(left) > wanted and tuple(left[-2:]) in MIDDLES
+        places.insert(0, say(f"middle.{MIDDLES[tuple(left[-2:])]}") if is_pair else joint_message(left[-1]))
+        del left[-2 if is_pair else -1 :]
+    return places
 
 
 def _length(found: Measurement) -> Message:
@@ -99,6 +114,21 @@ def _length(found: Measurement) -> Message:
 
 def _pixels(found: Measurement) -> str:
     return f"{abs(found.length_px or 0.0):.3g}"
+
+
+def _points_by_range(criterion: Criterion, scale: PointScale) -> Message:
+    """All ranges with their points, such as "+2 points up to 0.4 torso below, -1 from 0.4 torso below"."""
+    bounds = [_signed(bound, criterion) for bound in scale.bounds]
+    points = [_points(one) for one in scale.points]
+    first = say("points_below", points=points[0], high=bounds[0])
+    middle = [
+        say("points_between", points=one, low=low, high=high) for one, low, high in zip(points[1:], bounds, bounds[1:])
+    ]
+    return say("points_by_range", ranges=(first, *middle, say("points_above", points=points[-1], low=bounds[-1])))
+
+
+def _points(points: float) -> str:
+    return f"{points:+g}" if points else "0"
 
 
 def _needed_height(threshold: float, criterion: Criterion) -> Message:
@@ -114,10 +144,12 @@ def _needed_height(threshold: float, criterion: Criterion) -> Message:
 
 def _signed(bound: float, criterion: Criterion) -> Message:
     """One end of a range."""
-    amount = _amount(abs(bound), criterion)
-    if criterion.kind is not Kind.HEIGHT:
-        return amount
-    return say("level") if bound == 0 else say("value_above" if bound > 0 else "value_below", value=amount)
+    if criterion.kind not in (Kind.HEIGHT, Kind.SIDEWAYS):
+        return _amount(bound, criterion)
+    if bound == 0:
+        return say("level" if criterion.kind is Kind.HEIGHT else "in_line")
+    up, down = ("value_above", "value_below") if criterion.kind is Kind.HEIGHT else ("value_right", "value_left")
+    return say(up if bound > 0 else down, value=_amount(abs(bound), criterion))
 
 
 def _amount(threshold: float, criterion: Criterion) -> Message:

@@ -36,6 +36,12 @@ def angle_to_vertical(first: Point, second: Point) -> float | None:
     return None if level is None else 90.0 - level
 
 
+def elevation(upper: Point, lower: Point) -> float | None:
+    """How steeply the line rises from the second point to the first, -90 to 90 degrees; None when they coincide."""
+    level = angle_to_horizontal(upper, lower)
+    return None if level is None else math.copysign(level, lower[1] - upper[1])
+
+
 def inner_angle(first: Point, vertex: Point, second: Point) -> float | None:
     """The angle at `vertex` between its lines to the two others, 0 to 180 degrees; None when one coincides with it.
 

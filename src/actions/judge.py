@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from src.actions.action import Action, DeclaredCriterion, Threshold
-from src.actions.combination import UNJUDGED, decide, objections, tally
-from src.actions.explain import Joints, explain, explain_measured, explain_verdict
-from src.actions.measuring import Measurement, measure
+from src.actions.combination import UNJUDGED, decide, objections
+from src.actions.explain import Joints, explain, explain_measured
+from src.actions.explain_verdict import explain_verdict
+from src.actions.measuring import Measurement, measure_declared
 from src.actions.pose import Pose, as_pose
 from src.pose.skeleton import JointType
 from src.translations import Message
@@ -57,6 +59,18 @@ class CriterionResult:
         return self.declared.threshold
 
     @property
+    def points(self) -> float | None:
+        """The points that a sign with a scale gives; None for others and where nothing was seen."""
+        return self.found.points
+
+    @property
+    def answer(self) -> float:
+        """What combinations ask for: the verdict, or the points of a sign with a scale (NaN where it was not seen)."""
+        if self.declared.scale is None:
+            return self.verdict
+        return math.nan if self.points is None else self.points
+
+    @property
     def explanation(self) -> Message:
         """What was measured on which joints, and what it needs; or why it cannot be judged."""
         return explain(self.declared, self.found, self.joints)
@@ -81,6 +95,8 @@ class CriterionResult:
         }
         if self.found.length_px is not None and self.unit != "px":
             line["px"] = _rounded(self.found.length_px, 2)
+        if self.points is not None:
+            line["points"] = self.points
         return line
 
     @staticmethod
@@ -89,7 +105,7 @@ class CriterionResult:
         joints = tuple(JointType[name] for name in line["joints"])
         measured, unit = line["measured"], str(line["unit"])
         length_px = measured if unit == "px" else line.get("px")
-        found = Measurement(int(line["verdict"]), measured, unit, joints, length_px)
+        found = Measurement(int(line["verdict"]), measured, unit, joints, length_px, line.get("points"))
         return CriterionResult(declared, found, _with_confidence(joints, pose), objection)
 
 
@@ -104,8 +120,7 @@ class Judgement:
     @property
     def explanation(self) -> Message:
         """How the verdict came about."""
-        verdicts = {label: result.verdict for label, result in self.criteria.items()}
-        return explain_verdict(tally(self.action.occurs_when, verdicts))
+        return explain_verdict(self.action, self.criteria)
 
     @property
     def text(self) -> str:
@@ -140,13 +155,13 @@ def judge_person(keypoints: Any, action: Action) -> Judgement:
         one.label: judge_criterion(pose, trusted[one.min_confidence], one, one.label in against)
         for one in action.criteria
     }
-    verdicts = {label: one.verdict for label, one in results.items()}
+    verdicts = {label: one.answer for label, one in results.items()}
     return Judgement(action, decide(action.occurs_when, verdicts), results)
 
 
 def judge_criterion(pose: Pose, trusted: Pose, declared: DeclaredCriterion, objection: bool = False) -> CriterionResult:
     """Apply one criterion to the joints that are sure enough (`trusted`); `pose` has all that were found."""
-    found = measure(trusted, declared.criterion, declared.threshold, declared.sides)
+    found = measure_declared(trusted, declared)
     return CriterionResult(declared, found, _with_confidence(found.joints, pose), objection)
 
 

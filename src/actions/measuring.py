@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from src.actions.action import ANY_SIDE, EACH_SIDE, Threshold
+from src.actions.action import ANY_SIDE, EACH_SIDE, LARGEST, DeclaredCriterion, Threshold
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import Criterion
 from src.actions.pose import Pose
@@ -16,7 +16,8 @@ from src.pose.skeleton import JointType
 class Measurement:
     """What decided: the value in `unit`, the same in pixels for lengths, and the joints it comes from.
 
-    `value` is None when nothing could be measured; `joints` are then all that were wanted.
+    `value` is None when nothing could be measured; `joints` are then all that were wanted. `points`: of a sign with a
+    scale, None where it was not seen; its verdict is then whether it gives any.
     """
 
     verdict: int
@@ -24,6 +25,14 @@ class Measurement:
     unit: str
     joints: tuple[JointType, ...]
     length_px: float | None = None
+    points: float | None = None
+
+
+def measure_declared(pose: Pose, declared: DeclaredCriterion) -> Measurement:
+    """Apply a criterion as an action declares it, to a person without the joints that are too uncertain."""
+    if declared.scale is None:
+        return measure(pose, declared.criterion, declared.threshold, declared.sides)
+    return _measure_points(pose, declared)
 
 
 def measure(pose: Pose, criterion: Criterion, threshold: Threshold, sides: str) -> Measurement:
@@ -50,6 +59,22 @@ def holds(value: float, criterion: Criterion, threshold: Threshold) -> bool:
     """Whether a measured value, in the criterion's unit, satisfies the threshold or lies inside the range."""
     margin = _margin(value, criterion, threshold)
     return margin >= 0 if criterion.relation == ">=" and not isinstance(threshold, tuple) else margin > 0
+
+
+def _measure_points(pose: Pose, declared: DeclaredCriterion) -> Measurement:
+    """The largest or smallest reading of those that were found, and the points of its range."""
+    assert declared.scale is not None  # the caller's case
+    readings = declared.criterion.measure(pose)
+    known = [reading for reading in readings if reading.value is not None]
+    kind = declared.criterion.kind
+    scale = pose.torso_px if kind.is_length else 1.0
+    if not known or scale is None:
+        return _unjudged(readings, kind.unit)
+    decisive = (max if declared.sides == LARGEST else min)(known, key=_value)
+    value = _value(decisive) / scale
+    points = declared.scale.at(value)
+    length = _value(decisive) if kind.is_length else None
+    return Measurement(HOLDS if points > 0 else FAILS, value, kind.unit, decisive.joints, length, points)
 
 
 def _margin(value: float, criterion: Criterion, threshold: Threshold) -> float:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from src.actions.geometry import angle_to_horizontal, inner_angle
+from src.actions.geometry import angle_to_horizontal, angle_to_vertical, elevation, inner_angle
 from src.actions.pose import Point, Pose, midpoint
 from src.pose.skeleton import JointType
 
@@ -33,16 +33,26 @@ class Kind(Enum):
     TO_HORIZONTAL = "angle to the horizontal"  # 0 to 90 degrees
     TO_VERTICAL = "angle to the vertical"  # 0 to 90 degrees
     INNER_ANGLE = "inner angle"  # at the second of three joints, 0 to 180 degrees
+    ELEVATION = "elevation"  # of the line from the second joint up to the first, -90 to 90 degrees
+    SIDEWAYS = "offset to the right"  # how far the first joint is to the right of the second in the picture
 
     @property
     def is_length(self) -> bool:
         """Whether it is measured in torsos; otherwise in degrees."""
-        return self in (Kind.HEIGHT, Kind.DISTANCE, Kind.WIDTH)
+        return self in (Kind.HEIGHT, Kind.DISTANCE, Kind.WIDTH, Kind.SIDEWAYS)
 
     @property
     def unit(self) -> str:
         """The unit of thresholds and measured values."""
         return "torso" if self.is_length else "deg"
+
+
+#: How the angle of a line is taken, for the kinds that have one.
+ANGLES: Mapping[Kind, Callable[[Point, Point], float | None]] = {
+    Kind.TO_HORIZONTAL: angle_to_horizontal,
+    Kind.TO_VERTICAL: angle_to_vertical,
+    Kind.ELEVATION: elevation,
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,52 @@ class Reading:
 
     value: float | None
     joints: tuple[JointType, ...]
+
+
+#: One joint, or the middle of a pair (of the one that was found); SHOULDER_LINE is special, see `spot`.
+Spot = tuple[JointType, ...]
+
+#: The neck; where it was not found, the middle of the shoulders, or the only one that was.
+SHOULDER_LINE: Spot = (J.Neck, J.RightShoulder, J.LeftShoulder)
+
+
+def spot(pose: Pose, joints: Spot) -> tuple[Point | None, Spot]:
+    """The place of a joint or the middle of a pair (None where nothing was found), and the joints that it rests on."""
+    if joints == SHOULDER_LINE:
+        neck = pose.at(J.Neck)
+        return (neck, (J.Neck,)) if neck is not None else spot(pose, SHOULDERS)
+    if len(joints) == 1:
+        return pose.at(joints[0]), joints
+    first, second = (pose.at(joint) for joint in joints)
+    if first is not None and second is not None:
+        return midpoint(first, second), joints
+    return midpoint(first, second), joints if first is second else joints[:1] if first is not None else joints[1:]
+
+
+def between(pose: Pose, kind: Kind, pairs: Iterable[tuple[Spot, Spot]]) -> list[Reading]:
+    """A reading of a length, an elevation or an angle to an axis for each pair of spots."""
+    return [_between(pose, kind, first, second) for first, second in pairs]
+
+
+def singles(joints: Spot) -> tuple[Spot, ...]:
+    """Each joint as a spot of its own."""
+    return tuple((joint,) for joint in joints)
+
+
+def _between(pose: Pose, kind: Kind, first: Spot, second: Spot) -> Reading:
+    (one, one_joints), (other, other_joints) = spot(pose, first), spot(pose, second)
+    joints = (*one_joints, *other_joints)
+    if one is None or other is None:
+        return Reading(None, joints)
+    return Reading(_length(kind, one, other) if kind.is_length else _line(pose, one, other, ANGLES[kind]), joints)
+
+
+def _length(kind: Kind, one: Point, other: Point) -> float:
+    if kind is Kind.HEIGHT:
+        return other[1] - one[1]
+    if kind is Kind.SIDEWAYS:
+        return one[0] - other[0]
+    return abs(one[0] - other[0]) if kind is Kind.WIDTH else math.dist(one, other)
 
 
 def height(pose: Pose, upper: JointType, lower: JointType) -> Reading:

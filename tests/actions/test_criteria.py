@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -89,6 +91,18 @@ def hands_beside_foot(further_px: float) -> Changes:
     return {J.LeftHand: (x, y - 5), J.RightHand: (x, y - further_px)}
 
 
+def spread_arm(degrees: float) -> Changes:
+    """The right arm straight, this far away from the side of the body."""
+    shoulder, waist = UPRIGHT[J.RightShoulder], UPRIGHT[J.RightWaist]
+    down = np.degrees(np.arctan2(waist[1] - shoulder[1], waist[0] - shoulder[0]))
+    return {
+        J.RightElbow: around(shoulder, 60, down + degrees),
+        J.RightHand: around(shoulder, 110, down + degrees),
+        J.LeftElbow: around(UPRIGHT[J.LeftShoulder], 60, 100),
+        J.LeftHand: around(UPRIGHT[J.LeftShoulder], 110, 100),
+    }
+
+
 #: criterion -> (threshold, a figure in which it holds, a figure in which it does not), both close to the threshold.
 CASES: Mapping[str, tuple[float, Changes, Changes]] = {
     "hand_over_shoulder": (0.2, raised_hand(22), raised_hand(18)),
@@ -121,7 +135,88 @@ CASES: Mapping[str, tuple[float, Changes, Changes]] = {
     "lower_foot_line_horizontal": (60, lower_foot(58), lower_foot(62)),
     "hands_at_foot": (0.5, hands_beside_foot(48), hands_beside_foot(52)),
     "body_width": (1.5, {J.LeftElbow: (107, 0)}, {J.LeftElbow: (103, 0)}),
+    "body_height": (2.9, {J.RightHand: (-45, -22)}, {J.RightHand: (-45, -18)}),
+    "feet_uneven": (0.2, {J.LeftFoot: (20, 248)}, {J.LeftFoot: (20, 252)}),
+    "shoulders_uneven": (0.2, {J.LeftShoulder: (35, -22)}, {J.LeftShoulder: (35, -18)}),
+    "waist_tilted": (0.2, {J.LeftWaist: (20, 78)}, {J.LeftWaist: (20, 82)}),
+    "hands_apart_sideways": (1.0, {J.LeftHand: (57, 112)}, {J.LeftHand: (53, 112)}),
+    "knees_apart_sideways": (0.5, {J.LeftKnee: (32, 185)}, {J.LeftKnee: (28, 185)}),
+    "shoulders_seen_from_front": (0.5, {J.LeftShoulder: (17, 0)}, {J.LeftShoulder: (13, 0)}),
+    "waist_seen_from_front": (0.2, {J.LeftWaist: (3, 100)}, {J.LeftWaist: (-1, 100)}),
+    "hand_over_lowest_joint": (2.0, {J.LeftHand: (45, 68)}, {J.LeftHand: (45, 72)}),
+    "highest_joint_over_hand": (1.5, {J.LeftHand: (45, 152)}, {J.LeftHand: (45, 148)}),
+    "elbow_shoulder_waist_inner_angle": (60, spread_arm(62), spread_arm(58)),
+    "hand_shoulder_waist_inner_angle": (60, spread_arm(62), spread_arm(58)),
 }
+
+#: The spots in the names of criteria that compare two of them.
+SPOTS: Mapping[str, tuple[tuple[JointType, ...], ...]] = {
+    **{
+        word: ((right,), (left,))
+        for word, right, left in (
+            ("shoulder", J.RightShoulder, J.LeftShoulder),
+            ("elbow", J.RightElbow, J.LeftElbow),
+            ("hand", J.RightHand, J.LeftHand),
+            ("waist", J.RightWaist, J.LeftWaist),
+            ("knee", J.RightKnee, J.LeftKnee),
+            ("foot", J.RightFoot, J.LeftFoot),
+        )
+    },
+    "shoulder_line": ((J.Neck,),),
+    "shoulders": ((J.RightShoulder, J.LeftShoulder),),
+    "elbows": ((J.RightElbow, J.LeftElbow),),
+    "hands": ((J.RightHand, J.LeftHand),),
+    "waist_middle": ((J.RightWaist, J.LeftWaist),),
+    "knees": ((J.RightKnee, J.LeftKnee),),
+    "feet": ((J.RightFoot, J.LeftFoot),),
+}
+_SPOT = "|".join(sorted(SPOTS, key=len, reverse=True))
+PAIR_NAME = re.compile(
+    rf"(?P<one>{_SPOT})_(?P<over>over_)?(?P<own>own_)?(?P<other>{_SPOT})(?P<kind>_distance|_width|_rise)?"
+)
+#: Criteria whose name says what they measure between which spots; the older ones have cases of their own.
+PAIRS = {name: match for name in CRITERIA if name not in CASES and (match := PAIR_NAME.fullmatch(name))}
+
+
+def expected_values(match: re.Match[str], places: NDArray[np.float64]) -> list[float]:
+    """What a criterion of that name measures on a person with all joints at `places` (18 x 2), in pixels or degrees."""
+    pairs = list(itertools.product(SPOTS[match["one"]], SPOTS[match["other"]]))
+    if match["own"]:
+        pairs = list(zip(SPOTS[match["one"]], SPOTS[match["other"]]))
+    values = []
+    for one, other in pairs:
+        dx, dy = places[list(one)].mean(axis=0) - places[list(other)].mean(axis=0)
+        by_kind = {None: -dy, "_distance": np.hypot(dx, dy), "_width": abs(dx)}
+        rise = np.degrees(np.arctan2(-dy, abs(dx)))
+        values.append(float(rise if match["kind"] == "_rise" else by_kind[match["kind"]]))
+    return values
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_criterion_on_two_spots_measures_what_its_name_says(name: str) -> None:
+    match, rng = PAIRS[name], np.random.default_rng(2)
+    assert bool(match["over"]) == (match["kind"] is None)
+    for _ in range(5):
+        keypoints = figure()
+        keypoints[:, :2] += rng.normal(0, 8, (18, 2))  # no two joints so near that their line has no direction
+        readings = CRITERIA[name].measure(as_pose(keypoints))
+        found = sorted(reading.value for reading in readings if reading.value is not None)
+        assert found == pytest.approx(sorted(expected_values(match, keypoints[:, :2])))
+        hidden = keypoints.copy()
+        hidden[list(J)[J.RightShoulder :]] = 0
+        hidden[J.Neck] = 0
+        assert all(reading.value is None for reading in CRITERIA[name].measure(as_pose(hidden)))
+
+
+def test_the_middle_of_a_pair_is_the_one_that_was_found() -> None:
+    seen = CRITERIA["waist_middle_knees_rise"].measure(as_pose(figure(without=[J.LeftKnee])))
+    assert seen[0].joints == (J.RightWaist, J.LeftWaist, J.RightKnee)
+    line = CRITERIA["elbow_over_shoulder_line"]
+    assert [reading.joints[1:] for reading in line.measure(as_pose(figure()))] == [(J.Neck,)] * 2
+    without_neck = line.measure(as_pose(figure(without=[J.Neck])))
+    assert without_neck[0].joints[1:] == (J.RightShoulder, J.LeftShoulder)
+    one_shoulder = line.measure(as_pose(figure(without=[J.Neck, J.LeftShoulder])))
+    assert one_shoulder[0].joints[1:] == (J.RightShoulder,)
 
 
 def verdict(name: str, keypoints: NDArray[np.float64], threshold: float, sides: str = ANY_SIDE) -> int:
@@ -129,7 +224,7 @@ def verdict(name: str, keypoints: NDArray[np.float64], threshold: float, sides: 
 
 
 def test_every_criterion_has_a_case() -> None:
-    assert set(CASES) == set(CRITERIA)
+    assert {*CASES, *PAIRS} == set(CRITERIA)
 
 
 @pytest.mark.parametrize("name", CASES)

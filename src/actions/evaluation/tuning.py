@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, Action, DeclaredCriterion
 from src.actions.combination import FAILS, HOLDS, UNJUDGED, AtLeast, Leaf, Node, Not, Unless
-from src.actions.declaration import THRESHOLD_LIMITS
+from src.actions.declared_criteria import THRESHOLD_LIMITS
 from src.actions.evaluation.labelled import Picture
 from src.actions.evaluation.scoring import Confusion
 from src.actions.measuring import measure

@@ -48,6 +48,8 @@ def _row(line: Mapping[str, Any], number: int, person: Mapping[str, Any] | None,
 def _criterion(result: CriterionResult | None) -> list[Any]:
     if result is None:
         return ["", "", ""]
+    if result.declared.scale is not None:
+        return [_VERDICT[result.verdict], result.measured, result.points]
     threshold = result.threshold
     shown = " to ".join(f"{bound:g}" for bound in threshold) if isinstance(threshold, tuple) else threshold
     return [_VERDICT[result.verdict], result.measured, shown]

@@ -1,0 +1,63 @@
+"""Which detected person is which labelled one: matched by the boxes, each at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.actions.evaluation.labels import Box
+from src.actions.pose import as_pose
+
+#: A detected person belongs to a labelled box when at least this share of its joints lies in it, and the box around
+#: its joints covers at least this share of the labelled one: three joints of an arm are not the person.
+LEAST_JOINTS_INSIDE = 0.6
+LEAST_COVERED = 0.1
+MARGIN = 0.1  # of the box's longer side: labelled boxes are drawn by hand
+
+
+def match_persons(boxes: Sequence[Box | None], detected: Sequence[Any]) -> list[int | None]:
+    """For each labelled box the number of the detected person (18 x 3 keypoints) in it; the best pairs first.
+
+    A label without a box stays unmatched.
+    """
+    pairs = [
+        (score, label, person)
+        for label, box in enumerate(boxes)
+        for person, keypoints in enumerate(detected)
+        if box is not None and (score := fit(box, keypoints)) > 0
+    ]
+    matched: list[int | None] = [None] * len(boxes)
+    taken: set[int] = set()
+    for _, label, person in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2])):
+        if matched[label] is None and person not in taken:
+            matched[label] = person
+            taken.add(person)
+    return matched
+
+
+def fit(box: Box, keypoints: Any) -> float:
+    """How well a detected person fits a labelled box: joints inside times overlap of the boxes, 0 (not at all) to 1."""
+    joints = found_joints(keypoints)
+    if not len(joints):
+        return 0.0
+    left, top, width, height = box
+    margin = MARGIN * max(width, height)
+    low, high = np.array((left, top)) - margin, np.array((left + width, top + height)) + margin
+    inside = float(((joints >= low) & (joints <= high)).all(axis=1).mean())
+    own_low, own_high = joints.min(axis=0), joints.max(axis=0)
+    overlap = np.clip(np.minimum(own_high, (left + width, top + height)) - np.maximum(own_low, (left, top)), 0, None)
+    common = float(overlap.prod())
+    if inside < LEAST_JOINTS_INSIDE or common < LEAST_COVERED * width * height:
+        return 0.0
+    union = width * height + float((own_high - own_low).prod()) - common
+    return inside * common / union
+
+
+def found_joints(keypoints: Any) -> NDArray[np.float64]:
+    """The places (n x 2, in pixels) of the joints that were found."""
+    joints = np.array(as_pose(keypoints).joints)
+    found: NDArray[np.float64] = joints[joints[:, 2] > 0, :2]
+    return found

@@ -1,0 +1,58 @@
+"""Real annotated people to measure rules on: athletes with action labels, and everyday people of COCO."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.actions.evaluation.persons import BODY, ENOUGH_JOINTS
+from src.data.coco import to_joints
+
+#: The labels that mean each action; "none" are the athletes who do neither, "unclear" ones are left out.
+POSITIVE: Mapping[str, tuple[str, ...]] = {"climb_up": ("climb_up",), "climb_over_fence": ("over_slow", "over_vault")}
+ATHLETE = "none"
+
+
+@dataclass(frozen=True)
+class People:
+    """Persons of one set: keypoints (n x 18 x 3) and a label for each."""
+
+    keypoints: NDArray[np.float64]
+    labels: tuple[str, ...]
+
+    def of(self, labels: Sequence[str]) -> NDArray[np.float64]:
+        """The keypoints of the persons with one of these labels."""
+        return self.keypoints[[label in labels for label in self.labels]]
+
+
+def leeds_people(shared: Path, part: str) -> People:
+    """The people of Leeds Sports Pose Extended in a part, "train" or "dev"."""
+    file = shared / "people/lsp_extended/persons.json"
+    chosen = [one for one in json.loads(file.read_text(encoding="utf-8")) if one["part"] == part]
+    return People(np.array([one["joints"] for one in chosen], np.float64), tuple(one["label"] for one in chosen))
+
+
+def everyday_people(shared: Path) -> People:
+    """The people of COCO with enough annotated joints; everyday scenes, nobody climbs."""
+    content = json.loads((shared / "people/coco_mini/person_keypoints.json").read_text(encoding="utf-8"))
+    flat = [one["keypoints"] for one in content["annotations"] if any(one.get("keypoints") or ())]
+    joints = to_joints(np.array(flat, np.float32).reshape(-1, 17, 3)).astype(np.float64)
+    enough = (joints[:, list(BODY), 2] > 0).sum(axis=1) >= ENOUGH_JOINTS
+    return People(joints[enough], ("everyday",) * int(enough.sum()))
+
+
+def as_detected(keypoints: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """The persons as a network might see them: a joint in eight is missing, all are off by about 5 % of the torso."""
+    rng = np.random.default_rng(seed)
+    changed = keypoints.copy()
+    found = keypoints[:, :, 2] > 0
+    sizes = np.array([np.ptp(one[seen, :2], axis=0).max() if seen.any() else 0.0 for one, seen in zip(keypoints, found)])
+    changed[:, :, :2] += rng.normal(0, 1, changed[:, :, :2].shape) * (0.02 * sizes)[:, None, None]
+    changed[rng.random(found.shape) < 1 / 8] = 0
+    changed[~found] = 0
+    return changed
