@@ -123,7 +123,9 @@ class PointsAtLeast:
 
     def sums(self, verdicts: Verdicts) -> tuple[Any, Any, Any]:
         """Points so far, share of the evidence that was seen, and what the signs that were not seen could add."""
-        total, seen, unseen = 0.0, 0.0, 0.0
+        total: Any = 0.0
+        seen: Any = 0.0
+        unseen: Any = 0.0
         for label, span, most in zip(self.labels, self.spans, self.most):
             points = verdicts[label]
             known = points == points

@@ -3,7 +3,7 @@
 First the real ones, by their hand-annotated joints with no network in the way: athletes of Leeds Sports Pose Extended
 (`train`, on which the default rules were fitted, and `dev`, on which they were chosen), and everyday people of COCO.
 Then the same with joints missing and displaced as a network would have them. Each row stands before (the rules of
-version 1, tests/bench/rules/drawn.yaml) and after. Last the drawn skeletons (tests.bench.drawn_actions), a sanity check.
+version 1, tests/bench/rules/drawn.yaml) and after. Last the drawn skeletons (tests.bench.drawn_actions): a check.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def report_real(shared: Path, rules: Mapping[str, Mapping[str, Action]]) -> None
                     print(_row(f"{name}, {words}"[:29], which, people, declared[action], change))
         for which, declared in rules.items():
             alarms, undecided = _judge(everyday.keypoints, declared[action])
-            print(f"{'everyday people':30s}{which:8s}{'':28s}{undecided:10.1%} {_share(alarms):>28s}")
+            print(_line("everyday people", which, "", undecided, alarms))
 
 
 def report_drawn(per_class: int, rules: Mapping[str, Mapping[str, Action]]) -> None:
@@ -69,7 +69,7 @@ def report_drawn(per_class: int, rules: Mapping[str, Mapping[str, Action]]) -> N
             one = drawn_actions.confusion_of(drawn_actions.judge_set(drawn, declared[action]), action)
             persons = one.true_yes + one.missed + one.false_yes + one.true_no
             undecided = (one.undecided_positive + one.undecided_negative) / persons
-            print(f"{action:30s}{which:8s}{_share(one.recall):>28s}{undecided:10.1%} {_share(one.false_alarm_rate):>28s}")
+            print(_line(action, which, _share(one.recall), undecided, one.false_alarm_rate))
 
 
 def measured(people: People, action: Action, of: str) -> tuple[Share, Share, float]:
@@ -85,7 +85,11 @@ def _row(words: str, which: str, people: People, action: Action, change: object)
     assert callable(change)
     changed = People(change(people.keypoints), people.labels)
     recall, alarms, undecided = measured(changed, action, action.name)
-    return f"{words:30s}{which:8s}{_share(recall):>28s}{undecided:10.1%} {_share(alarms):>28s}"
+    return _line(words, which, _share(recall), undecided, alarms)
+
+
+def _line(words: str, which: str, recall: str, undecided: float, alarms: Share) -> str:
+    return f"{words:30s}{which:8s}{recall:>28s}{undecided:10.1%} {_share(alarms):>28s}"
 
 
 def _judge(keypoints: NDArray[np.float64], action: Action) -> tuple[Share, float]:

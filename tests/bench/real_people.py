@@ -47,12 +47,12 @@ def everyday_people(shared: Path) -> People:
 
 
 def as_detected(keypoints: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    """The persons as a network might see them: a joint in eight is missing, all are off by about 5 % of the torso."""
+    """The persons as a network might see them: a joint in eight is missing, all are off by 2 % of the extent."""
     rng = np.random.default_rng(seed)
     changed = keypoints.copy()
     found = keypoints[:, :, 2] > 0
-    sizes = np.array([np.ptp(one[seen, :2], axis=0).max() if seen.any() else 0.0 for one, seen in zip(keypoints, found)])
-    changed[:, :, :2] += rng.normal(0, 1, changed[:, :, :2].shape) * (0.02 * sizes)[:, None, None]
+    extents = [np.ptp(one[seen, :2], axis=0).max() if seen.any() else 0.0 for one, seen in zip(keypoints, found)]
+    changed[:, :, :2] += rng.normal(0, 1, changed[:, :, :2].shape) * (0.02 * np.array(extents))[:, None, None]
     changed[rng.random(found.shape) < 1 / 8] = 0
     changed[~found] = 0
     return changed

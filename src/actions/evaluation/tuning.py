@@ -9,16 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, Action, DeclaredCriterion
-from src.actions.combination import FAILS, HOLDS, UNJUDGED, AtLeast, Leaf, Node, Not, Unless
+from src.actions.combination import FAILS, HOLDS, UNJUDGED, AtLeast, Leaf, Node, Not, PointsAtLeast, Unless
 from src.actions.declared_criteria import THRESHOLD_LIMITS
 from src.actions.evaluation.labelled import Picture
 from src.actions.evaluation.scoring import Confusion
-from src.actions.measuring import measure
+from src.actions.measuring import measure, measure_declared
 from src.actions.pose import Pose, as_pose
 
 CANDIDATES = 40  # thresholds tried for a criterion in a round
@@ -41,10 +42,10 @@ class Column:
     value: NDArray[np.float64]
     is_partial: NDArray[np.bool_]
     is_sign_only: NDArray[np.bool_]
-    fixed: NDArray[np.int8] | None = None  # the verdicts of a range, which is not swept
+    fixed: NDArray[Any] | None = None  # the verdicts of a range or the points of a scale, which are not swept
 
-    def verdicts(self, threshold: float) -> NDArray[np.int8]:
-        """1, 0 or -1 for every person."""
+    def verdicts(self, threshold: float) -> NDArray[Any]:
+        """1, 0 or -1 for every person; the points of a sign with a scale."""
         if self.fixed is not None:
             return self.fixed
         relation = self.declared.criterion.relation
@@ -168,14 +169,14 @@ def at_least_nodes(node: Node) -> Iterator[AtLeast]:
         yield node
     if isinstance(node, (Not, Unless)):
         yield from at_least_nodes(node.part)
-    elif not isinstance(node, Leaf):
+    elif not isinstance(node, (Leaf, PointsAtLeast)):
         for part in node.parts:
             yield from at_least_nodes(part)
 
 
 def with_counts(node: Node, counts: Iterator[float]) -> Node:
     """The combination with the counts of its at_least nodes replaced, in the order of `at_least_nodes`."""
-    if isinstance(node, Leaf):
+    if isinstance(node, (Leaf, PointsAtLeast)):
         return node
     if isinstance(node, (Not, Unless)):
         return replace(node, part=with_counts(node.part, counts))
@@ -188,8 +189,11 @@ def with_counts(node: Node, counts: Iterator[float]) -> Node:
 def _measure_column(declared: DeclaredCriterion, persons: Sequence[Pose]) -> Column:
     trusted = [pose.trusting(declared.min_confidence) for pose in persons]
     measured = np.array([_measure_one(declared, pose) for pose in trusted], dtype=np.float64).reshape(-1, 3)
-    fixed = None
-    if isinstance(declared.threshold, tuple):
+    fixed: NDArray[Any] | None = None
+    if declared.scale is not None:
+        points = [measure_declared(pose, declared).points for pose in trusted]
+        fixed = np.array([math.nan if one is None else one for one in points], dtype=np.float64)
+    elif isinstance(declared.threshold, tuple):
         verdicts = [measure(pose, declared.criterion, declared.threshold, declared.sides).verdict for pose in trusted]
         fixed = np.array(verdicts, dtype=np.int8)
     return Column(declared, measured[:, 0], measured[:, 1] > 0, measured[:, 2] > 0, fixed)
