@@ -14,7 +14,7 @@ import obs_sync
 from modelarts.runtime.checkpoints.publisher import PUBLISH_ALL, Publisher
 from modelarts.runtime.checkpoints.store import CheckpointStore, resume_source
 from src.train.checkpoints.manifest import CheckpointName, Manifest, Moment, manifest_name
-from tests.modelarts.runtime.test_publishing import URL, both, names, publisher, save, store
+from tests.modelarts.runtime.test_publishing import URL, both, names, publisher, save, store, writer
 
 __all__ = ["store"]  # the fixture
 
@@ -267,3 +267,13 @@ def test_state_of_another_run_is_set_aside_and_named(store: Path, caplog: pytest
     assert f"moved to {aside}: {CheckpointName(0, 5, 5)}" in caplog.text
     publish(second, (1, 1))
     assert names(store) == both(CheckpointName(0, 1, 1))
+
+
+def test_a_norm_that_explodes_is_told(store: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made, _ = started()
+    for step, norm in ((1, 2.0), (2, 19.0), (3, 1900.0)):
+        name = CheckpointName(0, 1, step)
+        made.save(lambda path, n=name, w=norm: replace(writer(n)(path), weights_norm=w), str(name))  # type: ignore[misc]
+        assert made.drain(10) == []
+    (line,) = [text for record in caplog.records if "norm" in (text := record.getMessage())]
+    assert "rose from 19 to 1.9e+03 by epoch 1, step 3" in line
