@@ -1,10 +1,11 @@
-"""Reads published weights as arrays by name: NumPy's .npz, .safetensors, and PyTorch's .pth."""
+"""Reads published weights as arrays by name: NumPy's .npz, .safetensors and PyTorch's files, whatever their ending."""
 
 from __future__ import annotations
 
 import json
 import math
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +23,65 @@ _SAFETENSOR_TYPES = {
 }
 
 
+#: Larger files are refused; the networks here have some 200 MB.
+_MOST_BYTES = 8 << 30
+
+
 def read_arrays(path: Path) -> Arrays:
-    """The arrays of a weights file by its ending; CheckpointError naming the file and what is wrong with it."""
-    readers = {".npz": _read_npz, ".safetensors": _read_safetensors, ".pth": read_torch_file, ".pt": read_torch_file}
-    if path.suffix.lower() not in readers:
-        raise CheckpointError(f"{path}: unknown kind of weights file; {', '.join(readers)} are read")
+    """The arrays of a weights file, told by its content; CheckpointError naming the file and what is wrong with it."""
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such weights file")
+        raise CheckpointError(f"{path}: {'not a regular file' if path.exists() else 'no such weights file'}")
+    if path.stat().st_size > _MOST_BYTES:
+        raise CheckpointError(f"{path}: {path.stat().st_size} bytes are more than any weights that are read")
+    kind, read = _reader_of(path)
     try:
-        return readers[path.suffix.lower()](path)
-    except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path}: not a {path.suffix} weights file: {error}") from None
+        return read(path)
+    except Exception as error:  # readers raise anything on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CheckpointError(f"{path}: cannot be read as {kind}: {reason}") from error
+
+
+def _reader_of(path: Path) -> tuple[str, Callable[[Path], Arrays]]:
+    """The kind of a weights file and its reader, by its first bytes and, for archives, by what is inside."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head.startswith(b"PK"):
+        return ("a PyTorch archive", read_torch_file) if _holds_pickle(path) else ("an .npz archive", _read_npz)
+    if head[:1] == b"\x80":
+        return "a PyTorch file", read_torch_file
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
+        return ".safetensors", _read_safetensors
+    raise CheckpointError(
+        f"{path}: not weights of a kind that is read, which are .npz, .safetensors and PyTorch's files"
+        + (" (it is empty)" if not head else "")
+    )
+
+
+def _holds_pickle(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return path.suffix.lower() != ".npz"  # damaged: its reader says how
 
 
 def _read_npz(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as archive:
-        return dict(archive.items())
+    with zipfile.ZipFile(path) as archive:
+        foreign = next((name for name in archive.namelist() if not name.endswith(".npy")), "")
+        if foreign:
+            raise ValueError(f"a foreign archive (it holds {foreign})")
+        if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
+            raise ValueError("it unpacks to more than any weights that are read")
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays.items())
 
 
 def _read_safetensors(path: Path) -> Arrays:
     """The format: length of the header (8 bytes), a JSON header of types, shapes and places, the numbers."""
     data = path.read_bytes()
     length = int.from_bytes(data[:8], "little")
+    if length > len(data) - 8:
+        raise ValueError("the file is cut off")
     header = json.loads(data[8 : 8 + length].decode("utf-8"))
     body = memoryview(data)[8 + length :]
     arrays = {}

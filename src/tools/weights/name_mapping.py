@@ -35,7 +35,7 @@ def arrange(network: str, shapes: Shapes, arrays: Arrays, source: Path) -> dict[
 
     Raises CheckpointError naming the first that is missing or of another shape.
     """
-    find, table = _finder(network, arrays)
+    find, table = _finder(network, _unwrapped(arrays))
     arranged = {}
     for name, shape in shapes.items():
         key = find(name)
@@ -79,6 +79,15 @@ def _finder(network: str, arrays: Arrays) -> tuple[Callable[[str], str], Arrays]
         if match:
             body[f"{match['layer']}.{'bias' if match['kind'][0] == 'b' else 'weight'}"] = array
     return (_body_model_key, body) if body else (_own_key, arrays)
+
+
+#: What wrappers put before a model's own names, once or several times.
+_WRAPPER = re.compile(r"^(?:(?:module|model|network|net|_orig_mod)\.)+")
+
+
+def _unwrapped(arrays: Arrays) -> Arrays:
+    """The arrays also under their names without wrappers' prefixes; a name that is there as it is keeps its array."""
+    return {**{_WRAPPER.sub("", key): array for key, array in arrays.items()}, **arrays}
 
 
 def _body_model_key(name: str) -> str:

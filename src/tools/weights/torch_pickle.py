@@ -5,12 +5,14 @@ Both formats are read: the zip archive that `torch.save` writes since 1.6, and t
 
 from __future__ import annotations
 
+import functools
 import io
+import math
 import os
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -31,11 +33,15 @@ _STORAGE_TYPES: dict[str, np.dtype[Any]] = {
     "BoolStorage": np.dtype("?"),
 }
 
-#: What unpickling damaged bytes can raise, beside ValueError.
-_DAMAGE = (
-    *(pickle.UnpicklingError, EOFError, KeyError, IndexError, TypeError, AttributeError, ImportError),
-    *(MemoryError, OverflowError, RecursionError),
-)
+#: Entries that hold a model's tensors, best first, where several hold equally many (a moving average, say).
+_USUAL_ENTRIES = ("state_dict", "model_state_dict", "model", "net", "network", "params")
+#: How deep in a checkpoint such an entry may lie.
+_DEPTH = 4
+
+#: The pickle of an archive holds names and shapes, a few hundred bytes a tensor.
+_PICKLE_BYTES = 256 << 20
+#: PyTorch stores without compressing; what claims to unpack to more than this many times its size is not from there.
+_EXPANSION = 100
 
 
 class _StorageType:
@@ -54,6 +60,8 @@ class _Tensor:
     def read(self, numbers: NDArray[Any], kind: str) -> NDArray[Any]:
         """The tensor as an array of its own; ValueError where it reaches beyond its storage."""
         last = self.offset + sum((length - 1) * step for length, step in zip(self.size, self.stride))
+        if min((0, *self.size)) < 0 or math.prod(self.size) > len(numbers):
+            raise ValueError("a tensor is larger than its storage")
         if 0 in self.size:
             return np.zeros(self.size, numbers.dtype)
         if min((self.offset, *self.stride)) < 0 or last >= len(numbers):
@@ -77,65 +85,108 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 }
 
 
+class _Opaque:
+    """Stands for an object of any other class: takes whatever a pickle does to it, and does nothing."""
+
+    def __new__(cls, *_: Any, **__: Any) -> _Opaque:
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __setstate__(self, _: Any) -> None: ...
+
+    def __setitem__(self, _: Any, __: Any) -> None: ...
+
+    def __call__(self, *_: Any, **__: Any) -> _Opaque:
+        return self
+
+    def append(self, _: Any) -> None:
+        """As a list has it."""
+
+    def extend(self, _: Any) -> None:
+        """As a list has it."""
+
+    def add(self, _: Any) -> None:
+        """As a set has it."""
+
+
 class _Unpickler(pickle.Unpickler):
-    """Builds dictionaries, lists and tensors, and refuses everything else."""
+    """Builds dictionaries, lists and tensors; nothing else is imported, it becomes `_Opaque` and is noted."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8")
+        self.foreign: list[str] = []
+        self.storages: dict[str, str] = {}  # kinds by key, in whatever object they are
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in _STORAGE_TYPES:
             return _StorageType(name)
         if (module, name) not in _ALLOWED:
-            raise ValueError(f"it holds {module}.{name}, not only tensors; save the model's state_dict() alone")
+            self.foreign.append(f"{module}.{name}")
+            return _Opaque
         return _ALLOWED[module, name]
+
+    def tensors_of(self, content: Any) -> Mapping[str, _Tensor]:
+        """The tensors by name of what was unpickled; ValueError when it has none."""
+        found = _find_tensors(content)
+        if found:
+            return found
+        holds = f"it holds {self.foreign[0]}, not only tensors" if self.foreign else "it holds no tensors by name"
+        raise ValueError(f"{holds}; save the model's state_dict() alone")
 
     def persistent_load(self, pid: Any) -> tuple[str, str, int]:
         _, kind, key, _, count, *_ = pid
+        self.storages[str(key)] = kind.name
         return kind.name, str(key), int(count)
 
 
 def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
-    """Tensors by name, those of a nested `state_dict` or `model` entry where that holds them.
+    """Tensors by name: those of the entry, such as `state_dict`, that holds most of them.
 
-    Raises OSError, or ValueError saying what is wrong with the file.
+    Raises OSError, or ValueError saying what is wrong with the file. Only the storages of these tensors are read.
     """
     try:
-        if zipfile.is_zipfile(path):
-            content, storage_of = _read_zip(path)
-        else:
-            content, storage_of = _read_legacy(path)
-        tensors = _find_tensors(content)
-        return {
-            name: tensor.read(storage_of(tensor.storage), tensor.storage[0]).reshape(tensor.size)
-            for name, tensor in tensors.items()
-        }
-    except _DAMAGE as error:
-        raise ValueError(f"damaged or no PyTorch file ({error})") from None
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"damaged PyTorch archive ({error})") from None
+        return _read_archive(path) if zipfile.is_zipfile(path) else _read_legacy(path)
+    except (OSError, ValueError):
+        raise
+    except Exception as error:  # unpickling damaged bytes raises anything
+        raise ValueError(f"damaged, or not a PyTorch file ({type(error).__name__}: {error})") from error
 
 
-StorageOf = Callable[[tuple[str, str, int]], NDArray[Any]]
-
-
-def _read_zip(path: Path) -> tuple[Any, StorageOf]:
+def _read_archive(path: Path) -> dict[str, NDArray[Any]]:
+    """The zip archive: a pickle, and each storage in a file of its own."""
     with zipfile.ZipFile(path) as archive:
-        files = {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
-    if files.get("byteorder", b"little") != b"little":
-        raise ValueError("big-endian files are not read")
+        files = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+        if "data.pkl" not in files:
+            raise ValueError("an archive that PyTorch has not written (it has no data.pkl)")
+        if "byteorder" in files and _member(archive, files["byteorder"], 16) != b"little":
+            raise ValueError("big-endian files are not read")
+        unpickler = _Unpickler(io.BytesIO(_member(archive, files["data.pkl"], _PICKLE_BYTES)))
+        tensors = unpickler.tensors_of(unpickler.load())
 
-    def storage_of(storage: tuple[str, str, int]) -> NDArray[Any]:
-        kind, key, count = storage
-        return np.frombuffer(files[f"data/{key}"], _STORAGE_TYPES[kind], count)
+        @functools.lru_cache(maxsize=1)
+        def storage(kind: str, key: str, count: int) -> NDArray[Any]:
+            dtype = _STORAGE_TYPES[kind]
+            data = _member(archive, files[f"data/{key}"], max(0, count) * dtype.itemsize)
+            return np.frombuffer(data, dtype, count)
 
-    return _Unpickler(io.BytesIO(files["data.pkl"])).load(), storage_of
+        return {name: tensor.read(storage(*tensor.storage), tensor.storage[0]) for name, tensor in tensors.items()}
 
 
-def _read_legacy(path: Path) -> tuple[Any, StorageOf]:
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
+    """A file of the archive of at most `most` bytes; ValueError where it cannot be one of PyTorch's."""
+    if info.file_size > most or info.file_size > _EXPANSION * max(info.compress_size, 1):
+        raise ValueError(f"{info.filename} is larger than what it should hold")
+    try:
+        return archive.read(info)
+    except RuntimeError as error:  # encrypted
+        raise ValueError(str(error)) from None
+
+
+def _read_legacy(path: Path) -> dict[str, NDArray[Any]]:
     with open(path, "rb") as file:
         if _Unpickler(file).load() != _LEGACY_MAGIC:
-            raise ValueError("not a PyTorch file")
+            raise ValueError("a pickle, but not a PyTorch file")
         _Unpickler(file).load()  # protocol version
         system = _Unpickler(file).load()
         if not system.get("little_endian", True):
@@ -143,9 +194,9 @@ def _read_legacy(path: Path) -> tuple[Any, StorageOf]:
         unpickler = _Unpickler(file)
         content = unpickler.load()
         keys = _Unpickler(file).load()
-        kinds = {tensor.storage[1]: tensor.storage[0] for tensor in _find_tensors(content).values()}
-        numbers = {str(key): _read_storage(file, kinds[str(key)]) for key in keys}
-    return content, lambda storage: numbers[storage[1]]
+        numbers = {str(key): _read_storage(file, unpickler.storages[str(key)]) for key in keys}
+    tensors = unpickler.tensors_of(content)
+    return {name: tensor.read(numbers[tensor.storage[1]], tensor.storage[0]) for name, tensor in tensors.items()}
 
 
 def _read_storage(file: BinaryIO, kind: str) -> NDArray[Any]:
@@ -159,11 +210,19 @@ def _read_storage(file: BinaryIO, kind: str) -> NDArray[Any]:
 
 
 def _find_tensors(content: Any) -> Mapping[str, _Tensor]:
-    if isinstance(content, Mapping):
-        tensors = {str(name): value for name, value in content.items() if isinstance(value, _Tensor)}
-        if tensors:
-            return tensors
-        for name in ("state_dict", "model", "model_state_dict", "net"):
-            if name in content:
-                return _find_tensors(content[name])
-    raise ValueError("it holds no tensors by name; save the model's state_dict()")
+    """The mapping, at most `_DEPTH` levels deep, that holds most tensors by name; of equals the most usual entry."""
+    best: Mapping[str, _Tensor] = {}
+    rank = (0, 0)
+    for entry, mapping in _mappings(content, "", _DEPTH):
+        tensors = {str(name): value for name, value in mapping.items() if isinstance(value, _Tensor)}
+        usual = -_USUAL_ENTRIES.index(entry) if entry in _USUAL_ENTRIES else -len(_USUAL_ENTRIES)
+        if tensors and (not best or (len(tensors), usual) > rank):
+            best, rank = tensors, (len(tensors), usual)
+    return best
+
+
+def _mappings(content: Any, entry: str, depth: int) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+    if isinstance(content, Mapping) and depth:
+        yield entry, content
+        for name, value in content.items():
+            yield from _mappings(value, str(name), depth - 1)
