@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.errors import CheckpointError, ConfigError, JobError, OutputError
+from src.errors import CheckpointError, ConfigError, OutputError
 from src.files import file_sha256
 from src.progress import Progress
 from src.tools.checkpoints.merging import (
+    FLOAT_NOISE,
     Merged,
     check_optimizer_slices,
     merge_replicas,
@@ -27,7 +28,7 @@ from src.tools.checkpoints.merging import (
 )
 from src.tools.checkpoints.sets import CheckpointSet, complete_sets, list_checkpoints, set_by_template
 from src.tools.common.command import make_parser, not_negative, positive, run_command
-from src.tools.common.storage import add_storage_arguments, is_local, open_folder, storage_errors
+from src.tools.common.storage import add_storage_arguments, is_local, open_folder
 from src.train.checkpoints.manifest import MANIFEST_ENDING, Manifest
 
 logger = logging.getLogger(__name__)
@@ -41,9 +42,12 @@ class DamagedError(CheckpointError):
 
 @dataclass(frozen=True)
 class MergeSettings:
-    """How far ranks may be apart, which parameters stay, and how sliced ones were cut (empty: none is)."""
+    """How far ranks may be apart, which parameters stay, and how sliced ones were cut (empty: none is).
 
-    tolerance: float = 0.0
+    `tolerance` is absolute; None allows the noise of float32 sums (`merging.FLOAT_NOISE`).
+    """
+
+    tolerance: float | None = None
     weights_only: bool = False
     strategy: Mapping[str, Any] | None = None
 
@@ -150,14 +154,12 @@ def _merge_newest(
 
 
 def _work(arguments: argparse.Namespace) -> int:
-    try:
-        return _merge(arguments)
-    except storage_errors() as error:
-        raise JobError(str(error)) from None
+    folder, mode, local_root = arguments.checkpoint_root_path, arguments.storage_mode, arguments.obs_local_root
+    with open_folder(folder, mode, local_root) as (filesystem, root):
+        return _merge(filesystem, root, arguments)
 
 
-def _merge(arguments: argparse.Namespace) -> int:
-    filesystem, root = open_folder(arguments.checkpoint_root_path, arguments.storage_mode, arguments.obs_local_root)
+def _merge(filesystem: Any, root: str, arguments: argparse.Namespace) -> int:
     candidates = _candidates(filesystem, list_checkpoints(filesystem, root), arguments)
     _target(filesystem, root, candidates[0], arguments)  # what cannot be written is said before anything is read
     strategy = read_strategy(arguments.strategy) if arguments.strategy else None
@@ -166,10 +168,10 @@ def _merge(arguments: argparse.Namespace) -> int:
         chosen, merged, meta = _merge_newest(filesystem, candidates, settings, Path(scratch))
         target = _target(filesystem, root, chosen, arguments)
         sources = [path.rsplit("/", 1)[-1] for path in chosen.files.values()]
-        facts = {"merged_from": sources, "largest_drift": merged.learnt.largest}
+        facts = {"merged_from": sources, "largest_drift": merged.trained.largest}
         _write(filesystem, target, merged, {**meta, **facts}, Path(scratch))
     print(f"{len(chosen.files)} ranks: {', '.join(sources)}")
-    print(f"learnt parameters: {merged.learnt}")
+    print(f"trained parameters: {merged.trained}")
     print(f"batch-norm statistics: {merged.statistics}{', averaged' if merged.statistics.different else ''}")
     print(f"{_shown(arguments.checkpoint_root_path, target)}: {len(merged.arrays)} parameters")
     return 0
@@ -213,7 +215,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--output", metavar="NAME", help="file name of the result [the template without {}]")
     parser.add_argument(
-        "--tolerance", type=not_negative, default=0.0, help="largest difference allowed between ranks [%(default)g]"
+        "--tolerance",
+        type=not_negative,
+        help=f"largest difference allowed between ranks [{FLOAT_NOISE:g}, times the largest value if that exceeds 1]",
     )
     parser.add_argument(
         "--strategy", type=Path, metavar="FILE", help="MindSpore's strategy file, for sliced parameters"

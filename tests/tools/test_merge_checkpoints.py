@@ -72,7 +72,7 @@ def test_equal_ranks_merge_bit_for_bit_and_statistics_are_averaged(tmp_path: Pat
     np.testing.assert_array_equal(merged["bn.moving_mean"], np.ones(5, np.float32))
     np.testing.assert_array_equal(merged["bn.moving_variance"], np.full(5, 3, np.float32))
     out = capsys.readouterr().out
-    assert "learnt parameters: all agree" in out
+    assert "trained parameters: all agree" in out
     assert "2 differ, most bn.moving_mean by 2, averaged" in out
     assert read_checkpoint(tmp_path / MERGED)[1]["epoch"] == 1000
 
@@ -108,6 +108,21 @@ def test_drift_is_refused_or_merged_to_the_mean_within_a_tolerance(tmp_path: Pat
     np.testing.assert_allclose(load(tmp_path / MERGED)["base.w"], rank_arrays(1, 0.01)["base.w"], atol=1e-6)
     assert "most base.w by 0.02" in capsys.readouterr().out
     assert read_checkpoint(tmp_path / MERGED)[1]["largest_drift"] == pytest.approx(0.02, abs=1e-6)
+
+
+@pytest.mark.parametrize(("scale", "noise"), [(1e-3, 9e-6), (1.0, 9e-6), (1000.0, 9e-3)])
+def test_float_noise_is_merged_and_reported_as_it_is(tmp_path: Path, capsys: Any, scale: float, noise: float) -> None:
+    """With the handbook's call alone; ten times the noise is refused."""
+    weights = np.linspace(-scale, scale, 12, dtype=np.float32).reshape(4, 3)
+    for factor, code in ((1, 0), (12, 2)):
+        for rank in (0, 1):
+            arrays = {**rank_arrays(0), "base.w": weights + np.float32(rank * factor * noise)}
+            save(tmp_path / TEMPLATE.replace("{}", str(rank)), arrays)
+        assert run(tmp_path, "--rank_size=2", "--force") == code
+        text = "".join(capsys.readouterr())
+        assert "1 differ, most base.w by" in text
+    merged = load(tmp_path / MERGED)["base.w"]
+    np.testing.assert_allclose(merged, weights + noise / 2, atol=scale * 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +234,14 @@ def state(checkpoint: Path, rank: int, rank_size: int, sha256: str = "") -> None
     digest = sha256 or file_sha256(checkpoint)
     counts = {"epoch": 1, "step": 1, "steps_per_epoch": 9, "global_step": 1, "size": checkpoint.stat().st_size}
     manifest = Manifest(
-        rank, rank_size, **counts, file=checkpoint.name, sha256=digest, weights_sha256="", identity={}, versions={}
+        rank,
+        rank_size,
+        **counts,
+        file=checkpoint.name,
+        sha256=digest,
+        weights_sha256="0" * 64,
+        identity={},
+        versions={},
     )
     checkpoint.with_name(manifest_name(checkpoint.name)).write_text(manifest.to_json())
 

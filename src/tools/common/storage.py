@@ -1,20 +1,22 @@
-"""Folders a tool reads from and writes to: local ones and obs:// ones through the same fsspec interface."""
+"""Folders a tool reads from and writes to: local ones and obs:// ones through the same fsspec interface.
+
+This is the one module of `src` that knows `obs_sync`, as the import contracts say: a tool is started by itself, so
+nobody can hand it a storage. Everything else here is fsspec's.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-import fsspec
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-OBS_SCHEMES = ("obs://", "s3://")
+from src.errors import JobError
 
-#: fsspec imports this class by itself when it first meets such an address, so that src does not depend on it.
-_OBS_FILESYSTEM = "obs_sync.filesystem.ObsFileSystem"
+OBS_SCHEMES = ("obs://", "s3://")
 
 
 def add_storage_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,22 +27,24 @@ def add_storage_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--obs_local_root", metavar="FOLDER", help="stands for OBS in storage mode local [./obs_root]")
 
 
-def open_folder(path: str, storage_mode: str | None = None, obs_local_root: str | None = None) -> tuple[Any, str]:
-    """The filesystem that `path` lies in, and the path there."""
+@contextmanager
+def open_folder(
+    path: str, storage_mode: str | None = None, obs_local_root: str | None = None
+) -> Iterator[tuple[Any, str]]:
+    """The filesystem that `path` lies in, and the path there; a JobError of everything that the storage raises."""
     if not path.startswith(OBS_SCHEMES):
-        return LocalFileSystem(), os.path.abspath(path)
-    fsspec.register_implementation("obs", _OBS_FILESYSTEM, clobber=True)
+        yield LocalFileSystem(), os.path.abspath(path)
+        return
+    import obs_sync
+
     settings = {"storage_mode": storage_mode, "obs_local_root": obs_local_root}
-    chosen = {name: value for name, value in settings.items() if value}
-    return url_to_fs("obs://" + path.split("://", 1)[1], **chosen)
+    try:
+        chosen = {name: value for name, value in settings.items() if value}
+        yield obs_sync.filesystem(**chosen), path.split("://", 1)[1]
+    except obs_sync.ObsSyncError as error:
+        raise JobError(str(error)) from None
 
 
 def is_local(filesystem: Any) -> bool:
     """Whether paths of this filesystem are paths of this machine."""
     return isinstance(filesystem, LocalFileSystem)
-
-
-def storage_errors() -> tuple[type[Exception], ...]:
-    """The kinds of errors that obs:// paths raise, for an except clause; none while no such path was opened."""
-    module = sys.modules.get("obs_sync.errors")
-    return (module.ObsSyncError,) if module is not None else ()
