@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,7 +20,9 @@ from src.errors import DataError
 from src.pose.grid import cell_to_input
 from src.pose.skeleton import MIRROR
 from src.pose.skeleton import JointType as J
+from src.pose.unknown import UNKNOWN
 from tests.data.sample_settings import sample_settings
+from tests.pose.drawing import standing_person
 
 
 def _empty(columns: tuple[int, ...], dtype: type) -> Ragged:
@@ -261,3 +265,44 @@ def test_a_picture_of_another_size_than_annotated_is_broken(tmp_path: Path) -> N
 def test_input_sides_are_whole_cells(side: int) -> None:
     with pytest.raises(DataError, match=f"insize={side}"):
         sample_settings(insize=side)
+
+
+def _standing(*unlabelled: J) -> np.ndarray:
+    joints = np.array(standing_person(150, 40, 200))
+    joints[:, 2] = 2
+    joints[list(unlabelled)] = 0
+    return joints
+
+
+@pytest.mark.parametrize(("flip", "unknown", "known"), [(0, J.LeftEar, J.RightEar), (1, J.RightEar, J.LeftEar)])
+def test_a_joint_nobody_has_labelled_is_left_out_on_its_side_of_a_flipped_view(
+    tmp_path: Path, flip: float, unknown: J, known: J
+) -> None:
+    settings = sample_settings(insize=128, flip_probability=flip)
+    maker = SampleMaker(_index("a.jpg", (400, 300), _standing(J.LeftEar)), tmp_path, settings)
+    view = maker.view(0, random.Random(1))
+    assert view.flipped == bool(flip)
+    heatmaps, pafs, _ = maker.targets(0, view)
+    assert (heatmaps[unknown] == UNKNOWN).all()
+    assert (heatmaps[known] != UNKNOWN).all()
+    assert (pafs == UNKNOWN).any()
+
+
+def test_settings_decide_what_is_unknown(tmp_path: Path) -> None:
+    two = _index("a.jpg", (400, 300), _standing())
+    people = np.array([_standing(), _standing(J.LeftHand)], np.float32)
+    two = replace(two, persons=Ragged(people, np.array([0, 2])))
+    view = SampleMaker(two, tmp_path, sample_settings(insize=128, augment=False)).view(0, random.Random(1))
+    targets = {
+        changes: SampleMaker(two, tmp_path, sample_settings(insize=128, augment=False, **dict(changes))).targets(
+            0, view
+        )
+        for changes in ((), (("unlabelled_joints", "unknown"),), (("ignore_unannotated", True),))
+    }
+    plain, unlabelled, ignoring = targets.values()
+    assert (plain[0] != UNKNOWN).all()
+    assert plain[2].all()
+    assert (unlabelled[0][J.LeftHand] == UNKNOWN).any()
+    assert unlabelled[2].all()
+    assert (ignoring[0] != UNKNOWN).all()
+    assert 0.05 < ignoring[2].mean() < 0.9
