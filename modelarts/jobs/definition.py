@@ -9,7 +9,7 @@ from typing import Any
 
 from modelarts.jobs.hyperparameters import Hyperparameter
 
-KINDS = ("training", "inference")
+KINDS = ("training", "inference", "probe")
 BOOT_FILES = TRAINING_BOOT_FILE, INFERENCE_BOOT_FILE = "train_start.py", "test_tmp.py"
 FOLDER, URL = "folder", "url"
 
