@@ -1,4 +1,7 @@
-"""Measures an action's rule against labels: confusion, precision, recall and F1, and a page of the misjudged pictures.
+"""Measures an action's rule against labels on pictures or on persons.
+
+Labels on pictures (--positive, --negative): confusion, precision, recall and F1, and a page of the misjudged pictures.
+Labels on persons (--labels): hits, the kinds of misses, and false alarms on bystanders.
 
 Saved results are judged anew from their keypoints, so that a changed declaration is measured without running the
 network.
@@ -14,8 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from src.actions.action import Action
 from src.actions.evaluation.labelled import JudgedPicture, judge_picture
+from src.actions.evaluation.persons import Outcome, PersonResult, report_persons
 from src.actions.evaluation.scoring import Confusion, Share, count, report
+from src.errors import ConfigError
+from src.tools.actions.labelled_persons import add_label_arguments, score_persons
 from src.tools.actions.labelled_results import action_parser, chosen_action, collect, run_tool, written_into
 from src.tools.actions.misjudged import misjudged_page
 
@@ -25,6 +32,7 @@ PAGE, NUMBERS = "misjudged.html", "evaluation.json"
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = action_parser("evaluate_action", __doc__)
+    add_label_arguments(parser)
     parser.add_argument("--output", type=Path, default=Path("evaluation"), help=f"folder for {PAGE} and {NUMBERS}")
     return run_tool(evaluate, parser, argv)
 
@@ -32,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def evaluate(arguments: argparse.Namespace) -> str:
     """Judge all labelled pictures, write page and numbers, and return the lines to print."""
     action = chosen_action(arguments)
+    if arguments.labels is not None:
+        return _evaluate_persons(arguments, action)
     pictures, unread = collect(arguments)
     judged = [judge_picture(picture, action) for picture in pictures]
     confusion = count((one.picture.positive, one.occurred) for one in judged)
@@ -45,6 +55,40 @@ def evaluate(arguments: argparse.Namespace) -> str:
         lines.append(f"left out because they could not be read: {len(unread)}")
     lines.append(f"misjudged pictures: {arguments.output / PAGE}")
     return "\n".join(lines)
+
+
+def _evaluate_persons(arguments: argparse.Namespace, action: Action) -> str:
+    """Score the labelled persons, write the numbers, and return the lines to print."""
+    if arguments.positive or arguments.negative:
+        raise ConfigError("--labels already says who does what; leave out --positive and --negative")
+    scores = score_persons(arguments, action)
+    numbers = {
+        "action": action.name,
+        "confusion": asdict(scores.confusion),
+        "recall": _plain(scores.recall),
+        "false_alarm_rate": _plain(scores.false_alarm_rate),
+        "outcomes": {
+            kind: {outcome.name.lower(): scores.counts(positive)[outcome] for outcome in Outcome}
+            for kind, positive in (("positive", True), ("negative", False))
+        },
+        "unlabelled": {"found": scores.unlabelled, "alarms": scores.unlabelled_alarms},
+        "persons": [_person_line(one) for one in scores.results],
+        "unreadable": list(scores.unread),
+    }
+    with written_into(arguments.output):
+        (arguments.output / NUMBERS).write_text(json.dumps(numbers, ensure_ascii=False, indent=2), encoding="utf-8")
+    heading = f"{action.name} on {len(scores.results)} labelled persons"
+    return f"{heading}\n{report_persons(scores)}\neach person: {arguments.output / NUMBERS}"
+
+
+def _person_line(one: PersonResult) -> dict[str, Any]:
+    return {
+        "file": one.file,
+        "person": one.number,
+        "label": one.person.label,
+        "outcome": one.outcome.name.lower(),
+        "occurred": one.occurred,
+    }
 
 
 def _numbers(name: str, confusion: Confusion, judged: Sequence[JudgedPicture], unread: Sequence[str]) -> dict[str, Any]:

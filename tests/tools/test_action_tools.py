@@ -170,6 +170,7 @@ def test_a_folder_that_cannot_be_written(
     assert "give another folder with --output" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:pyparsing", "ignore::DeprecationWarning:matplotlib")
 def test_tune_writes_a_better_declaration(labelled: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     write_results(labelled["yes"], list(range(30, 100, 2)), "yes")
     write_results(labelled["no"], list(range(-100, 20, 3)), "no")

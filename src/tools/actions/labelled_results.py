@@ -19,6 +19,7 @@ from src.tools.common.command import add_settings, make_parser, run_command
 logger = logging.getLogger(__name__)
 
 EXAMPLES = (
+    "--target_action_type=climb_up --labels labels.json --results results",
     "--target_action_type=climb_up --positive results/yes --negative results/no",
     "--target_action_type=climb_up --positive pics/yes --negative pics/no --checkpoint_filename=openpose.ckpt",
 )
@@ -49,7 +50,7 @@ def action_parser(tool: str, description: str) -> argparse.ArgumentParser:
     for label, meaning in (("positive", "the action occurs"), ("negative", "it does not occur")):
         parser.add_argument(
             f"--{label}",
-            required=True,
+            default=[],
             nargs="+",
             type=Path,
             metavar="PLACE",
@@ -93,13 +94,15 @@ def collect(arguments: argparse.Namespace) -> tuple[list[Picture], list[str]]:
 
     Folders of pictures are judged into the output folder. Raises DataError or ConfigError when a place holds neither.
     """
+    if not arguments.positive or not arguments.negative:
+        raise ConfigError("give --positive and --negative places, or --labels on persons")
     pictures: list[Picture] = []
     unread: list[str] = []
     for label, places in (("positive", arguments.positive), ("negative", arguments.negative)):
         for number, place in enumerate(places):
             saved = results_file(place)
             if saved is None:
-                saved = _infer(place, arguments.output / f"{label}_{number}", arguments)
+                saved = infer_into(place, arguments.output / f"{label}_{number}", arguments)
             read, lost = read_results(saved, positive=label == "positive")
             pictures += read
             unread += lost
@@ -108,7 +111,7 @@ def collect(arguments: argparse.Namespace) -> tuple[list[Picture], list[str]]:
     return pictures, unread
 
 
-def _infer(folder: Path, output: Path, arguments: argparse.Namespace) -> Path:
+def infer_into(folder: Path, output: Path, arguments: argparse.Namespace) -> Path:
     """Run the inference line on a folder of pictures; returns the results file."""
     if not folder.is_dir():
         raise ConfigError(f"{folder}: is neither a {RESULTS_FILE} nor a folder")
