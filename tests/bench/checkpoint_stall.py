@@ -41,7 +41,7 @@ from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_
 from src.train.checkpoints.manifest import CheckpointName
 from src.train.recipe import choose_recipe
 from src.train.step import TrainStep, build_step
-from tests.bench.transfer import AK, SK
+from tests.bench.transfer_clients import AK, SK
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.object_store import has_ceph, running_store
 

@@ -29,18 +29,8 @@ from modelarts.runtime.staging import stage_training
 from src.data.drawn.dataset import PERSON_CATEGORY
 from src.model_utils.config import build_config
 from src.tools.pack_dataset import main as pack
-from tests.bench.transfer import (
-    AK,
-    BUCKET,
-    LARGE_TURNS,
-    SK,
-    THREADS,
-    Boto3,
-    Rclone,
-    memory_folder,
-    timed,
-    until_on_disk,
-)
+from tests.bench.transfer import LARGE_TURNS, memory_folder, timed, until_on_disk
+from tests.bench.transfer_clients import AK, BUCKET, SK, THREADS, Boto3, Rclone
 from tests.fakes.object_store import has_ceph, running_store
 
 PICTURES, PICTURE_BYTES = 2000, 100_000
