@@ -19,11 +19,12 @@ from typing import Any
 import obs_sync
 from obs_sync.commands import ALL, Summary
 from obs_sync.errors import AccessDenied, InvalidRequest, NotAFile, NotFound, ObsSyncError
-from obs_sync.formatting import human_size, one_line, single_line_handler
+from obs_sync.formatting import human_size, one_line, plural, single_line_handler
 from obs_sync.settings import MODES
 from obs_sync.transfer.result import Incomplete
 
 FAILED, WRONG_CALL, INCOMPLETE, NOT_FOUND, DENIED = 1, 2, 3, 4, 5
+_NOUNS = {"entries": "entry", "objects": "object", "checks": "check"}
 DISTRIBUTION = "openpose-modelarts"
 EPILOG = """examples:
   python -m obs_sync ls -r obs://bucket/run1/
@@ -115,12 +116,14 @@ def _line(summary: Summary) -> str:
         return f"{summary['command']}: failed: {summary['error']}"
     if "text" in summary:
         return f"{summary['command']}: {summary['text']}"
-    facts = [
-        human_size(value) if name == "bytes" else f"{value} {name}"
-        for name, value in summary.items()
-        if name != "command"
-    ]
+    facts = [_fact(name, value) for name, value in summary.items() if name != "command"]
     return f"{summary['command']}: {', '.join(facts)}"
+
+
+def _fact(name: str, value: Any) -> str:
+    if name == "bytes":
+        return human_size(value)
+    return plural(value, _NOUNS[name]) if name in _NOUNS else f"{value} {name}"
 
 
 if __name__ == "__main__":

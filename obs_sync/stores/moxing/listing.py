@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from obs_sync.errors import NotFound
 from obs_sync.retry import for_each
 from obs_sync.stores.base import ObjectInfo
 from obs_sync.stores.moxing import answers
+from obs_sync.stores.moxing.calls import Calls
 
 _BYTES_PER_ENTRY = 8 << 10  # time allowed for an entry's status, which may cost a request of its own
 
 
-class Caller(Protocol):
-    """The part of the store that a listing needs: the module and calls with a deadline."""
-
-    file: Any
-
-    def call(self, url: str, operation: str, work: Any, weight: int = 0) -> Any:
-        """Run `work` with retries and a deadline."""
-
-
-def list_folder(store: Caller, url: str, base: str, prefix: str, threads: int) -> tuple[list[ObjectInfo], list[str]]:
+def list_folder(calls: Calls, url: str, base: str, prefix: str, threads: int) -> tuple[list[ObjectInfo], list[str]]:
     """Objects and folders (ending with `/`) directly below `base` whose key starts with, or leads to, the prefix.
 
     A folder that does not exist has neither. An entry of a folder that no key can address is an object of size -1, so
     that a copy fails on it by name instead of silently leaving it out.
     """
     try:
-        entries = store.call(url, "list", lambda: list(store.file.scan_dir(url)))
+        entries = calls.run(url, "list", lambda: list(calls.file.scan_dir(url)))
     except NotFound:
         return [], []
     entries = [entry for entry in entries if f"{base}{_name(entry)}/".startswith(prefix) and not _is_self(entry, url)]
-    found = store.call(url, "list", lambda: _look_at(store, url, entries, threads), _BYTES_PER_ENTRY * len(entries))
+    found = calls.run(url, "list", lambda: _look_at(calls, url, entries, threads), _BYTES_PER_ENTRY * len(entries))
     objects, folders = [], []
     for name, status in found:
         if status is not None:
             objects.append(answers.info_of(base + name, status, "list"))
         elif name not in ("", ".", ".."):
             folders.append(f"{base}{name}/")
-        elif name or _has_nameless_folder(store, url):
+        elif name or _has_nameless_folder(calls, url):
             objects.append(ObjectInfo(f"{base}{name}/", -1))
     return objects, folders
 
@@ -53,7 +45,7 @@ def _is_self(entry: Any, url: str) -> bool:
     return bool(_name(entry)) and str(getattr(entry, "path", "")).rstrip("/") == url.rstrip("/")
 
 
-def _look_at(store: Caller, url: str, entries: list[Any], threads: int) -> list[tuple[str, Any]]:
+def _look_at(calls: Calls, url: str, entries: list[Any], threads: int) -> list[tuple[str, Any]]:
     """(name, status) of each entry, None for a folder; the folder's own marker and vanished objects are left out."""
     found: dict[int, tuple[str, Any]] = {}
 
@@ -63,7 +55,7 @@ def _look_at(store: Caller, url: str, entries: list[Any], threads: int) -> list[
             found[number] = (name, None)
         elif name:
             try:
-                found[number] = (name, _status(store, f"{url.rstrip('/')}/{name}", entry))
+                found[number] = (name, _status(calls, f"{url.rstrip('/')}/{name}", entry))
             except Exception as error:
                 if not answers.means_missing(error):
                     raise
@@ -72,15 +64,15 @@ def _look_at(store: Caller, url: str, entries: list[Any], threads: int) -> list[
     return [found[number] for number in sorted(found)]
 
 
-def _status(store: Caller, url: str, entry: Any) -> Any:
+def _status(calls: Calls, url: str, entry: Any) -> Any:
     status = entry.stat()
-    return status if answers.size_of(status) >= 0 else store.file.stat(url)
+    return status if answers.size_of(status) >= 0 else calls.file.stat(url)
 
 
-def _has_nameless_folder(store: Caller, url: str) -> bool:
+def _has_nameless_folder(calls: Calls, url: str) -> bool:
     """Whether there are keys with `//` here; an entry without a name may also be the folder's own marker."""
     try:
-        below = store.call(url, "list", lambda: list(store.file.list_directory(url, recursive=True)))
+        below = calls.run(url, "list", lambda: list(calls.file.list_directory(url, recursive=True)))
     except NotFound:
         return False
     return any(str(name).startswith("/") for name in below)

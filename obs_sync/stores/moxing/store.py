@@ -11,14 +11,12 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Callable, TypeVar, cast
+from typing import Any, cast
 
-from obs_sync import retry
-from obs_sync.atomic import CHUNK, local_errors, publish, removing_on_error, stamp
+from obs_sync.atomic import local_errors, publish, removing_on_error, stamp
 from obs_sync.errors import (
     AlreadyExists,
     Integrity,
@@ -33,11 +31,10 @@ from obs_sync.errors import (
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
 from obs_sync.stores.moxing import answers
+from obs_sync.stores.moxing.calls import Calls, read_range
 from obs_sync.stores.moxing.listing import list_folder
 from obs_sync.urls import Location, is_url, name_problem
 
-T = TypeVar("T")
-MIN_BYTES_PER_S = 64 << 10
 EXCLUSIVE_SETTLE_S = 1.0  # how long a rival that looked before us may take to write after us
 
 
@@ -55,43 +52,13 @@ class MoxingStore(Store):
                 next_step="use it inside a ModelArts image, or set storage_mode to obs or local",
             )
         self.file = found.file
-        self._settings = settings
+        self._calls = Calls(found.file, settings)
+        self._threads = settings.threads
 
     def key_problem(self, key: str) -> str:
         """Why moxing cannot address a key, or an empty string."""
         problem = name_problem(key)
         return f"{problem}: moxing cannot address it" if problem else ""
-
-    # ---- calls ----
-
-    def call(self, url: str, operation: str, work: Callable[[], T], weight: int = 0) -> T:
-        """What `work` returns, with retries, a deadline (extended for `weight` bytes) and converted errors."""
-        settings = self._settings
-        seconds = settings.deadline_s + weight / MIN_BYTES_PER_S
-        policy = retry.Policy(settings.max_attempts, settings.backoff_s, settings.max_backoff_s, seconds)
-        return retry.run(lambda deadline, _: self._once(url, operation, work, deadline), policy)
-
-    def _once(self, url: str, operation: str, work: Callable[[], T], deadline: retry.Deadline) -> T:
-        """Run `work` in a thread that can be abandoned if it hangs, as moxing is known to do."""
-        outcome: list[Any] = []
-
-        def run() -> None:
-            try:
-                outcome.append((True, work()))
-            except BaseException as error:  # noqa: BLE001 - raised in the calling thread
-                outcome.append((False, error))
-
-        limit = max(deadline.remaining(), 0.0)
-        worker = threading.Thread(target=run, name="obs_sync-moxing", daemon=True)
-        worker.start()
-        worker.join(limit)
-        if not outcome:
-            problem = f"moxing call timed out after {limit:.0f} s"
-            raise Transient(problem, url=url, operation=operation, next_step="run it again, or use storage_mode obs")
-        succeeded, value = outcome[0]
-        if succeeded:
-            return cast(T, value)
-        raise answers.converted(value, url, operation) from value
 
     def _url(self, bucket: str, key: str) -> str:
         url = Location(bucket, key).url
@@ -117,7 +84,7 @@ class MoxingStore(Store):
         """Raise NotFound unless the bucket exists; `exists` may say False of an existing bucket's root."""
         url = f"obs://{bucket}"
         try:
-            found = self.call(url, "look up bucket", lambda: self.file.exists(url) or self._can_list(f"{url}/"))
+            found = self._calls.run(url, "look up bucket", lambda: self.file.exists(url) or self._can_list(f"{url}/"))
         except NotFound:
             found = False
         if not found:
@@ -141,7 +108,7 @@ class MoxingStore(Store):
 
     def _gather(self, bucket: str, base: str, prefix: str, enter: bool, page: Page) -> None:
         url = Location(bucket, base).url
-        objects, folders = list_folder(self, url, base, prefix, self._settings.threads)
+        objects, folders = list_folder(self._calls, url, base, prefix, self._threads)
         page.objects.extend(objects)
         for folder in folders:
             if enter:
@@ -152,11 +119,11 @@ class MoxingStore(Store):
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """One object's size and time, or NotFound; a folder is not an object."""
         url = self._url(bucket, key)
-        status = self.call(url, "look up", lambda: self._status(url))
+        status = self._calls.run(url, "look up", lambda: self._status(url))
         if answers.is_folder(status):
             raise NotFound("this is a folder, not an object", url=url, operation="look up", next_step="name an object")
         info = answers.info_of(key, status, "stat")
-        return info if info.size >= 0 else replace(info, size=self.call(url, "look up", lambda: self._size(url)))
+        return info if info.size >= 0 else replace(info, size=self._calls.run(url, "look up", lambda: self._size(url)))
 
     def _status(self, url: str) -> Any:
         status = self.file.stat(url)
@@ -181,21 +148,12 @@ class MoxingStore(Store):
 
         def work() -> bytes:
             whole = start == 0 and end == info.size
-            data = self.file.read(url, binary=True) if whole else self._range(url, start, end - start)
+            data = self.file.read(url, binary=True) if whole else read_range(self.file, url, start, end - start)
             if len(data) != end - start:
                 raise _short(url, "read", len(data), end - start)
             return cast(bytes, data)
 
-        return self.call(url, "read", work, end - start)
-
-    def _range(self, url: str, start: int, size: int) -> bytes:
-        """Bytes from `start`; where the file cannot seek, what comes before is read and dropped."""
-        with self.file.File(url, "rb") as handle:
-            try:
-                handle.seek(start)
-            except Exception:  # noqa: BLE001 - undocumented: io.UnsupportedOperation, AttributeError or another
-                _read_up_to(handle, start, keep=False)
-            return _read_up_to(handle, size, keep=True)
+        return self._calls.run(url, "read", work, end - start)
 
     def write(self, bucket: str, key: str, data: bytes, exclusive: bool = False) -> ObjectInfo:
         """Store bytes and verify the result.
@@ -211,7 +169,7 @@ class MoxingStore(Store):
             self.file.write(url, data, binary=True)
             return self._written(url, key, len(data))
 
-        info = self.call(url, "write", work, len(data))
+        info = self._calls.run(url, "write", work, len(data))
         if exclusive:
             time.sleep(EXCLUSIVE_SETTLE_S)
             if self.read(bucket, key) != data:
@@ -251,7 +209,7 @@ class MoxingStore(Store):
             self.file.copy(source, target)
             return self._written(target, to_key, info.size)
 
-        return self.call(target, f"copy {source} to", work, info.size)
+        return self._calls.run(target, f"copy {source} to", work, info.size)
 
     def delete(self, bucket: str, keys: Sequence[str]) -> None:
         """Remove objects one by one and verify that they are gone; never recursive."""
@@ -259,7 +217,7 @@ class MoxingStore(Store):
         for key in keys:
             url = self._url(bucket, key)
             if self._exists(bucket, key):
-                self.call(url, "delete", lambda url=url: self.file.remove(url))  # type: ignore[misc]
+                self._calls.run(url, "delete", lambda url=url: self.file.remove(url))  # type: ignore[misc]
                 if self._exists(bucket, key):
                     problem = "moxing did not remove it"
                     raise RequestFailed(problem, url=url, operation="delete", next_step="check your permissions")
@@ -280,7 +238,7 @@ class MoxingStore(Store):
             self.file.copy(os.path.abspath(path), url)
             return self._written(url, key, size)
 
-        info = self.call(url, "upload", work, size)
+        info = self._calls.run(url, "upload", work, size)
         if stamp(path) != before:
             problem = "the file changed while it was read"
             raise Transient(problem, url=path, operation="upload", next_step="run it again")
@@ -301,7 +259,7 @@ class MoxingStore(Store):
                 if size != before.size:
                     raise _short(url, "download", max(size, 0), before.size)
 
-            self.call(url, "download", work, before.size)
+            self._calls.run(url, "download", work, before.size)
             if self.head(bucket, info.key) != before:
                 raise _replaced(url, "download")
             publish(part, path)
@@ -323,16 +281,6 @@ def _short(url: str, operation: str, size: int, expected: int) -> Integrity:
     error = Integrity(problem, url=url, operation=operation, next_step="run it again, or use storage_mode obs")
     error.may_pass = True
     return error
-
-
-def _read_up_to(handle: Any, size: int, keep: bool) -> bytes:
-    """The next bytes of a file, fewer only at its end; with `keep=False` they are dropped."""
-    blocks: list[bytes] = []
-    while size and (block := handle.read(min(size, CHUNK))):
-        size -= len(block)
-        if keep:
-            blocks.append(block)
-    return b"".join(blocks)
 
 
 class _SpooledUpload(Upload):

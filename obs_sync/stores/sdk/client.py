@@ -11,6 +11,7 @@ import logging
 import os
 import ssl
 import threading
+import warnings
 from dataclasses import replace
 from datetime import datetime, timezone
 from types import SimpleNamespace
@@ -56,14 +57,16 @@ class _Signer(ObsClient):
     """The SDK's client reduced to building and signing requests, which it passes to `_send_request`."""
 
     def __init__(self, settings: Settings, gate: Gate) -> None:
-        super().__init__(
-            server=settings.endpoint,
-            signature=settings.signature,
-            region=settings.region,
-            path_style=settings.path_style,
-            is_signature_negotiation=False,
-            timeout=settings.timeout_s,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # its TLS context, which is not used here
+            super().__init__(
+                server=settings.endpoint,
+                signature=settings.signature,
+                region=settings.region,
+                path_style=settings.path_style,
+                is_signature_negotiation=False,
+                timeout=settings.timeout_s,
+            )
         # With path style the SDK always signs as V2, and with an IPv4 address it uses path style.
         self.signature = self.thread_local.signature = settings.signature
         self.ha = convertor.Adapter(settings.signature)

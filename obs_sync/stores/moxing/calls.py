@@ -1,0 +1,71 @@
+"""Calls of moxing with a deadline, retries and this package's errors."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, TypeVar, cast
+
+from obs_sync import retry
+from obs_sync.atomic import CHUNK
+from obs_sync.errors import Transient
+from obs_sync.settings import Settings
+from obs_sync.stores.moxing import answers
+
+T = TypeVar("T")
+MIN_BYTES_PER_S = 64 << 10
+
+
+class Calls:
+    """Runs pieces of work on `file`, moxing's file module."""
+
+    def __init__(self, file: Any, settings: Settings) -> None:
+        self.file, self._settings = file, settings
+
+    def run(self, url: str, operation: str, work: Callable[[], T], weight: int = 0) -> T:
+        """What `work` returns, with retries, a deadline (extended for `weight` bytes) and converted errors."""
+        settings = self._settings
+        seconds = settings.deadline_s + weight / MIN_BYTES_PER_S
+        policy = retry.Policy(settings.max_attempts, settings.backoff_s, settings.max_backoff_s, seconds)
+        return retry.run(lambda deadline, _: self._once(url, operation, work, deadline), policy)
+
+    def _once(self, url: str, operation: str, work: Callable[[], T], deadline: retry.Deadline) -> T:
+        """Run `work` in a thread that can be abandoned if it hangs, as moxing is known to do."""
+        outcome: list[Any] = []
+
+        def run() -> None:
+            try:
+                outcome.append((True, work()))
+            except BaseException as error:  # noqa: BLE001 - raised in the calling thread
+                outcome.append((False, error))
+
+        limit = max(deadline.remaining(), 0.0)
+        worker = threading.Thread(target=run, name="obs_sync-moxing", daemon=True)
+        worker.start()
+        worker.join(limit)
+        if not outcome:
+            problem = f"moxing call timed out after {limit:.0f} s"
+            raise Transient(problem, url=url, operation=operation, next_step="run it again, or use storage_mode obs")
+        succeeded, value = outcome[0]
+        if succeeded:
+            return cast(T, value)
+        raise answers.converted(value, url, operation) from value
+
+
+def read_range(file: Any, url: str, start: int, size: int) -> bytes:
+    """Bytes of an object from `start`; where its file cannot seek, what comes before is read and dropped."""
+    with file.File(url, "rb") as handle:
+        try:
+            handle.seek(start)
+        except Exception:  # noqa: BLE001 - undocumented: io.UnsupportedOperation, AttributeError or another
+            _read_up_to(handle, start, keep=False)
+        return _read_up_to(handle, size, keep=True)
+
+
+def _read_up_to(handle: Any, size: int, keep: bool) -> bytes:
+    """The next bytes of a file, fewer only at its end; with `keep=False` they are dropped."""
+    blocks: list[bytes] = []
+    while size and (block := handle.read(min(size, CHUNK))):
+        size -= len(block)
+        if keep:
+            blocks.append(block)
+    return b"".join(blocks)
