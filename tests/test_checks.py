@@ -36,7 +36,7 @@ def test_unknown_keys_are_named_with_the_nearest(raw: object, message: str) -> N
 
 @pytest.mark.parametrize(
     "content",
-    [b"\xff\xfe", b"- 1", b"", b"a: 1\n---\nb: 2", b"a: [", b"a: 1\na: 2", b"t: 2024-99-99", b"[" * 1000, b"{[]: 1}"],
+    [b"\xff\xfe", b"- 1", b"", b"a: 1\n---\nb: 2", b"a: [", b"a: 1\na: 2", b"t: !!int x", b"[" * 1000, b"{[]: 1}"],
 )
 def test_a_file_that_is_no_mapping_is_an_error_that_names_it(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "f.yaml"

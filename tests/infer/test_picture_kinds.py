@@ -215,6 +215,7 @@ sys.stdout.write(str((peak_kb() - before) // 1024))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
+@pytest.mark.slow
 def test_60_megapixels_stay_within_memory(tmp_path: Path, root: Path) -> None:
     folder = tmp_path / "pics"
     folder.mkdir()
@@ -242,6 +243,7 @@ class Watch(LocalResultSink):
             self.in_use.append(tracemalloc.get_traced_memory()[0])
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
     folder, output = tmp_path / "pics", tmp_path / "out"
     folder.mkdir()

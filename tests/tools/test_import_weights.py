@@ -207,6 +207,7 @@ def test_safetensors_that_lie_about_their_places(tmp_path: Path) -> None:
             read_arrays(write({**good, **bad}))
 
 
+@pytest.mark.mindspore
 def test_golden_outputs_prove_the_small_network(shared: Path, tmp_path: Path, capsys: Any) -> None:
     source = shared / "weights" / "openpose_mobilenet_v2.npz"
     golden = shared / "data" / "golden" / "000000000785.npz"

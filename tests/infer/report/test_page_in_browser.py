@@ -295,6 +295,7 @@ def test_missing_pictures_are_said_to_be_missing(browser: Any, tmp_path: Path) -
     page.close()
 
 
+@pytest.mark.slow
 def test_five_thousand_pictures_load_only_what_is_looked_at(browser: Any, tmp_path: Path) -> None:
     template = line("x.jpg", *[person(n % 2 == 0, 0.5, hand(0, 0.1)) for n in range(3)])
     results = []
@@ -345,6 +346,7 @@ def test_a_wide_window_is_filled(browser: Any, tmp_path: Path) -> None:
     page.close()
 
 
+@pytest.mark.slow
 def test_static_hosting_shows_the_same(browser: Any, tmp_path: Path) -> None:
     fill(tmp_path, sample_results())
     write_report(tmp_path, sample_results(), SUMMARY, ACTION)
