@@ -80,14 +80,30 @@ def main() -> int:
     _call("test_tmp.py", {**inference, **NETWORK, **STORAGE})
     results = max((OBS_ROOT / "demo" / "output_img").glob("output_img*"))
     recall = keypoint_recall(unseen, _found_persons(results / RESULTS_FILE))
-    print(f"demo: rendered pictures in {results}")
     print(
-        f"demo: of the visible keypoints in {UNSEEN_PICTURES} unseen pictures {recall:.0%} were found within 10 % "
-        "of the person's height"
+        f"demo: {recall:.0%} of the visible keypoints in {UNSEEN_PICTURES} unseen pictures were found, "
+        "within 10 % of the person's height"
     )
     seconds = time.monotonic() - started
     print(f"demo: keypoint_recall={recall:.2f} seconds={seconds:.0f} report={results / 'index.html'}")
+    _print_next_steps(f"{train_url}/ckpt_0", inference["checkpoint_filename"])
     return 0
+
+
+def _print_next_steps(folder: str, checkpoint: object) -> None:
+    """How to judge pictures of one's own with the network that was just trained."""
+    settings = {
+        **{"target_action_type": "climb_up", "pic_folder_path_relative": "PICTURES"},
+        "checkpoint_folder_path_relative": OBS_ROOT / folder.split("://")[1],
+        **{"checkpoint_filename": checkpoint, "infer_insize": TRAINING["insize"], **NETWORK},
+    }
+    arguments = shlex.join(f"--{key}={value}" for key, value in settings.items())
+    print(
+        "demo: it has seen drawn figures only; README.md says where weights for photographs are. Your own folder PICTURES:"
+    )
+    if Path(sys.prefix).resolve() == (ROOT / ".venv").resolve():
+        print("  source .venv/bin/activate")
+    print(f"  python test_tmp.py {arguments}")
 
 
 _ANNOTATIONS = "annotations/person_keypoints.json"

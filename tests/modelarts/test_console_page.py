@@ -118,3 +118,14 @@ def test_uploaded_items_are_the_definitions(halves: dict[str, str]) -> None:
         step = text.split("### 1.")[1].split("### 2.")[0]
         for name in load_job("infer").code_files:
             assert f"`{name}`" in step
+
+
+def test_the_platform_page_names_tests_and_commands_that_exist(root: Path) -> None:
+    text = (root / "docs" / "platform.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/.]+)`", text))
+    assert len(named) >= 8
+    assert [path for path in named if not (root / path).exists()] == []
+    from modelarts.cli.main import make_parser
+
+    for command in _commands(text):
+        assert make_parser().parse_args(shlex.split(command)[3:]).command
