@@ -98,9 +98,8 @@ def _print_next_steps(folder: str, checkpoint: object) -> None:
         **{"checkpoint_filename": checkpoint, "infer_insize": TRAINING["insize"], **NETWORK},
     }
     arguments = shlex.join(f"--{key}={value}" for key, value in settings.items())
-    print(
-        "demo: it has seen drawn figures only; README.md says where weights for photographs are. Your own folder PICTURES:"
-    )
+    print("demo: this network knows drawn figures only; README.md says where weights for photographs are")
+    print("demo: to judge a folder PICTURES of your own:")
     if Path(sys.prefix).resolve() == (ROOT / ".venv").resolve():
         print("  source .venv/bin/activate")
     print(f"  python test_tmp.py {arguments}")
