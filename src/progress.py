@@ -1,4 +1,4 @@
-"""Progress that tells "running" from "stuck": a bar on a terminal, a line every few seconds in a job's log."""
+"""Progress that distinguishes "running" from "stuck": a bar on a terminal, regular lines in a job's log."""
 
 from __future__ import annotations
 

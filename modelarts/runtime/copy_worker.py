@@ -22,22 +22,22 @@ LOCK_TRIES, LOCK_PAUSE_S = 20, 0.1
 
 
 def main(argv: Sequence[str]) -> int:
-    """Do the request unless another process is at it; the outcome goes to the request's status."""
+    """Carry out the request unless another process already does; the outcome goes to its status files."""
     handler = single_line_handler("%(asctime)s %(levelname)s copying: %(message)s")
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     request = StageRequest.read(Path(argv[0]))
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # the copy then notes what it has brought
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # the copy then records what it has finished
     threading.Thread(target=_end_with, args=(int(argv[1]),), daemon=True).start()
     obs_sync.configure(**request.storage)
     status = request.status
-    for _ in range(LOCK_TRIES):  # others take it for a moment to see whether it is free
+    for _ in range(LOCK_TRIES):  # others take it briefly to see whether it is free
         if status.lock.take():
             break
         time.sleep(LOCK_PAUSE_S)
     else:
         return 0
     try:
-        status.post({"value": run(request, status.tell)})
+        status.post({"value": run(request, status.report)})
     except Exception as error:  # noqa: BLE001 - reported to the ranks that wait
         status.post_error(error)
         logger.error("%s", error)
@@ -45,23 +45,23 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def run(request: StageRequest, tell: Report) -> dict[str, int]:
+def run(request: StageRequest, report: Report) -> dict[str, int]:
     """Copy the requested files in the order the ranks ask for them; objects deleted meanwhile are skipped."""
-    tell(f"copies {len(request.names)} pictures from {request.url}")
+    report(f"copying {len(request.names)} pictures from {request.url}")
     result = copy_names(
-        request.url, request.target, request.names, tell, in_turn(RequestQueue(request.queue), request.names)
+        request.url, request.target, request.names, report, in_turn(RequestQueue(request.queue), request.names)
     )
     return {"files": len(result.copied), "bytes": result.copied_bytes}
 
 
 def copy_names(
-    url: str, target: str, names: Sequence[str], tell: Report, order: Iterable[str] = (), dry_run: bool = False
+    url: str, target: str, names: Sequence[str], report: Report, order: Iterable[str] = (), dry_run: bool = False
 ) -> obs_sync.TransferResult:
-    """`obs_sync.copy` of a list of names that tells its progress and takes missing ones (`result.missing`) calmly."""
+    """`obs_sync.copy` of a list of names that reports progress and tolerates missing ones (`result.missing`)."""
 
     def on_progress(now: obs_sync.Progress) -> None:
         megabytes = f"{now.bytes_done / 1e6:,.1f} of {now.bytes_total / 1e6:,.1f} MB"
-        tell(f"{now.files_done:,} of {now.files_total:,} files, {megabytes} from {url}")
+        report(f"{now.files_done:,} of {now.files_total:,} files, {megabytes} from {url}")
 
     try:
         return obs_sync.copy(url, target, names=names, order=order, dry_run=dry_run, progress=on_progress)
@@ -72,7 +72,7 @@ def copy_names(
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after the one that started it."""
+    """End this process soon after its parent has ended."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_S)
     os.kill(os.getpid(), signal.SIGTERM)

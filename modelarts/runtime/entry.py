@@ -1,4 +1,4 @@
-"""The two jobs, from command line to exit code: configure → locate → stage in → the line of work → stage out."""
+"""The two jobs, from command line to exit code: configure → locate → stage in → train or judge → stage out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ INFERENCE_EXAMPLES = """examples:
 
 
 def training_job(argv: Sequence[str]) -> int:
-    """`train_start.py`: train, publishing checkpoints on the way; returns the exit code."""
+    """`train_start.py`: train and publish checkpoints meanwhile; returns the exit code."""
     return _run(_train, TRAINING, argv, "train_start.py", TRAINING_EXAMPLES)
 
 
@@ -95,7 +95,7 @@ def _schedule(config: Config) -> None:
     from src.net.build import choose_device
     from src.train.distributed import serve_as_scheduler
 
-    logger.info("this process is the scheduler of the cards")
+    logger.info("this process is the scheduler of the ranks")
     serve_as_scheduler(choose_device(config.device_target))
 
 
@@ -123,7 +123,7 @@ def _inference_inputs(config: Config) -> tuple[Path, Path, Listing]:
 
 
 def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: str, examples: str) -> int:
-    """Run a job and turn what it raises into one log line and an exit code (see README, exit codes)."""
+    """Run a job; turn its errors into one log line and an exit code (see README, exit codes)."""
     _set_up_process()
     try:
         config = parse_config(argv, prog, examples, channels_in(os.environ), job)

@@ -1,8 +1,8 @@
-"""A small process beside each rank that ends it when it must end and cannot do so itself.
+"""Watchdog process that kills a blocked rank.
 
-MindSpore keeps Python's interpreter to itself while the ranks meet and while it compiles: a rank that waits there for
-a dead one can neither notice nor log anything. The guard sees what the rank would see, gives it time to begin to end
-in good order, then says why and kills it.
+MindSpore holds Python's global lock while the ranks rendezvous and while it compiles: a rank that waits there for a
+dead one can neither notice nor log it. The guard sees what the rank would see, gives it time to end by itself, then
+logs the reason and kills it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from modelarts.runtime.rank_status import Peers
 logger = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-#: How long a rank may take to notice trouble by itself.
+#: How long a rank may take to notice the problem by itself.
 GRACE_S = 5.0
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def start_guard(
     folder: Path, rank: int, ranks: Sequence[int], rank_size: int, started: float, meet_s: float
 ) -> subprocess.Popen[bytes]:
-    """Guard this process from now on, by what `Peers` makes of these facts; end the guard with `kill`."""
+    """Start a guard for this process; the arguments are those of `Peers`. End it with `kill`."""
     numbers = ",".join(map(str, ranks))
     facts = [str(os.getpid()), str(folder.absolute()), str(rank), numbers, str(rank_size)]
     facts += [repr(started), str(meet_s)]
@@ -41,20 +41,20 @@ def start_guard(
 
 
 def guard(pid: int, peers: Peers) -> None:
-    """Watch over process `pid`, this one's parent, until it ends, or does not although it must."""
+    """Watch process `pid`, the parent of this one, until it ends; kill it when it should end but does not."""
     since: float | None = None
     while os.getppid() == pid:
         trouble = "" if peers.is_ending() else peers.trouble()
         since = (since or time.monotonic()) if trouble else None
         if since is not None and time.monotonic() - since > GRACE_S:
-            logger.error("this process is killed because %s", trouble)
+            logger.error("killing this process because %s", trouble)
             os.kill(pid, signal.SIGKILL)
             return
         time.sleep(LOOK_S)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The guard's own process; signals that end the rank in good order are none of its business."""
+    """Entry point of the guard process; it ignores the signals that ask the rank to stop."""
     parser = argparse.ArgumentParser(prog="guard", description=__doc__)
     parser.add_argument("pid", type=int)
     parser.add_argument("folder", type=Path)

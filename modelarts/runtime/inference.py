@@ -1,4 +1,4 @@
-"""The inference job between staging in and the last log line: network → output folder → every picture judged."""
+"""The inference job after staging: load the network, open the output folder, judge every picture."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
         with results_folder(parent, root, digest_of(config, checkpoint, folder), shard) as (output, results, sink):
             summary = infer_folder(network, folder, listing.names, output, action, facts, shard=shard, sink=sink)
     except FinishedBefore as finished:
-        logger.info("nothing left to do: the first card has finished %s", finished)
+        logger.info("nothing left to do: rank 0 has finished %s", finished)
         return {}
     logger.info(
         "%d pictures, %d unreadable; %d persons: %s occurred in %d, not in %d, undecided %d; results in %s",
@@ -70,7 +70,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
 
 
 def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:
-    """Equal for two jobs whose results would be the same picture for picture: the second may continue the first."""
+    """Equal for two jobs whose results would be identical: the second may continue the first."""
     return run_digest(
         {
             "checkpoint": file_sha256(checkpoint),

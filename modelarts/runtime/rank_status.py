@@ -1,6 +1,6 @@
-"""What the ranks of a node say of themselves in small files, and what follows about one that is in trouble.
+"""Per-rank status files of a node, and failure detection.
 
-Needs the standard library only: the guard reads it while a rank's own Python stands still.
+Does not import MindSpore: the guard process uses it while a rank's own interpreter is blocked.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from src.processes import is_running
 from src.train.inputs import JOINING, STEPPING, WAITING
 
 RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
-SILENT_S = 15.0  # a process that trains but cannot say so for so long is as good as dead
-#: What may hold up a rank that is in a step, where there are other nodes.
+SILENT_S = 15.0  # a training process that has not written its status for so long is taken to be dead
+#: What else may block a rank during a step when there are other nodes.
 ELSEWHERE = " (or it waits for a rank of another node that died or hangs: the logs of that node say so)"
 
 
 @dataclass(frozen=True)
 class RankStatus:
-    """A rank's last words: what it does, since when (`moved`), and when it said so (`at`), as `time.time()` gives it.
+    """A rank's last status: its phase, since when (`moved`), and when it was written (`at`), as of `time.time()`.
 
-    `born` tells its process from another one of the same number. `step_limit_s` is how long it may stay in a step;
-    0 while it may take any time.
+    `born` distinguishes its process from another one with the same number. `step_limit_s` is the longest that a step
+    may take; 0 while there is no limit.
     """
 
     pid: int
@@ -46,18 +46,18 @@ class RankStatus:
 
 
 def path_of(folder: Path, rank: int) -> Path:
-    """The file of a rank's words."""
+    """The status file of a rank."""
     return folder / f"rank_{rank}.json"
 
 
-def write(folder: Path, rank: int, said: RankStatus) -> None:
-    """Say it; raises OSError. The file is whole at any time."""
+def write(folder: Path, rank: int, status: RankStatus) -> None:
+    """Write a rank's status atomically; raises OSError."""
     path = path_of(folder, rank)
-    write_atomically(path, json.dumps(asdict(said)))
+    write_atomically(path, json.dumps(asdict(status)))
 
 
 def read(folder: Path, rank: int) -> RankStatus | None:
-    """What a rank said last, in this start of the job or an earlier one; None when it never said anything."""
+    """A rank's last status, of this start of the job or an earlier one; None without a valid one."""
     try:
         return parse_dataclass(RankStatus, path_of(folder, rank).read_bytes())
     except (OSError, ValueError):
@@ -65,10 +65,10 @@ def read(folder: Path, rank: int) -> RankStatus | None:
 
 
 class Peers:
-    """Judges the ranks of this node, `ranks` of `rank_size` in all, from one rank's point of view.
+    """Watches the other ranks of this node (`ranks`, of `rank_size` in all) on behalf of one rank.
 
-    Words from before `started` count only when their process lives, or was seen alive: others may be of an earlier
-    start of the job. A rank that has not been heard of is missed once this one has waited for the others `meet_s` long.
+    A status written before `started` counts only if its process is, or was seen, alive: it may be left by an earlier
+    start of the job. A rank without a status is missing once this rank has waited `meet_s` seconds for the others.
     """
 
     def __init__(
@@ -83,56 +83,56 @@ class Peers:
         self._seen: set[int] = set()
 
     def trouble(self) -> str:
-        """What is wrong with another rank, or with this one if it hangs; empty when all is well."""
+        """What is wrong with another rank, or with this one if it hangs; empty when nothing is."""
         now = time.time()
-        said = {rank: words for rank in self._ranks if (words := self._current(rank)) is not None}
-        for rank, words in said.items():
-            problem = self._problem(words, now) if rank != self._rank else ""
+        statuses = {rank: status for rank in self._ranks if (status := self._current(rank)) is not None}
+        for rank, status in statuses.items():
+            problem = self._problem(status, now) if rank != self._rank else ""
             if problem:
                 return f"rank {rank} {problem}"
-        return self._hanging(said, now) or self._missed(said, now)
+        return self._hanging(statuses, now) or self._missed(statuses, now)
 
     def is_ending(self) -> bool:
-        """Whether the rank itself has said that it ends."""
+        """Whether this rank is already ending by itself."""
         own = read(self._folder, self._rank)
         return own is not None and own.state != RUNNING
 
     def _current(self, rank: int) -> RankStatus | None:
-        words = read(self._folder, rank)
-        if words is None:
+        status = read(self._folder, rank)
+        if status is None:
             return None
-        if words.at >= self._started or is_running(words.pid, words.born):
+        if status.at >= self._started or is_running(status.pid, status.born):
             self._seen.add(rank)
-        return words if rank in self._seen else None
+        return status if rank in self._seen else None
 
     @staticmethod
-    def _problem(words: RankStatus, now: float) -> str:
-        if words.state == FAILED:
-            return f"failed: {words.reason}"
-        if words.state != RUNNING:
+    def _problem(status: RankStatus, now: float) -> str:
+        if status.state == FAILED:
+            return f"failed: {status.reason}"
+        if status.state != RUNNING:
             return ""
-        if not is_running(words.pid, words.born):
-            return f"died during: {words.doing}"
-        if words.step_limit_s and now - words.at > SILENT_S:
-            return f"has not shown life for {SILENT_S:.0f} s, during: {words.doing}"
+        if not is_running(status.pid, status.born):
+            return f"died during: {status.doing}"
+        if status.step_limit_s and now - status.at > SILENT_S:
+            return f"has not shown life for {SILENT_S:.0f} s, during: {status.doing}"
         return ""
 
-    def _missed(self, said: dict[int, RankStatus], now: float) -> str:
-        own = said.get(self._rank)
-        missed = [rank for rank in self._ranks if rank not in said]
+    def _missed(self, statuses: dict[int, RankStatus], now: float) -> str:
+        own = statuses.get(self._rank)
+        missed = [rank for rank in self._ranks if rank not in statuses]
         if own is None or own.phase != JOINING or not missed or now - own.moved < self._meet_s:
             return ""
         return f"rank {missed[0]} has not come within {self._meet_s:.0f} s: it ended at its start, or was never started"
 
-    def _hanging(self, said: dict[int, RankStatus], now: float) -> str:
-        """The rank that moved longest ago, once its timeout is over; first among them one that waits for data."""
+    def _hanging(self, statuses: dict[int, RankStatus], now: float) -> str:
+        """The rank that has made no progress for longest, once past its limit; one that waits for data comes first."""
         slow = [
-            (w.phase != WAITING, w.moved, rank) for rank, w in said.items() if w.state == RUNNING and w.step_limit_s
+            (w.phase != WAITING, w.moved, rank) for rank, w in statuses.items() if w.state == RUNNING and w.step_limit_s
         ]
-        overdue = [rank for _, moved, rank in slow if now - moved > said[rank].step_limit_s]
+        overdue = [rank for _, moved, rank in slow if now - moved > statuses[rank].step_limit_s]
         if not overdue:
             return ""
         culprit = min(slow)[2]
-        words = said[culprit]
-        hint = ELSEWHERE if self._more_elsewhere and words.phase != WAITING else ""
-        return f"rank {culprit} hangs: nothing for {words.step_limit_s:.0f} s after {words.doing}{hint}"
+        status = statuses[culprit]
+        hint = ELSEWHERE if self._more_elsewhere and status.phase != WAITING else ""
+        return f"rank {culprit} hangs: nothing for {status.step_limit_s:.0f} s after {status.doing}{hint}"

@@ -1,4 +1,4 @@
-"""Results of the inference job on their way to OBS while it runs, and back when an interrupted job is continued."""
+"""Uploads the inference job's results while it runs, and fetches them back to continue an interrupted job."""
 
 from __future__ import annotations
 
@@ -38,26 +38,25 @@ DELIVER_EVERY_S = 30.0
 LOOK_EVERY_S = 10.0
 TRY_AGAIN_S = (0.5, 2.0)  # when another job wanted the same name
 STARTS_APART_S = 600.0  # at most, between the cards of one job
-#: Unfinished runs are looked for among so many of the newest folders.
+#: How many of the newest folders are searched for an unfinished run.
 FOLDERS_LOOKED_AT = 20
 
-#: What all processes have delivered is kept in the folder, for each of them under a hidden name with this ending.
+#: Ending of the hidden files that hold what the processes of the job have uploaded.
 _COLLECTED = ".collected"
 _PIECE_BYTES = 1 << 20
 SUMMARY_MAX_BYTES = 64 << 20
 
 
 class FinishedBefore(Exception):
-    """The first card found every result of an interrupted run there, and finished the run before this card came."""
+    """Rank 0 found every result of an interrupted run and finished the run before this rank started."""
 
 
 @contextmanager
 def results_folder(parent: Path, root: str, digest: str, shard: Shard) -> Iterator[tuple[Path, str, ResultSink]]:
-    """The local output folder, where its content belongs, and the sink that brings it there.
+    """The local output folder, the URL its content is uploaded to, and the sink that uploads it.
 
-    `root` is the OBS folder (or mounted folder) that results belong under, empty when `parent` is their url. The
-    first process takes the newest unfinished folder of this digest, or a new one; the others wait for the same, or
-    raise FinishedBefore.
+    `root` is the OBS folder (or mounted folder) for results; empty when they stay in `parent`. Rank 0 takes the newest
+    unfinished folder of this digest, or a new one; the other ranks wait for the same one, or raise FinishedBefore.
     """
     folder = _open_folder(parent, root, digest, shard)
     try:
@@ -88,8 +87,8 @@ def _open_folder(parent: Path, root: str, digest: str, shard: Shard) -> OutputFo
             if finished := _just_finished(root or str(parent), digest, shard.stall_timeout_s + STARTS_APART_S):
                 raise FinishedBefore(finished)
             raise IncompleteError(
-                f"{root or parent}: the first card has made no output folder within {shard.stall_timeout_s:.0f} s; "
-                "see its log (all cards must see the same output folder)"
+                f"{root or parent}: rank 0 has created no output folder within {shard.stall_timeout_s:.0f} s; "
+                "see its log (all ranks must see the same output folder)"
             )
         time.sleep(LOOK_EVERY_S if root else 1.0)
 
@@ -120,7 +119,7 @@ def _new_folder(parent: Path, root: str, digest: str) -> OutputFolder:
 
 
 def _just_finished(url: str, digest: str, within_s: float) -> str:
-    """The newest folder of this digest whose run began so lately and is finished; empty when there is none."""
+    """The newest finished folder of this digest whose run started within `within_s`; empty when there is none."""
     fs = filesystem_of(url)
     for name in sorted(_names_in(url), reverse=True)[:FOLDERS_LOOKED_AT]:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
@@ -133,9 +132,9 @@ def _just_finished(url: str, digest: str, within_s: float) -> str:
 
 
 def _recall(parent: Path, root: str, digest: str) -> None:
-    """Make the local folder for the newest unfinished run of this digest in `root`, if there is one.
+    """Create the local folder of the newest unfinished run of this digest in `root`, if there is one.
 
-    A continued job may run in a fresh container that has nothing of the interrupted one.
+    A continued job may run in a fresh container without any file of the interrupted one.
     """
     fs = filesystem_of(root)
     for name in sorted(_names_in(root), reverse=True)[:FOLDERS_LOOKED_AT]:
@@ -151,9 +150,9 @@ def _recall(parent: Path, root: str, digest: str) -> None:
 
 
 class ObsResultSink:
-    """Copies finished files of the output folder to `url` every half minute, then the lines that vouch for them.
+    """Uploads finished files of the output folder to `url` every half minute, then the result lines that refer to them.
 
-    A failed delivery is tried again with the next one; only `deliver` itself raises.
+    A failed upload is retried with the next one; only `flush` raises.
     """
 
     def __init__(self, folder: Path, url: str, journal: str, every_s: float, look_every_s: float) -> None:
@@ -222,7 +221,7 @@ class ObsResultSink:
                     filesystem_of(self._url).rm_file(under(self._url, name))
 
     def _bytes_so_far(self) -> int:
-        """Length of the journal up to its last whole line; it only ever grows."""
+        """Length of the journal up to its last complete line; it never shrinks."""
         try:
             with (self._folder / self._journal).open("rb") as file:
                 return end_of_lines(file)
@@ -246,7 +245,7 @@ class ObsResultSink:
             try:
                 self.flush()
             except (obs_sync.ObsSyncError, OSError, OutputError) as error:
-                logger.warning("results could not be delivered, will be tried again: %s", error)
+                logger.warning("could not upload results, will retry: %s", error)
 
 
 def _first_bytes(path: Path, length: int) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
-"""Bringing in what a job reads: obs:// paths are copied to local folders, local paths are used where they are.
+"""Staging a job's inputs: obs:// paths are copied to local folders, local paths are used in place.
 
-Training stages once per node: annotations → index → the pictures, masks and weights that it names or asks for.
+Training stages once per node: annotations → index → the pictures, masks and weights that it needs.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ STREAM = "stream"
 
 @dataclass(frozen=True)
 class Site:
-    """Where a job stages to, how long it waits for another process of the node, and the account of the time."""
+    """Where a job stages to, how long it waits for another process of the node, and the start-up times."""
 
     scratch: Path
     stalled_s: float
     startup: Startup = field(default_factory=Startup)
 
     def once(self, kind: str, target: Path, work: Callable[[Report], Any]) -> Any:
-        """What `work` returns; one process of the node does it for all that bring the same kind to the same place."""
+        """What `work` returns; one process of the node runs it for all that stage the same kind to the same target."""
         return once_per_node(self.node, _work_name(kind, target), work, self.stalled_s)
 
     def last(self, kind: str, target: Path) -> Any:
-        """What the last such work returned, in this start of the job or an earlier one; None when it failed."""
+        """What the last such work returned, in this start of the job or an earlier one; None if it failed."""
         return WorkStatus(self.node, _work_name(kind, target)).outcome().get("value")
 
     @property
     def node(self) -> Path:
-        """The folder through which the processes of the node deal with each other."""
+        """The folder of the locks and progress files that the processes of the node share."""
         return self.scratch / "node"
 
     def copy_of(self, url: str) -> Path:
-        """Where the copy of an object or folder lies."""
+        """Local path of the copy of an object or folder."""
         return self.scratch / "staged" / url.split("://", 1)[1].strip("/")
 
 
@@ -63,10 +63,10 @@ def _work_name(kind: str, target: Path) -> str:
 
 
 def stage_training(config: Config, scratch: Path, startup: Startup | None = None) -> TrainingInputs:
-    """Everything training reads, as local paths, once per node; `startup` gets the account.
+    """Stage everything that training reads, once per node; returns local paths and records the times in `startup`.
 
-    With stage=stream pictures may still be on their way: `streamed` waits for each. Raises what obs_sync raises,
-    DataError for a missing local path, and NodeError when the node's process at work failed or stands still.
+    With stage=stream pictures may still be being copied: `streamed` waits for each. Raises what obs_sync raises,
+    DataError for a missing local path, and NodeError when the node's working process failed or stalls.
     """
     site = Site(scratch, config.stage_timeout, startup or Startup())
     missing_names = missing_settings(TRAINING, config)
@@ -116,8 +116,7 @@ def _validation_set(config: Config, inputs: Mapping[str, str], site: Site) -> tu
 def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site: Site | None = None) -> Path:
     """The local path of a checkpoint; copied from its OBS folder first when one is given.
 
-    With a `site` it is copied once per node, and `folder_relative` (each card has a working folder of its own) gets a
-    link to it.
+    With a `site` it is copied once per node and linked into `folder_relative` (each card has its own working folder).
     """
     if not filename:
         raise ConfigError("the checkpoint's file name is empty; give checkpoint_filename or pretrained_model_filename")
@@ -125,7 +124,7 @@ def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site:
     if not folder_obs:
         return Path(folder_relative) / filename
     if not obs_sync.is_url(folder_obs):
-        return Path(folder_obs) / filename  # the platform has already brought it into the container
+        return Path(folder_obs) / filename  # the platform has already copied it into the container
     local = Path(folder_relative) / filename
     url = obs_sync.join(folder_obs, filename)
     if site is None:
@@ -169,9 +168,9 @@ def _annotations(path: str, site: Site) -> Path:
 
 
 def _index(annotations: Path, selection: Selection, cache: Path, site: Site) -> PoseIndex:
-    """The index, read by one process of the node and mapped by the others."""
+    """The index, built by one process of the node and mapped into memory by all."""
     with site.startup("indexing") as phase:
-        site.once("index", cache, lambda _tell: len(open_index(annotations, selection, cache)))
+        site.once("index", cache, lambda _report: len(open_index(annotations, selection, cache)))
         index = open_index(annotations, selection, cache)
         phase.files, phase.size_bytes, phase.note = len(index), index.nbytes, "pictures and the index's memory"
     return index
@@ -189,7 +188,7 @@ def _pretrained(config: Config, site: Site) -> Path | None:
 
 
 def _masks(path: str, index: PoseIndex, site: Site) -> Path:
-    """The folder of the masks; a picture without one has it drawn from the annotations."""
+    """The folder of the masks; the mask of a picture that has none is drawn from the annotations."""
     if not obs_sync.is_url(path):
         return _local_folder(path, "maskpath_train")
     if _fetch_shards(path, site):
@@ -204,20 +203,20 @@ def _masks(path: str, index: PoseIndex, site: Site) -> Path:
 def _streamed_pictures(
     url: str, target: Path, index: PoseIndex, config: Config, site: Site
 ) -> tuple[tuple[str, ...], StreamedPictures]:
-    """The pictures that the store lacks, and what waits for the others.
+    """Names of the pictures missing from the store, and the object that waits for the others.
 
-    Copies of an older version are removed before anybody can read them.
+    Outdated copies are removed before anything can read them.
     """
     name = _work_name("pictures", target)
     request = StageRequest(url, str(target.absolute()), str(site.node), name, (), storage_settings())
     started: list[StreamedPictures] = []
 
-    def compare(tell: Report) -> dict[str, Any]:
+    def compare(report: Report) -> dict[str, Any]:
         last = site.last("compare", target)
         if isinstance(last, dict) and {"missing", "due"} <= last.keys() and request.is_under_way():
-            return last  # this rank is late: others train on these files already
-        tell(f"compares {len(index)} pictures with {url}")
-        result = copy_names(url, str(target), index.names.tolist(), tell, dry_run=True)
+            return last  # this rank is late: others already train on these files
+        report(f"comparing {len(index)} pictures with {url}")
+        result = copy_names(url, str(target), index.names.tolist(), report, dry_run=True)
         there = leave_out(index, result.missing, url, config.missing_pictures_max)
         first = there.names[epoch_order(len(there), config.seed, 0)].tolist()
         due = set(result.copied)
@@ -237,10 +236,10 @@ def _streamed_pictures(
 
 
 def _fetch_shards(url: str, site: Site) -> bool:
-    """Copy a packed data set's shards, once per node; False where the address holds none. Shards are never streamed."""
+    """Copy a packed data set's shards, once per node; False when the URL holds none. Shards are never streamed."""
     folder = site.copy_of(url)
-    if not site.once("packed", folder, lambda _tell: obs_sync.exists(obs_sync.join(url, SHARD_INDEX))):
-        (folder / SHARD_INDEX).unlink(missing_ok=True)  # of shards that were there once
+    if not site.once("packed", folder, lambda _report: obs_sync.exists(obs_sync.join(url, SHARD_INDEX))):
+        (folder / SHARD_INDEX).unlink(missing_ok=True)  # of shards that were there before
         return False
     _fetch_names(url, folder, [SHARD_INDEX], "shard index", site)
     missing = _fetch_names(url, folder, packed_file_names(folder), "shards", site)
@@ -252,11 +251,11 @@ def _fetch_shards(url: str, site: Site) -> bool:
 
 
 def _fetch_names(url: str, target: Path, names: Sequence[str], kind: str, site: Site) -> tuple[str, ...]:
-    """Copy the named objects, once per node; returns the names that are not there."""
+    """Copy the named objects, once per node; returns the names that do not exist."""
 
-    def copy(tell: Report) -> dict[str, Any]:
-        tell(f"copies {len(names)} {kind} from {url}")
-        result = copy_names(url, str(target), names, tell)
+    def copy(report: Report) -> dict[str, Any]:
+        report(f"copying {len(names)} {kind} from {url}")
+        result = copy_names(url, str(target), names, report)
         return {"missing": result.missing, "files": len(result.copied), "bytes": result.copied_bytes}
 
     with site.startup(f"staging {kind}") as phase:
@@ -269,9 +268,11 @@ def _fetch_file(url: str, kind: str, site: Site) -> Path:
     """Copy one object, once per node."""
     target = site.copy_of(url)
 
-    def copy(tell: Report) -> dict[str, int]:
-        tell(f"copies {url}")
-        result = obs_sync.copy(url, str(target), progress=lambda now: tell(f"{now.bytes_done / 1e6:,.1f} MB of {url}"))
+    def copy(report: Report) -> dict[str, int]:
+        report(f"copying {url}")
+        result = obs_sync.copy(
+            url, str(target), progress=lambda now: report(f"{now.bytes_done / 1e6:,.1f} MB of {url}")
+        )
         return {"files": len(result.copied), "bytes": result.copied_bytes}
 
     with site.startup(f"staging {kind}") as phase:
@@ -295,7 +296,7 @@ def _local_folder(path: str, key: str) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a file a second name; where the disk cannot, copy it."""
+    """Create a hard link to a file, or a copy where the disk has no hard links."""
     if target.exists() and target.samefile(source):
         return
     try:

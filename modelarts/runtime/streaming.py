@@ -1,9 +1,9 @@
-"""Training while its pictures still arrive: one copying process a node, and waiting for the picture that is due.
+"""Training while pictures are still being copied: one copying process per node, and waiting for the next picture.
 
-Ranks write the names they will want, in order, into files of their own; the copying process deals them out in turn, so
-that no rank starves. A name that is waited for right now goes before all others. The copying process ends with the rank
-that started it; a rank that waits while nobody copies starts another. It is its own process because Python would share
-one processor between copying and making samples.
+Each rank writes the names it will need, in order, to a file of its own; the copying process serves the ranks in turn. A
+picture that a rank waits for right now goes first. The copying process ends with the rank that started it; a rank that
+waits while nothing is being copied starts another. It is a process of its own because Python's global lock would make
+copying and sample preparation share one processor.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ ROOT = Path(__file__).resolve().parents[2]
 LOOK_S = 0.02
 CHECK_S = 0.5
 PARENT_CHECK_S = 1.0
-ENDS_S = 5.0  # time for files that are on their way, and to note what is there for the next start
+ENDS_S = 5.0  # for copies under way, and to record what is there for the next start
 ORPHAN_S = PARENT_CHECK_S + ENDS_S + 1
 
 
 @dataclasses.dataclass(frozen=True)
 class StageRequest:
-    """What a node's copying process does: bring `names` from `url` to `target`; `folder` has its locks and queue."""
+    """What a node's copying process does: copy `names` from `url` to `target`; `folder` holds its lock and queue."""
 
     url: str
     target: str
@@ -47,28 +47,28 @@ class StageRequest:
 
     @property
     def status(self) -> WorkStatus:
-        """Where the copying process says how far it is and how it ended."""
+        """Progress and outcome of the copying process."""
         return WorkStatus(Path(self.folder), f"{self.name}-copy")
 
     @property
     def queue(self) -> Path:
-        """The folder of the ranks' queue."""
+        """The folder of the ranks' request files."""
         return Path(self.folder) / f"{self.name}-queue"
 
     @property
     def file(self) -> Path:
-        """Where the request itself is written down."""
+        """The file that holds this request."""
         return Path(self.folder) / f"{self.name}-request.json"
 
     def write(self) -> None:
-        """Write the request down and forget the queue of an earlier one."""
+        """Write the request to its file and empty the queue of an earlier one."""
         self.queue.mkdir(parents=True, exist_ok=True)
         for old in self.queue.iterdir():
             old.unlink(missing_ok=True)
         write_atomically(self.file, json.dumps(dataclasses.asdict(self)))
 
     def is_under_way(self) -> bool:
-        """Whether a copying process is at work, other than one that is about to follow its parent."""
+        """Whether a copying process is running, other than one about to end with its parent."""
         lock, end = self.status.lock, time.monotonic() + ORPHAN_S
         while not lock.take():
             if time.monotonic() > end:
@@ -79,18 +79,18 @@ class StageRequest:
 
     @classmethod
     def read(cls, file: Path) -> StageRequest:
-        """The request that was written down."""
+        """Read a request from its file."""
         return cls(**json.loads(file.read_text(encoding="utf-8")))
 
 
 def storage_settings() -> dict[str, Any]:
-    """The storage settings in force, for another process; it takes credentials from the environment as this one did."""
+    """The current storage settings for another process, which reads credentials from the environment like this one."""
     settings = dataclasses.asdict(obs_sync.filesystem().settings)
     return {**settings, "obs_local_root": os.path.abspath(str(settings["obs_local_root"]))}
 
 
 class StreamedPictures:
-    """A rank's view of pictures that are being copied; its methods may be called from threads and forked workers."""
+    """A rank's view of pictures that are still being copied; usable from threads and forked workers."""
 
     def __init__(self, request: StageRequest, stalled_s: float) -> None:
         self._request, self._stalled_s = request, stalled_s
@@ -101,13 +101,13 @@ class StreamedPictures:
         self._closed = threading.Event()
 
     def expect(self, names: Sequence[str]) -> None:
-        """Report the copying process which pictures this rank will want, in order."""
+        """Tell the copying process which pictures this rank will need, in order."""
         if names:
             with self._guard, (self._request.queue / f"{os.getpid()}.txt").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(list(names)) + "\n")
 
     def wait_for(self, name: str) -> None:
-        """Return when the picture is there, or is known not to come; NodeError when copying failed or stands still."""
+        """Return once the picture is there or known to be missing; NodeError when copying failed or stalls."""
         path = os.path.join(self._target, name)
         if os.path.exists(path):
             return
@@ -119,13 +119,13 @@ class StreamedPictures:
             if now - checked > CHECK_S:
                 checked = now
                 if self._is_over():
-                    return  # what is not there now is not in the store: its reader says so
+                    return  # not in the store: the reader will report it
                 self.start()
                 timeout.check()
             time.sleep(LOOK_S)
 
     def start(self) -> None:
-        """Start the copying process, unless there is one."""
+        """Start the copying process unless one is running."""
         with self._guard:
             if self._copier is not None and self._copier.poll() is None:
                 return
@@ -141,7 +141,7 @@ class StreamedPictures:
             )
 
     def close(self) -> None:
-        """End waiting, and the copying process if this rank started it."""
+        """Stop waiting, and end the copying process if this rank started it."""
         self._closed.set()
         with self._guard:
             if self._copier is not None:
@@ -162,7 +162,7 @@ class StreamedPictures:
 
 
 class RequestQueue:
-    """The lists of names that ranks have written since the last look."""
+    """The lists of names that the ranks have requested since the last look."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -170,7 +170,7 @@ class RequestQueue:
         self._looked = 0.0
 
     def new(self) -> list[list[str]]:
-        """Each list once; files are looked at every `LOOK_S` seconds only."""
+        """Each list once; reads the files at most every `LOOK_S` seconds."""
         now = time.monotonic()
         if now - self._looked < LOOK_S:
             return []
@@ -200,7 +200,7 @@ def _names_in(line: bytes) -> list[str]:
 
 
 def in_turn(queue: RequestQueue, plan: Sequence[str]) -> Iterator[str]:
-    """Names to copy next: new queue first, then the ranks' lists in turn, then the plan."""
+    """Names to copy next: new requests first, then the ranks' lists in turn, then the plan."""
     lists: deque[Iterator[str]] = deque()
     rest = iter(plan)
     while True:

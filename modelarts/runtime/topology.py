@@ -1,4 +1,4 @@
-"""From the container's environment and the job's arguments to facts: which card, node, folders and start this is.
+"""Rank, node, paths and restart count, derived from the container's environment and the job's arguments.
 
 The platform starts the boot file once per card with a rank table, once per card under msrun, or once. The variables are
 those of the ModelArts documentation (container environment, start on Ascend cards) and of MindSpore's msrun.
@@ -29,7 +29,7 @@ _REMOTE = {"obs://": "obs://", "s3://": "obs://"}
 
 @dataclass(frozen=True)
 class Location:
-    """Where an input or output lies: an `obs://` address (`remote`) or a folder of this container."""
+    """Where an input or output is: an `obs://` URL (`remote`) or a folder of this container."""
 
     path: str
     remote: bool
@@ -37,11 +37,11 @@ class Location:
 
 @dataclass(frozen=True)
 class JobTopology:
-    """This process's place in the job: `rank` of `rank_size` processes, card `device_id`, fast folder `scratch`.
+    """This process within the job: `rank` of `rank_size` processes, card `device_id`, fast local folder `scratch`.
 
-    `local_rank` counts the processes of this node from 0, `node` of `nodes` is this machine. `role` is "scheduler" for
-    msrun's own process, which drives no card. `restarts` counts automatic restarts of the job before this start.
-    `locations` has each input and output that was asked for.
+    `local_rank` counts the processes of this node from 0; `node` of `nodes` is this machine. `role` is "scheduler" for
+    msrun's own process, which uses no card. `restarts` counts automatic restarts before this start; `job_id` is the
+    platform's id of the job, empty elsewhere. `locations` holds each requested input and output.
     """
 
     rank: int
@@ -61,11 +61,11 @@ class JobTopology:
 def locate(
     environment: Mapping[str, str], scratch_path: str = "", arguments: Mapping[str, str] | None = None
 ) -> JobTopology:
-    """The place that the environment names; one process on card 0 of one node without any of its variables.
+    """Read the topology from the environment; without its variables one process on card 0 of one node.
 
-    `arguments` are inputs and outputs by name (`data_url`, `train_url`); an empty one is looked up in the variable of
-    that name, where the platform puts it when a channel is "obtained from: environment variable".
-    Raises ConfigError naming the variable or argument when a value is missing or makes no sense.
+    `arguments` are inputs and outputs by name (`data_url`, `train_url`); an empty one is looked up in the environment
+    variable of that name, which the platform sets for channels "obtained from: environment variable".
+    Raises ConfigError naming the variable or argument when a value is missing or invalid.
     """
     launch, role = _launch(environment)
     table = _read_table(environment) if launch == RANK_TABLE else {}
@@ -92,7 +92,7 @@ def _launch(environment: Mapping[str, str]) -> tuple[str, str]:
     word = environment.get("MS_ROLE", "").strip()
     if word:
         if word not in _ROLES:
-            raise ConfigError(f"environment: MS_ROLE={word} is none of {', '.join(_ROLES)}")
+            raise ConfigError(f"environment: MS_ROLE={word} is not one of {', '.join(_ROLES)}")
         return MSRUN, _ROLES[word]
     by_card = any(environment.get(name, "").strip() for name in ("RANK_TABLE_FILE", "RANK_ID", "RANK_SIZE"))
     return (RANK_TABLE if by_card else SINGLE), WORKER
@@ -126,7 +126,7 @@ def _rank(environment: Mapping[str, str], launch: str, role: str, table: Mapping
 def _node(
     environment: Mapping[str, str], rank: int, rank_size: int, table: Mapping[int, _Card]
 ) -> tuple[int, int, int]:
-    """This node, the number of nodes, and which of this node's processes this is."""
+    """This node, the number of nodes, and this process's number within the node."""
     from_table = 1 + max((card.node for card in table.values()), default=0)
     nodes = _number(environment, ("MA_NUM_HOSTS", "VC_WORKER_NUM"), from_table)
     if nodes < 1 or rank_size % nodes:
@@ -143,14 +143,14 @@ def _node(
 
 @dataclass(frozen=True)
 class _Card:
-    """A line of the rank table: which node, and which of its cards."""
+    """A line of the rank table: the node, and the card within it."""
 
     node: int
     local_rank: int
 
 
 def _read_table(environment: Mapping[str, str]) -> dict[int, _Card]:
-    """The cards by rank; empty where the platform gives no table, or only the form without rank ids."""
+    """The cards by rank; empty without a table, or with a table that has no rank ids."""
     name = environment.get("RANK_TABLE_FILE", "").strip()
     if not name:
         return {}
@@ -170,7 +170,7 @@ def _cards(document: Mapping[str, Any]) -> dict[int, _Card]:
 
 
 def _restarts(environment: Mapping[str, str]) -> int:
-    """Restarts in a fresh container and in this one; both counters start at 1 with the first start."""
+    """Number of restarts, in fresh containers and in this one; both counters are 1 at the first start."""
     return sum(max(_number(environment, (name,), 1) - 1, 0) for name in ("MA_SCHEDULE_CNT", "MA_PROC_START_CNT"))
 
 
@@ -189,7 +189,7 @@ def _locations(environment: Mapping[str, str], arguments: Mapping[str, str]) -> 
 
 
 def location(name: str, path: str) -> Location:
-    """One argument's path: `obs://` (or its synonym `s3://`) is remote, anything else a folder of this container."""
+    """Where an argument points: `obs://` (or its synonym `s3://`) is remote, anything else a local folder."""
     for scheme, written in _REMOTE.items():
         if path.startswith(scheme):
             if not path[len(scheme) :].strip("/"):

@@ -1,7 +1,7 @@
-"""Seeing from each rank whether the others of its node are alive, and ending this process when one is not.
+"""Each rank watches the other ranks of its node, and ends when one of them has failed.
 
-A rank that waits in MindSpore's communication for a dead one cannot be interrupted, so a thread watches; and because
-MindSpore at times keeps all of Python waiting, a guard process watches over the rank.
+A rank that waits for a dead one in MindSpore's communication cannot be interrupted, so a thread watches; and because
+MindSpore sometimes blocks all of Python's threads, a guard process watches the rank as well.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ Drain = Callable[[float], Sequence[str]]
 
 
 class Watch:
-    """As a context around a rank's work: tells the node's other ranks how it goes, and ends the process when one fails.
+    """As a context around a rank's work: reports its status to the node's other ranks, and ends when one of them fails.
 
-    `ranks` are those of this node, of `rank_size` in all. `alive(phase, global_step)` is called by the work at every
-    step. A rank that has made its first step and then none for `hang_timeout_s` (or ten times its slowest step) hangs;
-    one that has not come when this rank has waited for the others so long is missed. A rank of another node that died
-    shows as a hang here. On a single card it does nothing.
+    `ranks` are those of this node, of `rank_size` in all. The work calls `alive(phase, global_step)` at every step. A
+    rank hangs when it makes no step for `hang_timeout_s` (or ten times its slowest step) after its first one; it is
+    missing when it has not shown up after this rank has waited that long for the others. A rank that died on another
+    node appears as a hang here. On a single card this does nothing.
     """
 
     def __init__(self, folder: Path, rank: int, ranks: Sequence[int], rank_size: int, hang_timeout_s: float) -> None:
@@ -82,12 +82,12 @@ class Watch:
             self._guard.wait()
 
     def before_the_end(self, drain: Drain, more_time_s: float = 0.0) -> None:
-        """What to call with some seconds before this process is ended; from now on a step may take so much longer."""
+        """Set what to call, with some seconds, before ending this process; steps may take `more_time_s` longer."""
         self._drain = drain
         self._hang_timeout_s += more_time_s
 
     def alive(self, phase: str, global_step: int) -> None:
-        """This rank is doing `phase` and has finished `global_step` steps."""
+        """Report that this rank is in `phase` and has finished `global_step` steps."""
         now, before = time.time(), self._status
         if global_step != before.global_step:
             if before.phase in STEPPING:  # not the first step, which compiles
@@ -97,11 +97,11 @@ class Watch:
         may_hang = self._steps_made > 0 and phase in STEPPING
         step_limit_s = max(self._hang_timeout_s, SLOW_STEPS * self._slowest_s) if may_hang else 0.0
         self._status = replace(before, phase=phase, global_step=global_step, moved=now, step_limit_s=step_limit_s)
-        if not may_hang:  # what comes may keep the thread from saying so
+        if not may_hang:  # what follows may block the thread that reports
             self._beat()
 
     def failed(self, error: BaseException) -> None:
-        """This rank ends with an error, and the others will name it; or it was told to stop, as all ranks agreed."""
+        """Report that this rank ends: with an error, which the others will name, or because all agreed to stop."""
         state = STOPPED if isinstance(error, StoppedError) else FAILED
         reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
         self._status = replace(self._status, state=state, reason=reason)
@@ -119,7 +119,7 @@ class Watch:
         logger.error("%s", trouble)
         for line in self._drain(LAST_UPLOADS_S):
             logger.error("not published: %s", line)
-        logger.error("this process ends because %s", trouble)
+        logger.error("ending this process because %s", trouble)
         logging.shutdown()
         os._exit(PeerError.exit_code)
 

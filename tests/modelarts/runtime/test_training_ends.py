@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -106,3 +107,25 @@ def test_a_signal_during_the_last_uploads_leaves_them_their_time_and_what_is_mis
     assert "still at" in line
     publisher.close()
     owner.release()
+
+
+def test_ranks_that_open_a_train_url_in_any_order_agree_on_run_and_generation(store: Path) -> None:
+    cards = [JobTopology(rank, 2, 0, Path("scratch"), local_rank=rank) for rank in (0, 1)]
+    seen = []
+    for start, order in enumerate(((1, 0), (0, 1), (1, 0))):
+        opened = {rank: _open_train_url(config(keep_checkpoint_max="2"), cards[rank]) for rank in order}
+        found = {rank: publisher.candidates() for rank, (publisher, _) in opened.items()}  # after all have met
+        assert [each.manifest.order for each in found[0]] == [each.manifest.order for each in found[1]]
+        assert len({owner.run_id for _, owner in opened.values()}) == 1
+        for rank, (publisher, owner) in opened.items():
+            if found[rank]:
+                found[rank][0].chosen(start != 2)  # the last start is a changed one
+            for step in (1, 2):
+                save(publisher, CheckpointName(rank, start + 1, step), ranks=2)
+            assert publisher.drain(10) == []
+            publisher.close()
+            owner.release()
+        seen.append({json.loads(path.read_text())["generation"] for path in store.glob(f"ckpt_*/*-{start + 1}_*.json")})
+    assert seen == [{1}, {1}, {2}]
+    for rank, step in ((0, 1), (0, 2), (1, 1), (1, 2)):
+        assert both(CheckpointName(rank, 3, step)) <= names(store)
