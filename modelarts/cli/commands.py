@@ -43,12 +43,13 @@ from modelarts.jobs.code_folder import code_files, upload_code
 from modelarts.jobs.definition import JobSpec
 from modelarts.jobs.loading import is_declared, job_keys, load_job
 from src.checks import did_you_mean
+from src.plural import plural
 
 
 def jobs(options: argparse.Namespace, _: Echo) -> Answer:
     """The declared jobs."""
     found = [load_job(key, given.changes_of(options)) for key in job_keys()]
-    rows = [[job.key, job.name, f"{job.cards} cards" if job.cards > 1 else "1 card", job.description] for job in found]
+    rows = [[job.key, job.name, plural(job.cards, "card"), job.description] for job in found]
     return Answer([job.to_dict() for job in found], aligned(rows))
 
 

@@ -15,6 +15,7 @@ from modelarts.jobs.definition import JobSpec, Placement
 from modelarts.jobs.hardware import chip_of_engine
 from modelarts.jobs.loading import is_declared, load_job
 from src.model_utils.config import read_settings
+from src.plural import plural
 
 Row = tuple[str, str]
 TO_BE_CHOSEN = "choose one of your region: --flavour NAME, or flavours in modelarts/jobs/common.yaml"
@@ -37,7 +38,7 @@ def job_rows(job: JobSpec) -> list[Row]:
         ("boot_file", job.boot_file),
         ("engine", f"{job.engine_name} {job.engine_version}"),
         ("flavour", job.flavour or f"to be chosen ({TO_BE_CHOSEN})"),
-        ("nodes", f"{job.nodes} with {job.cards} card{'s' if job.cards > 1 else ''} each"),
+        ("nodes", f"{job.nodes} with {plural(job.cards, 'card')} each"),
         *channels,
         ("log_path", job.log_path),
         *((f"variable {name}", value) for name, value in job.variables().items()),

@@ -16,6 +16,7 @@ from src.files import file_sha256
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Shard
 from src.model_utils.config import Config
+from src.plural import plural
 from src.version import VERSION
 
 logger = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
         logger.info("nothing left to do: rank 0 has finished %s", finished)
         return {}
     logger.info(
-        "%d pictures, %d unreadable; %d persons: %s occurred in %d, not in %d, undecided %d; results in %s",
-        *(summary[key] for key in ("pictures", "unreadable", "persons")),
+        "%s, %d unreadable; %s: %s occurred in %d, not in %d, undecided %d; results in %s",
+        *(plural(summary["pictures"], "picture"), summary["unreadable"], plural(summary["persons"], "person")),
         action.name,
         *(summary[key] for key in ("occurred", "not_occurred", "undecided")),
         results,

@@ -27,6 +27,7 @@ from src.infer.output.sink import LocalResultSink, ResultSink
 from src.infer.picture import Fitted, Maps, Network, finish_picture, read_and_fit
 from src.infer.pipeline import PipelineLimits, Skip, limits_for, run_pipeline
 from src.infer.report.page import REPORT_FILE, TABLE_FILE, write_report
+from src.plural import plural
 from src.progress import Progress, StageTimes
 
 logger = logging.getLogger(__name__)
@@ -183,7 +184,7 @@ def _record(
             sink.enqueue(_files_of(line))  # first: a line that is delivered vouches for its files
             journal.append(line)
             counts.update(count_results([line]))
-            progress.advance(note=f"{network.compiles} compiles, {counts['unreadable']} unreadable")
+            progress.advance(note=f"{plural(network.compiles, 'compile')}, {counts['unreadable']} unreadable")
     return dict(counts)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from src.model_utils.config import Config, read_settings, setting_types
 from src.model_utils.setting import INFERENCE, TRAINING, convert
+from src.plural import plural
 
 _AUGMENTATION = (
     *("scale_min", "scale_max", "person_size_min", "person_size_max", "rotate_max", "center_shift_max"),
@@ -40,7 +41,7 @@ def unused_settings(job: str, config: Config, cards: int) -> list[str]:
     for name in _changed(job, config):
         twin = _twin_in_use(name, cards)
         if twin:
-            lines.append(f"{name}={getattr(config, name)}: on {cards} card{'s' if cards > 1 else ''} {twin} applies")
+            lines.append(f"{name}={getattr(config, name)}: on {plural(cards, 'card')} {twin} applies")
         elif name in _COUNTS_WHEN[job]:
             other, wanted = _COUNTS_WHEN[job][name]
             other = _twin_in_use(other, cards) or other

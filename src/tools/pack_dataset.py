@@ -16,6 +16,7 @@ from src.data.coco import Selection, index_annotations
 from src.data.packed import SHARD_INDEX, is_packed, read_shard_index
 from src.errors import DataError, OutputError
 from src.files import atomic_path, file_sha256, write_atomically
+from src.plural import plural
 from src.progress import Progress
 from src.tools.common.command import add_settings, make_parser, positive, run_command
 from src.tools.common.packing import (
@@ -83,7 +84,7 @@ def _names(arguments: argparse.Namespace) -> list[str]:
 def _work(arguments: argparse.Namespace) -> int:
     folder: Path = arguments.result_path
     if arguments.verify:
-        print(f"{folder}: {verify(folder)} shards are whole")
+        print(f"{folder}: {plural(verify(folder), 'shard')} verified")
         return 0
     for name in ("jsonpath_train", "imgpath_train"):
         if getattr(arguments, name) is None:
@@ -104,7 +105,8 @@ def _work(arguments: argparse.Namespace) -> int:
     facts = {"annotations": annotations.name, "missing": missing}
     _finish(folder, describe(shards, places, folder, facts), arguments.jsonpath_train, annotations)
     size = sum(shard.size for shard in shards) / _MEGABYTE
-    print(f"{folder}: {len(files)} files, {size:.1f} MB in {len(shards)} shards ({kept} were there already)")
+    packed = f"{plural(len(files), 'file')}, {size:.1f} MB in {plural(len(shards), 'shard')}"
+    print(f"{folder}: {packed} ({kept} were there already)")
     print(f"train with --data_url={folder} --imgpath_train=. --jsonpath_train={annotations.name}" + _mask_hint(files))
     return 0
 

@@ -16,6 +16,7 @@ from src.data.order import batches_per_epoch
 from src.model_utils.config import Config
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.loss import PoseLoss
+from src.plural import plural
 from src.train.checkpoints.identity import run_identity
 from src.train.checkpoints.manifest import Moment
 from src.train.checkpoints.storage import CheckpointStorage
@@ -109,11 +110,14 @@ def train(
             logger.info("ignoring load_pretrain: resuming from this run's own checkpoint")
     done = restored or 0
     if done >= recipe.total_steps:
-        logger.info("nothing left to train: %d epochs are done; raise max_epoch_train to train longer", recipe.epochs)
+        logger.info(
+            "nothing left to train: %s done; raise max_epoch_train to train longer", plural(recipe.epochs, "epoch")
+        )
         return Trained(network, recipe.moment(done), device, went_on=False)
     logger.info(
-        "training %s on %s: %d pictures, %d epochs of %d steps, %s, lr %g",
-        *(config.network, device, len(maker), recipe.epochs, recipe.steps_per_epoch),
+        "training %s on %s: %s, %s of %s, %s, lr %g",
+        *(config.network, device, plural(len(maker), "picture")),
+        *(plural(recipe.epochs, "epoch"), plural(recipe.steps_per_epoch, "step")),
         *(recipe.step.optimizer, recipe.rates.base_rate),
     )
     while True:
