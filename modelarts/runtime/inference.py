@@ -13,8 +13,10 @@ from obs_sync import under
 from src.actions import declaration_of
 from src.data.listing import Listing
 from src.files import file_sha256
+from src.infer.options import InferenceOptions
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Shard
+from src.infer.people import PersonLimits
 from src.model_utils.config import Config
 from src.plural import plural
 from src.version import VERSION
@@ -46,6 +48,8 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
         decode_settings=DecodeSettings(peak_threshold=config.peak_threshold),
     )
     action = config.actions[config.target_action_type]
+    limits = PersonLimits(config.min_person_score, config.min_person_joints)
+    options = InferenceOptions(limits, config.label_language, config.infer_scales, config.infer_flip)
     facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings()}
     facts["not_read"] = {
         "files": len(listing.skipped),
@@ -56,7 +60,9 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
     root = under(config.output_path_root_obs, "output_img") if config.is_model_arts else ""
     try:
         with results_folder(parent, root, digest_of(config, checkpoint, folder), shard) as (output, results, sink):
-            summary = infer_folder(network, folder, listing.names, output, action, facts, shard=shard, sink=sink)
+            summary = infer_folder(
+                network, folder, listing.names, output, action, facts, shard=shard, sink=sink, options=options
+            )
     except FinishedBefore as finished:
         logger.info("nothing left to do: rank 0 has finished %s", finished)
         return {}
@@ -81,5 +87,8 @@ def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:
             "network": (config.network, config.stages, config.infer_insize, config.input_shapes),
             "bucket_aspects": config.bucket_aspects,
             "peak_threshold": config.peak_threshold,
+            "people": (config.min_person_score, config.min_person_joints),
+            "views": (config.infer_scales, config.infer_flip),
+            "label_language": config.label_language,
         }
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from src.infer.picture import Maps
+from src.infer.network import Maps
 from src.infer.shapes import CANONICAL_ASPECTS, PADDING, canonical_fit, tight_fit
 from src.net.formats import INPUT_FORMATS
 from src.pose import DecodeSettings

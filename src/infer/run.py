@@ -12,20 +12,24 @@ from typing import Any
 
 from src.actions import Action, declaration_of
 from src.errors import DataError, IncompleteError
+from src.infer.finishing import finish_picture
+from src.infer.network import Maps, Network
+from src.infer.options import DEFAULTS, InferenceOptions
 from src.infer.output.journal import Journal, Line, Lines, as_bytes, journals_in, read_journals
-from src.infer.output.names import rendered_names
+from src.infer.output.names import rendered_names, thumbnail_name
 from src.infer.output.results import (
     RESULTS_FILE,
     SUMMARY_FILE,
     PictureResult,
     count_results,
+    identity_of,
     write_json,
     write_pieces,
 )
 from src.infer.output.shard import Shard, gather
 from src.infer.output.sink import LocalResultSink, ResultSink
-from src.infer.picture import Fitted, Maps, Network, finish_picture, read_and_fit
 from src.infer.pipeline import PipelineLimits, Skip, limits_for, run_pipeline
+from src.infer.reading import Fitted, read_and_fit
 from src.infer.report.page import REPORT_FILE, TABLE_FILE, write_report
 from src.plural import plural
 from src.progress import Progress, StageTimes
@@ -45,6 +49,7 @@ def infer_folder(
     *,
     shard: Shard | None = None,
     sink: ResultSink | None = None,
+    options: InferenceOptions = DEFAULTS,
 ) -> dict[str, Any]:
     """Judge all named pictures and write results.jsonl, summary.json, index.html and results.csv into `output_dir`.
 
@@ -58,9 +63,15 @@ def infer_folder(
     times = StageTimes()
     started = datetime.now().astimezone()
     mine, rendered = shard.of(filenames), rendered_names(filenames)
-    done = _finished_before(folder, mine, rendered, output_dir, sink)
+    here, delivered = read_journals(output_dir), sink.previous_lines()
+    known = here.before(delivered)
+    outdated = _outdated(known, folder, filenames if shard.rank == 0 else mine, rendered)
+    done = known.only([name for name in mine if name in known and name not in outdated])
+    _enqueue_undelivered(done, here, delivered, sink)
+    if done:
+        logger.info("continuing %s: %d of %d pictures are done already", output_dir.name, len(done), len(mine))
     to_do = [name for name in mine if name not in done]
-    results = judge_pictures(network, folder, to_do, output_dir, action, times, rendered=rendered)
+    results = judge_pictures(network, folder, to_do, output_dir, action, times, rendered=rendered, options=options)
     counts = _record(results, done, len(mine), output_dir / shard.journal, network, sink)
     with times("deliver"):
         sink.flush()
@@ -71,12 +82,11 @@ def infer_folder(
 
         def collect() -> Lines:
             lines = own.before(sink.collect())
-            if any(name not in lines for name in filenames):
-                return lines  # it is too early to look into each
-            return lines.only([name for name in filenames if fits(name, lines[name])])
+            fresh = [name for name in filenames if name in lines and not is_outdated(name, lines)]
+            return lines.only(fresh)
 
-        def fits(name: str, line: Line) -> bool:
-            return line["status"] != "ok" or _holds(line, folder / name, rendered[name])
+        def is_outdated(name: str, lines: Lines) -> bool:
+            return name in outdated and lines[name].get("judged_at") == outdated[name]
 
         everything = gather(filenames, collect, shard, sink.look_every_s)
     lines = _put_in_order(output_dir, everything, filenames)
@@ -107,6 +117,7 @@ def judge_pictures(
     times: StageTimes,
     limits: PipelineLimits | None = None,
     rendered: Mapping[str, str] | None = None,
+    options: InferenceOptions = DEFAULTS,
 ) -> Iterator[PictureResult]:
     """Results of the pictures as they come, their files written; reading, network and drawing overlap.
 
@@ -115,23 +126,25 @@ def judge_pictures(
     names = rendered_names(filenames) if rendered is None else rendered
 
     def read(filename: str) -> Fitted | Skip[PictureResult]:
-        fitted = read_and_fit(network, folder, filename, times)
+        fitted = read_and_fit(network, folder, filename, times, options)
         return Skip(fitted) if isinstance(fitted, PictureResult) else fitted
 
-    def forward(batch: Sequence[Fitted]) -> list[tuple[Maps, float]]:
+    def forward(batch: Sequence[Fitted]) -> list[tuple[list[Maps], float]]:
         begin = time.perf_counter()
-        maps = network.forward([fitted.pixels_in for fitted in batch])
+        by_view = [network.forward(inputs) for inputs in zip(*(fitted.views.inputs for fitted in batch))]
         seconds = time.perf_counter() - begin
         times.add("network", seconds)
-        return [(one, seconds / len(batch)) for one in maps]
+        return [(list(maps), seconds / len(batch)) for maps in zip(*by_view)]
 
-    def finish(fitted: Fitted, made: tuple[Maps, float]) -> PictureResult:
+    def finish(fitted: Fitted, made: tuple[list[Maps], float]) -> PictureResult:
         maps, seconds = made
-        drawn = names[fitted.filename]
-        return finish_picture(fitted, maps, action, output_dir, drawn, network.decode_settings, times, seconds)
+        name, settings = fitted.filename, network.decode_settings
+        return finish_picture(
+            fitted, maps, action, output_dir, names[name], settings, times, seconds, options, thumbnail_name(name)
+        )
 
     limits = limits or limits_for(network.batch_size)
-    return run_pipeline(filenames, read, lambda fitted: fitted.pixels_in.shape, forward, finish, limits)
+    return run_pipeline(filenames, read, lambda fitted: fitted.views.shapes, forward, finish, limits)
 
 
 def check_any_readable(summary: Mapping[str, Any]) -> None:
@@ -143,20 +156,19 @@ def check_any_readable(summary: Mapping[str, Any]) -> None:
         raise IncompleteError(f"none of the {summary['pictures']} pictures could be read; see {RESULTS_FILE}")
 
 
-def _finished_before(
-    folder: Path, names: Sequence[str], rendered: Mapping[str, str], output_dir: Path, sink: ResultSink
-) -> Lines:
-    """Lines of an interrupted run that hold still; its local files that may not have been delivered are handed over."""
-    delivered, here = sink.previous_lines(), read_journals(output_dir)
-    known = here.before(delivered)
-    holding = [name for name in names if name in known and _holds(known[name], folder / name, rendered[name])]
-    done = known.only(holding)
+def _outdated(lines: Lines, folder: Path, names: Sequence[str], rendered: Mapping[str, str]) -> dict[str, str]:
+    """Lines of an interrupted run that do not hold any more, by name: when they were made. These pictures are judged
+    again; what is judged in this start counts, whatever becomes of the picture afterwards.
+    """
+    known = ((name, lines[name]) for name in names if name in lines)
+    return {name: line.get("judged_at", "") for name, line in known if not _holds(line, folder / name, rendered[name])}
+
+
+def _enqueue_undelivered(done: Lines, here: Lines, delivered: Lines, sink: ResultSink) -> None:
+    """Hand the files of an interrupted run to the sink that may not have been delivered."""
     for name in done:
         if name in here and name not in delivered:
             sink.enqueue(_files_of(done[name]))
-    if done:
-        logger.info("continuing %s: %d of %d pictures are done already", output_dir.name, len(done), len(names))
-    return done
 
 
 def _holds(line: Line, path: Path, rendered: str) -> bool:
@@ -164,8 +176,7 @@ def _holds(line: Line, path: Path, rendered: str) -> bool:
 
     A picture that came later may have taken the name of a rendered one.
     """
-    current = line["status"] == "ok" and path.is_file() and path.stat().st_size == line.get("bytes")
-    return current and line.get("rendered") == rendered
+    return line["status"] == "ok" and line.get("rendered") == rendered and identity_of(line).is_of(path)
 
 
 def _record(
@@ -189,7 +200,9 @@ def _record(
 
 
 def _files_of(line: Line) -> list[str]:
-    return [line["file"], line["rendered"]] if line["status"] == "ok" else []
+    if line["status"] != "ok":
+        return []
+    return [line["file"], line["rendered"], *([line["thumbnail"]] if "thumbnail" in line else [])]
 
 
 def _put_in_order(output_dir: Path, lines: Lines, filenames: Sequence[str]) -> Lines:

@@ -137,6 +137,11 @@ class Config:
     input_shapes: str
     bucket_aspects: tuple[float, ...]
     peak_threshold: float
+    min_person_score: float
+    min_person_joints: int
+    infer_flip: bool
+    infer_scales: tuple[float, ...]
+    label_language: str
     # declared actions, by name
     actions: Mapping[str, Action]
 

@@ -59,7 +59,7 @@ def predict(
 def network_maps(arguments: argparse.Namespace) -> MapSource:
     """Maps that the checkpoint's network makes of the pictures, at all scales asked for."""
     from src.infer.forward import load_model
-    from src.tools.evaluation.multiscale import averaged_maps
+    from src.infer.multiscale import averaged_maps
 
     network = load_model(
         arguments.checkpoint,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from src.infer.picture import Maps
+from src.infer.network import Maps
 from src.infer.shapes import canonical_fit, tight_fit
 from src.pose import DecodeSettings
 from src.pose.grid import Fit
@@ -32,8 +32,8 @@ class FakeNetwork:
     def compiles(self) -> int:
         return len({batch[0] for batch in self.log})
 
-    def fit(self, width_px: int, height_px: int) -> Fit:
-        return (tight_fit if self.dynamic else canonical_fit)(width_px, height_px, self.insize, 16)
+    def fit(self, width_px: int, height_px: int, scale: float = 1.0) -> Fit:
+        return (tight_fit if self.dynamic else canonical_fit)(width_px, height_px, round(self.insize * scale), 16)
 
     def forward(self, inputs: Sequence[np.ndarray[Any, Any]]) -> list[Maps]:
         assert 0 < len(inputs) <= self.batch_size

@@ -25,7 +25,8 @@ from src.infer.output.journal import read_journals
 from src.infer.output.names import rendered_name, rendered_names
 from src.infer.output.shard import Shard
 from src.infer.output.sink import LocalResultSink
-from src.infer.picture import SHOWN_SIDE_MAX, infer_one_pic
+from src.infer.picture import infer_one_pic
+from src.infer.reading import SHOWN_SIDE_MAX
 from src.infer.run import infer_folder
 from tests.infer.fakes import FakeNetwork
 
@@ -148,7 +149,7 @@ def test_no_picture_is_written_over_another(tmp_path: Path, cards: int) -> None:
     folder, output = tmp_path / "pics", tmp_path / "out"
     names = clashing_pictures(folder)
     for rank in reversed(range(cards)):
-        infer_folder(FakeNetwork(), folder, names, output, ACTION, {}, share=Shard(rank, cards))
+        infer_folder(FakeNetwork(), folder, names, output, ACTION, {}, shard=Shard(rank, cards))
     lines = list(map(json.loads, (output / "results.jsonl").read_text("utf-8").splitlines()))
     assert [line["file"] for line in lines] == names
     check_each_has_its_own(folder, output, lines)

@@ -94,7 +94,8 @@ def check_complete(folder: Path, pictures: Path) -> list[dict[str, Any]]:
             assert (folder / line["file"]).read_bytes() == (pictures / line["file"]).read_bytes()
             assert cv2.imdecode(np.fromfile(folder / line["rendered"], np.uint8), cv2.IMREAD_COLOR) is not None
             expected |= {line["file"], line["rendered"]}
-    assert {path.name for path in folder.iterdir()} == expected
+            assert ("thumbnail" in line) == (folder / line.get("thumbnail", "")).is_file()
+    assert {path.name for path in folder.iterdir()} - {"thumbnails"} == expected
     return lines
 
 
@@ -310,7 +311,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_files(
         return write_bytes(path, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match=r"_rendered\.jpg: cannot be written: No space left on device"):
+    with pytest.raises(OutputError, match=r"\.jpg: cannot be written: No space left on device"):
         infer_folder(FakeNetwork(), pictures, names, folder, ACTION, {})
     monkeypatch.undo()
     assert not list(folder.glob("*.part")), "half a file"

@@ -19,6 +19,7 @@ from pycocotools.cocoeval import COCOeval
 import src.pose.persons
 from src.data.drawn.dataset import draw_dataset
 from src.infer.forward import Maps
+from src.infer.multiscale import averaged_maps, mirror_pafs
 from src.infer.shapes import tight_fit
 from src.pose.encode import encode_pafs
 from src.pose.grid import Fit, cell_to_input
@@ -26,7 +27,6 @@ from src.pose.skeleton import MIRROR, JointType
 from src.tools.evaluate import CURVE_FILE, PREDICTIONS_FILE, SCORES_FILE, main
 from src.tools.evaluation.ground_truth import read_ground_truth
 from src.tools.evaluation.maps_file import maps_path
-from src.tools.evaluation.multiscale import averaged_maps, mirror_pafs
 from src.tools.evaluation.scores import FIGURES, score_results
 
 

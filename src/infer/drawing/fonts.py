@@ -1,4 +1,4 @@
-"""Lettering: text as pixels, in a font that has its characters; never boxes or question marks."""
+"""Fonts: text as pixels, in a font that has its characters; never boxes or question marks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SYSTEM_FONTS = (
 )
 
 #: No font draws this (a private character of the last plane): its picture is the font's mark for missing characters.
-_NOBODY_HAS = "\U0010fffd"
+_IN_NO_FONT = "\U0010fffd"
 _TALL_AND_HANGING = "国Ag"
 
 
@@ -59,7 +59,7 @@ def font_path(text: str) -> Path | None:
 def _has_all(path: Path, text: str) -> bool:
     try:
         font = _font(path, 16)
-        missing = _ink(font, _NOBODY_HAS)
+        missing = _ink(font, _IN_NO_FONT)
         return all(_ink(font, character) != missing for character in set(text) if not character.isspace())
     except OSError:
         return False
@@ -76,7 +76,7 @@ def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
 
 
 @lru_cache(maxsize=64)
-def letter(text: str, size: int) -> NDArray[np.float32]:
+def text_coverage(text: str, size: int) -> NDArray[np.float32]:
     """The text's coverage (h, w) in 0 … 1 at a font size in pixels; (0, 0) where no font has its characters.
 
     The height is that of tall and hanging letters, so labels of one size are of one height whatever their letters.

@@ -1,15 +1,19 @@
-"""Labels: a text in a box beside a point of the picture, never outside it and never on another label if it can be."""
+"""Labels: a text in a box beside a head, never outside the picture, and on no other label or face if it can be."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.infer.drawing.fonts import letter
+from src.infer.drawing.fonts import text_coverage
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are the first pixels outside
 
-_BACKGROUND = np.array((38, 38, 214), np.float32)  # BGR: red, as warnings are
+Colour = tuple[int, int, int]  # BGR
+WARNING: Colour = (38, 38, 214)
+NEUTRAL: Colour = (64, 58, 52)
 _TEXT = np.array((255, 255, 255), np.float32)
 _SMALLEST_TEXT_PX = 5
 _SLIP = 0.75  # of its height that the border may push a label from its place
@@ -17,19 +21,41 @@ _WIDEST_LABEL = 0.5  # of the picture's width; longer texts are broken into line
 
 
 def place_label(
-    picture: NDArray[np.uint8], text: str, anchor: tuple[float, float], person_px: float, taken: list[Box]
+    picture: NDArray[np.uint8],
+    texts: Sequence[str],
+    anchor: tuple[float, float],
+    person_px: float,
+    taken: list[Box],
+    *,
+    faces: Sequence[Box] = (),
+    background: Colour = WARNING,
 ) -> None:
-    """Write the text into the picture (H, W, 3) near `anchor`, the head of a person `person_px` large.
+    """Write a text into the picture (H, W, 3) near `anchor`, the head of a person `person_px` large.
 
-    `taken` holds the boxes of earlier labels and gets this one's.
+    The first of `texts` that fits into one line is written, else the last one. `taken` holds the boxes of earlier
+    labels and gets this one's; `faces` are kept clear where there is room.
     """
     height, width = picture.shape[:2]
-    patch = _patch(text, _text_size(person_px, width, height), width, height)
+    size = _text_size(person_px, width, height)
+    patch = _patch(_fitting(texts, size, round(_WIDEST_LABEL * width)), size, (width, height), background)
     patch_height, patch_width = patch.shape[:2]
-    left, top = _best_place(anchor, person_px, (patch_width, patch_height), (width, height), taken)
+    left, top = _best_place(anchor, person_px, (patch_width, patch_height), (width, height), taken, faces)
     right, bottom = left + patch_width, top + patch_height
     picture[top:bottom, left:right] = patch
     taken.append((left, top, right, bottom))
+
+
+def draw_notice(picture: NDArray[np.uint8], text: str) -> None:
+    """Write a text into the lower left corner of the picture (H, W, 3)."""
+    height, width = picture.shape[:2]
+    patch = _patch(text, _text_size(0, width, height), (width, height), NEUTRAL)
+    picture[height - patch.shape[0] :, : patch.shape[1]] = patch
+
+
+def _fitting(texts: Sequence[str], size: int, width: int) -> str:
+    """The first text that is at most `width` pixels wide in one line; the last one where none is."""
+    fitting = (text for text in texts if text_coverage(text, size).shape[1] <= width)
+    return next(fitting, texts[-1])
 
 
 def _text_size(person_px: float, width: int, height: int) -> int:
@@ -38,8 +64,9 @@ def _text_size(person_px: float, width: int, height: int) -> int:
     return round(min(max(least, 0.055 * person_px), 2.5 * least))
 
 
-def _patch(text: str, size: int, width: int, height: int) -> NDArray[np.uint8]:
-    """The text in white on its background, as large as asked or as fits into the picture."""
+def _patch(text: str, size: int, picture: tuple[int, int], background: Colour) -> NDArray[np.uint8]:
+    """The text in white on its background, as large as asked or as fits into the picture (width, height)."""
+    width, height = picture
     while True:
         margin = max(1, size // 4)
         ink = _lines(text, size, round(_WIDEST_LABEL * width) - 2 * margin)
@@ -48,7 +75,7 @@ def _patch(text: str, size: int, width: int, height: int) -> NDArray[np.uint8]:
             break
         size -= max(1, size // 12)
     ink = ink[:height, :width, None]
-    return np.round(_BACKGROUND * (1 - ink) + _TEXT * ink).astype(np.uint8)
+    return np.round(np.array(background, np.float32) * (1 - ink) + _TEXT * ink).astype(np.uint8)
 
 
 def _lines(text: str, size: int, width: int) -> NDArray[np.float32]:
@@ -56,19 +83,24 @@ def _lines(text: str, size: int, width: int) -> NDArray[np.float32]:
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and letter(longer, size).shape[1] <= width:
+        if lines and text_coverage(longer, size).shape[1] <= width:
             lines[-1] = longer
         else:
             lines.append(word)
-    inks = [letter(line, size) for line in lines]
+    inks = [text_coverage(line, size) for line in lines]
     widest = max(ink.shape[1] for ink in inks)
     return np.concatenate([np.pad(ink, ((0, 0), (0, widest - ink.shape[1]))) for ink in inks])
 
 
 def _best_place(
-    anchor: tuple[float, float], person_px: float, size: tuple[int, int], picture: tuple[int, int], taken: list[Box]
+    anchor: tuple[float, float],
+    person_px: float,
+    size: tuple[int, int],
+    picture: tuple[int, int],
+    taken: list[Box],
+    faces: Sequence[Box],
 ) -> tuple[int, int]:
-    """Left and top: above the head, else beside it or below it, where nothing is cut off and no label lies."""
+    """Left and top: above the head, else beside it or below it, where nothing is cut off and no label or face lies."""
     (x, y), (width, height) = anchor, size
     clear = max(0.09 * person_px, 0.4 * height)  # a head's half height: the face stays visible
     steps = range(8)
@@ -82,7 +114,8 @@ def _best_place(
         # Above and below, a label may slide sideways as long as it still reaches the head's middle.
         slack = _SLIP * height if wishes[n] in beside else width / 2
         misplaced = abs(left - wish_left) > slack or abs(top - wish_top) > _SLIP * height
-        costs.append((_overlap((left, top, left + width, top + height), taken), misplaced, n))
+        box = (left, top, left + width, top + height)
+        costs.append((_overlap(box, taken), misplaced, _overlap(box, faces), n))
     return inside[costs.index(min(costs))]
 
 
@@ -92,9 +125,9 @@ def _into(corner: tuple[int, int], size: tuple[int, int], picture: tuple[int, in
     return left, top
 
 
-def _overlap(box: Box, taken: list[Box]) -> int:
+def _overlap(box: Box, others: Sequence[Box]) -> int:
     """Pixels that the box shares with others."""
     return sum(
         max(0, min(box[2], other[2]) - max(box[0], other[0])) * max(0, min(box[3], other[3]) - max(box[1], other[1]))
-        for other in taken
+        for other in others
     )

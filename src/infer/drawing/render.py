@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.infer.drawing.fonts import drawable
-from src.infer.drawing.label_placement import place_label
+from src.infer.drawing.label_placement import NEUTRAL, WARNING, Box, place_label
 from src.pose.skeleton import CONFIRMING_LIMBS, JOINT_COUNT, LIMBS, JointType
 
 J = JointType
@@ -39,6 +40,9 @@ _HEAD_FIRST: tuple[tuple[JointType, ...], ...] = (
 #: What is written where no font can draw the label: the mark must not be lost with the name.
 _PLAIN_LABEL = "action"
 
+#: From the neck to the middle of the head, in torsos.
+_HEAD_ABOVE_NECK = 0.4
+
 _OUTLINE: Colour = (30, 30, 30)
 
 
@@ -64,12 +68,15 @@ def draw_person_pose(
     poses: Sequence[Any] | NDArray[Any],
     occur_list: Sequence[bool],
     head_list: Sequence[tuple[float, float] | None],
-    label: str = _PLAIN_LABEL,
+    label: str | Sequence[str] = _PLAIN_LABEL,
+    *,
+    numbered: bool = False,
 ) -> Picture:
     """A copy of the BGR picture (H, W, 3) with limbs, joints, and `label` near the head of those who do the action.
 
     `poses` (P, 18, 3) [x_px, y_px, confidence]; `occur_list[i]` says whether the action occurs in person i;
-    `head_list[i]` is where the label belongs (see `head_position`), None leaves it to the pose.
+    `head_list[i]` is where the label belongs (see `head_position`), None leaves it to the pose. Of several labels the
+    first one that fits is written. `numbered` writes each person's number, counted from 1, too.
     """
     picture = np.ascontiguousarray(orig_img).copy()
     height, width = picture.shape[:2]
@@ -77,13 +84,41 @@ def draw_person_pose(
     # The smallest last: near people are large and would hide far ones.
     for pose in sorted(people, key=_extent, reverse=True):
         _draw_skeleton(picture, pose, _line_width(pose, width, height))
-    taken: list[tuple[int, int, int, int]] = []
-    text = drawable(label) or _PLAIN_LABEL
-    for pose, occurs, head in zip(people, occur_list, head_list):
-        anchor = (head or head_position(pose)) if occurs else None
-        if anchor is not None:
-            place_label(picture, text, anchor, _extent(pose), taken)
+    labels = [label] if isinstance(label, str) else label
+    texts = [text for text in map(drawable, labels) if text] or [_PLAIN_LABEL]
+    anchors = [_head_centre(head or head_position(pose), pose) for head, pose in zip(head_list, people)]
+    faces = [_face(anchor, _extent(pose)) for anchor, pose in zip(anchors, people) if anchor is not None]
+    taken: list[Box] = []
+    for number, (pose, occurs, anchor) in enumerate(zip(people, occur_list, anchors), start=1):
+        if anchor is not None and (occurs or numbered):
+            its_texts = _with_number(texts if occurs else [], number) if numbered else texts
+            colour = WARNING if occurs else NEUTRAL
+            place_label(picture, its_texts, anchor, _extent(pose), taken, faces=faces, background=colour)
     return picture
+
+
+def _head_centre(anchor: tuple[float, float] | None, pose: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Where the head must be if the anchor is the neck: beyond it, seen from the waist. Else the anchor itself."""
+    neck = pose[J.Neck]
+    if anchor is None or neck[2] <= 0 or math.dist(anchor, neck[:2]) > 1:
+        return anchor
+    waists = pose[[J.RightWaist, J.LeftWaist]]
+    found = waists[waists[:, 2] > 0, :2]
+    if not len(found):
+        return anchor
+    x, y = neck[:2] + _HEAD_ABOVE_NECK * (neck[:2] - found.mean(axis=0))
+    return float(x), float(y)
+
+
+def _with_number(texts: Sequence[str], number: int) -> list[str]:
+    return [f"{number} {text}" for text in texts] or [str(number)]
+
+
+def _face(anchor: tuple[float, float], extent: float) -> Box:
+    """The square around a head that labels should leave free."""
+    half = 0.07 * extent
+    x, y = anchor
+    return round(x - half), round(y - half), round(x + half), round(y + half)
 
 
 def head_position(pose: Any) -> tuple[int, int] | None:

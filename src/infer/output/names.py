@@ -40,6 +40,11 @@ def rendered_name(filename: str, is_taken: Callable[[str], bool] = frozenset()._
     return next(name for name in candidates if not is_taken(name))
 
 
+def thumbnail_name(filename: str) -> str:
+    """Where the small picture of `filename` is, below the output folder; of one length, however long the name."""
+    return f"thumbnails/{hashlib.sha256(os.fsencode(filename)).hexdigest()[:20]}.jpg"
+
+
 def _shortened(stem: str, end: str) -> str:
     if len(os.fsencode(stem + end)) <= LONGEST_NAME:
         return stem + end

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.actions import Judgement
-from src.files import atomic_path, write_atomically, writing
+from src.files import file_sha256, write_atomically, writing
 from src.translations import Message
 
 RESULTS_FILE = "results.jsonl"
@@ -30,19 +30,46 @@ class Person:
     judgement: Judgement
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "keypoints": [[round(float(v), 3) for v in joint] for joint in self.keypoints],
-            "score": round(self.score, 4),
-            **self.judgement.to_json(),
-        }
+        return {**_pose_json(self.keypoints, self.score), **self.judgement.to_json()}
+
+
+@dataclass(frozen=True)
+class IgnoredPerson:
+    """A person who is not judged: keypoints and score as of others, and why, "score", "joints" or "piece"."""
+
+    keypoints: NDArray[np.float32]
+    score: float
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {**_pose_json(self.keypoints, self.score), "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class SourceIdentity:
+    """What tells a file's content from another: its size, and its modification time or SHA-256."""
+
+    bytes: int = 0
+    modified_ns: int = 0
+    sha256: str = ""
+
+    def is_of(self, path: Path) -> bool:
+        """Whether the file is there with this very content; it is read only where its modification time differs."""
+        try:
+            stat = path.stat()
+            if stat.st_size != self.bytes:
+                return False
+            return stat.st_mtime_ns == self.modified_ns or file_sha256(path) == self.sha256
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
 class PictureResult:
     """One line of results.jsonl.
 
-    `status` is "ok" or "unreadable", `error` says why, `rendered` names the drawn picture. `bytes` is the size of the
-    file: a restarted job judges a picture again when it has changed.
+    `status` is "ok" or "unreadable", `error` says why; `rendered` and `thumbnail` name the drawn pictures. `source` is
+    what was read: a restarted job judges a picture again when it has changed.
     """
 
     file: str
@@ -50,10 +77,12 @@ class PictureResult:
     width: int = 0
     height: int = 0
     persons: tuple[Person, ...] = ()
+    ignored: tuple[IgnoredPerson, ...] = ()
     seconds: float = 0.0
     rendered: str = ""
+    thumbnail: str = ""
     error: Message | None = None
-    bytes: int = 0
+    source: SourceIdentity = field(default_factory=SourceIdentity)
 
     def to_json(self) -> dict[str, Any]:
         line: dict[str, Any] = {
@@ -63,24 +92,39 @@ class PictureResult:
             "height": self.height,
             "persons": [person.to_json() for person in self.persons],
             "seconds": round(self.seconds, 4),
-            "bytes": self.bytes,
+            **asdict(self.source),
+            "judged_at": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
         }
-        if self.rendered:
-            line["rendered"] = self.rendered
+        if self.ignored:
+            line["ignored_persons"] = [person.to_json() for person in self.ignored]
+        for key in ("rendered", "thumbnail"):
+            if getattr(self, key):
+                line[key] = getattr(self, key)
         if self.error:
             line["error"] = str(self.error)
             line["error_message"] = self.error.to_json()
         return line
 
 
+def identity_of(line: Mapping[str, Any]) -> SourceIdentity:
+    """The source that a line of results.jsonl is of."""
+    return SourceIdentity(int(line.get("bytes", 0)), int(line.get("modified_ns", 0)), str(line.get("sha256", "")))
+
+
+def _pose_json(keypoints: NDArray[np.float32], score: float) -> dict[str, Any]:
+    return {"keypoints": [[round(float(v), 3) for v in joint] for joint in keypoints], "score": round(score, 4)}
+
+
 def count_results(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     """Pictures by status and persons by verdict."""
-    counts: Counter[str] = Counter(pictures=0, ok=0, unreadable=0, persons=0, occurred=0, not_occurred=0, undecided=0)
+    keys = ("pictures", "ok", "unreadable", "persons", "occurred", "not_occurred", "undecided", "ignored")
+    counts: Counter[str] = Counter(dict.fromkeys(keys, 0))
     verdicts = {True: "occurred", False: "not_occurred", None: "undecided"}
     for line in lines:
         counts["pictures"] += 1
         counts[line["status"]] += 1
         counts["pictures_occurred"] += any(person["occurred"] for person in line["persons"])
+        counts["ignored"] += len(line.get("ignored_persons", ()))
         for person in line["persons"]:
             counts["persons"] += 1
             counts[verdicts[person["occurred"]]] += 1
@@ -104,10 +148,9 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
         write_atomically(path, pieces)
 
 
-def copy_file(source: Path, target: Path) -> None:
-    """Copy a file whole, or leave it where it is when both are the same; OutputError names the target."""
+def write_unless_same_file(source: Path, data: bytes, target: Path) -> None:
+    """Write what was read from `source`, or leave it where it is when both are one file; OutputError for the target."""
     with writing(target):
-        if target.exists() and target.samefile(source):
+        if target.exists() and source.exists() and target.samefile(source):
             return
-        with atomic_path(target) as temporary:
-            shutil.copyfile(source, temporary)
+        write_atomically(target, data)

@@ -42,18 +42,31 @@ def write_report(
     write_pieces(folder / REPORT_FILE, (text.encode("utf-8", "replace") for text in html))
 
 
-def report_html(results: Iterable[Mapping[str, Any]], summary: Mapping[str, Any], action: Action) -> Iterator[str]:
-    """The whole page, piece by piece: styles, script and results in one file; pictures are read from beside it."""
+def report_html(
+    results: Iterable[Mapping[str, Any]],
+    summary: Mapping[str, Any],
+    action: Action,
+    *,
+    table: str = TABLE_FILE,
+    chosen_filter: str = "all",
+) -> Iterator[str]:
+    """The whole page, piece by piece: styles, script and results in one file; pictures are read from beside it.
+
+    `table`: the CSV file beside it. Lines may have an `outcome` ("false_alarm", "missed", "hit", "rejected"), where
+    verdicts were compared with labels; `chosen_filter` is what the page shows at first.
+    """
     page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         (_PAGE / "index.html.j2").read_text(encoding="utf-8")
     )
     names = list(dict.fromkeys(action.display.values()))
     return page.generate(
         title=" · ".join(names) or action.name,
-        subtitle=" · ".join(str(part) for part in (action.name, summary.get("started", "")) if part),
+        action=action.name,
+        started=str(summary.get("started", "")),
+        table=table,
         facts=_facts(summary),
         stages=_stages(summary.get("seconds_by_stage") or {}),
-        data=_page_data(results, action),
+        data=_page_data(results, action, str(summary.get("started", "")), chosen_filter),
         css=_trusted(_PAGE / "report.css"),
         js=_trusted(_PAGE / "report.js"),
     )
@@ -70,13 +83,17 @@ def _script_safe(document: Any) -> Markup:
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _page_data(results: Iterable[Mapping[str, Any]], action: Action) -> Iterator[Markup]:
+def _page_data(
+    results: Iterable[Mapping[str, Any]], action: Action, started: str, chosen_filter: str
+) -> Iterator[Markup]:
     """What the page's script needs of the results, as pieces of one JSON document."""
     catalog = Catalog()
     yield Markup('{"pictures":[')
     for number, line in enumerate(results):
         yield Markup(",\n" if number else "\n") + _script_safe(_picture(line, action, catalog))
-    yield Markup('],\n"signs":') + _script_safe(sign_rows(action, catalog))
+    yield Markup('],\n"action":') + _script_safe(action.name) + Markup(',"started":') + _script_safe(started)
+    yield Markup(',"filter":') + _script_safe(chosen_filter)
+    yield Markup(',\n"signs":') + _script_safe(sign_rows(action, catalog))
     yield Markup(',\n"messages":') + _script_safe(catalog.entries())
     yield Markup(',\n"separators":') + _script_safe(catalog.separators())
     yield Markup(',\n"words":') + _script_safe({language: _words(language) for language in LANGUAGES}) + Markup("}")
@@ -95,6 +112,9 @@ def _picture(line: Mapping[str, Any], action: Action, catalog: Catalog) -> dict[
         "file": file.encode("utf-8", "replace").decode(),
         "original": _url(file),
         "rendered": rendered and _url(rendered),
+        "thumbnail": _url(str(line["thumbnail"])) if line.get("thumbnail") else "",
+        "ignored": len(line.get("ignored_persons") or ()),
+        "outcome": str(line.get("outcome") or ""),
         "status": status,
         "error": catalog.encode(_error(line)),
         "width": width,
@@ -130,8 +150,17 @@ def _person(person: Mapping[str, Any], width: int, height: int, action: Action, 
         "occurred": person.get("occurred"),
         "joints": len(found),
         "box": _box(found, width, height),
+        "px": _box_px(found),
         **_reasons(judgement_of(person, action), catalog),
     }
+
+
+def _box_px(found: NDArray[np.float64]) -> list[float] | None:
+    """Left, top, width and height around the joints in pixels of the picture, for a labels file."""
+    if not len(found):
+        return None
+    low, high = found.min(axis=0), found.max(axis=0)
+    return [round(float(value), 1) for value in (*low, *(high - low))]
 
 
 def _reasons(judgement: Judgement | None, catalog: Catalog) -> dict[str, Any]:

@@ -5,6 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const CARDS_AT_ONCE = 60;
 const AHEAD_PX = 1500;
 const STATES = ["occurred", "not", "undecided", "unreadable"];
+const OUTCOMES = ["false_alarm", "missed", "hit", "rejected"]; // where pictures have labels to be compared with
 const STATES_BY_WEIGHT = ["occurred", "undecided", "not", "unreadable"];
 
 const byId = (id) => document.getElementById(id);
@@ -17,7 +18,18 @@ function element(tag, className, ...children) {
   return node;
 }
 
-const ui = { language: navigator.language.startsWith("zh") ? "zh" : "en", filter: "all", sort: "verdict", search: "" };
+/** What this browser remembers of this page and of all reports; nothing where it does not keep such things. */
+const memory = {
+  get(key) { try { return localStorage.getItem(`openpose-report ${key}`); } catch { return null; } },
+  set(key, value) { try { localStorage.setItem(`openpose-report ${key}`, value); } catch { /* kept for this visit only */ } },
+};
+const ui = {
+  language: memory.get("language") || (navigator.language.startsWith("zh") ? "zh" : "en"),
+  filter: data.filter || "all", sort: "verdict", search: "",
+};
+const HERE = `${location.pathname} ${data.started}`;
+/** What somebody knows better: "file number" of a person → whether the action does occur. */
+const marks = new Map(Object.entries(JSON.parse(memory.get(`marks ${HERE}`) || "{}")));
 let shown = []; // the pictures that pass filter and search, in order
 let drawn = 0; // how many of them have a card
 let current = -1; // index in `shown` of the picture in the viewer
@@ -52,10 +64,16 @@ for (const [index, picture] of data.pictures.entries()) {
   picture.confidence = Math.max(-1, ...deciding.map((person) => person.score));
 }
 
+const collator = new Intl.Collator(undefined, { numeric: true });
+for (const [rank, picture] of [...data.pictures].sort((a, b) => collator.compare(a.file, b.file) || a.index - b.index)
+  .entries()) {
+  picture.rank = rank;
+}
+
 const ORDERS = {
   verdict: (a, b) => STATES_BY_WEIGHT.indexOf(a.state) - STATES_BY_WEIGHT.indexOf(b.state) || ORDERS.confidence(a, b),
   confidence: (a, b) => b.confidence - a.confidence || a.index - b.index,
-  name: (a, b) => a.file.localeCompare(b.file, undefined, { numeric: true }) || a.index - b.index,
+  name: (a, b) => a.rank - b.rank,
   order: (a, b) => a.index - b.index,
   people: (a, b) => b.persons.length - a.persons.length || a.index - b.index,
 };
@@ -65,12 +83,17 @@ const ORDERS = {
 function update() {
   const wanted = ui.search.trim().toLowerCase();
   shown = data.pictures.filter((picture) =>
-    (ui.filter === "all" || picture.state === ui.filter) && picture.file.toLowerCase().includes(wanted));
+    inFilter(picture, ui.filter) && picture.file.toLowerCase().includes(wanted));
   shown.sort(ORDERS[ui.sort]);
   byId("shown").textContent = word("shown", { shown: shown.length, all: data.pictures.length });
   byId("grid").replaceChildren();
   drawn = 0;
   fillWindow();
+}
+
+function inFilter(picture, filter) {
+  return filter === "all" || picture.state === filter || picture.outcome === filter ||
+    (filter === "misjudged" && ["false_alarm", "missed"].includes(picture.outcome));
 }
 
 function drawMore() {
@@ -87,11 +110,11 @@ function fillWindow() {
 function card(picture, position) {
   const thumb = element("span", "thumb");
   if (picture.rendered) {
-    thumb.append(image(picture.rendered, thumb));
+    thumb.append(image(picture.thumbnail || picture.rendered));
   } else {
     thumb.append(element("span", "broken", sentence(picture.error) || word("unreadable")));
   }
-  thumb.append(element("span", "badge", word(picture.state)));
+  thumb.append(element("span", "badge", picture.outcome ? word(picture.outcome) : word(picture.state)));
   const facts = element("small", "", shortFacts(picture));
   const caption = element("span", "caption", element("strong", "", picture.file), facts);
   const button = element("button", "card", thumb, caption);
@@ -102,7 +125,7 @@ function card(picture, position) {
   return button;
 }
 
-function image(url, thumb) {
+function image(url) {
   const img = element("img");
   img.loading = "lazy";
   img.decoding = "async";
@@ -128,6 +151,8 @@ function view(position) {
     ? `${picture.width} × ${picture.height} · ${picture.seconds.toFixed(2)} ${word("seconds")} · ${word(picture.state)}`
     : `${word("unreadable")}: ${sentence(picture.error) || picture.status}`;
   byId("file").href = picture.original;
+  byId("link").href = `#${encodeURIComponent(picture.file)}`;
+  history.replaceState(null, "", byId("link").href);
   document.querySelector(".links").hidden = picture.status !== "ok";
   byId("previous").disabled = position === 0;
   byId("next").disabled = position === shown.length - 1;
@@ -135,9 +160,12 @@ function view(position) {
   const byVerdict = picture.persons.map((person, index) => [person, index + 1]).sort(([a], [b]) =>
     STATES_BY_WEIGHT.indexOf(stateOfPerson(a)) - STATES_BY_WEIGHT.indexOf(stateOfPerson(b)));
   const people = byVerdict.map(([person, number]) => personPanel(person, number));
-  byId("people").replaceChildren(...(people.length || picture.status !== "ok" ? people : [word("nobody")]));
+  if (!people.length && picture.status === "ok") people.push(word("nobody"));
+  if (picture.ignored) people.push(element("p", "ignored", word("ignored", { count: picture.ignored })));
+  byId("people").replaceChildren(...people);
   document.querySelector("aside").scrollTop = 0;
   if (!byId("viewer").open) byId("viewer").showModal();
+  scene.show();
   byId("viewer").focus(); // a button that was just disabled would swallow the arrow keys
 }
 
@@ -165,8 +193,64 @@ function personPanel(person, number) {
   panel.tabIndex = 0;
   for (const event of ["mouseenter", "focus"]) panel.addEventListener(event, () => markPerson(person.box));
   for (const event of ["mouseleave", "blur"]) panel.addEventListener(event, () => markPerson(null));
+  panel.append(markButtons(number, panel));
   panel.append(...(person.criteria.length ? person.criteria.map(criterionRow) : [element("p", "", word("noCriteria"))]));
   return panel;
+}
+
+// --- marks: what the reader knows better, as a labels file -------------------------------------------------------------
+
+const markKey = (picture, number) => `${number} ${picture.file}`;
+
+function markButtons(number) {
+  const picture = shown[current];
+  const row = element("div", "marks", element("small", "", word("wrong")));
+  for (const truth of [true, false]) {
+    const button = element("button", "", word(truth ? "is" : "isNot"));
+    button.type = "button";
+    const key = markKey(picture, number);
+    button.setAttribute("aria-pressed", String(marks.get(key) === truth));
+    button.addEventListener("click", () => {
+      if (marks.get(key) === truth) marks.delete(key); else marks.set(key, truth);
+      memory.set(`marks ${HERE}`, JSON.stringify(Object.fromEntries(marks)));
+      for (const [other, its] of [...row.querySelectorAll("button")].entries()) {
+        its.setAttribute("aria-pressed", String(marks.get(key) === (other === 0)));
+      }
+      showMarks();
+    });
+    row.append(button);
+  }
+  return row;
+}
+
+function showMarks() {
+  byId("marks").hidden = marks.size === 0;
+  byId("marks").textContent = word("download_marks", { count: marks.size });
+}
+
+/** Marked persons with their true label; others of the same pictures with their verdict, "unclear" where undecided. */
+function labelsFile() {
+  const labels = {};
+  for (const picture of data.pictures) {
+    const truths = picture.persons.map((_, index) => marks.get(markKey(picture, index + 1)));
+    if (truths.every((truth) => truth === undefined)) continue;
+    const persons = picture.persons.flatMap((person, index) => {
+      if (!person.px) return [];
+      const truth = truths[index] ?? person.occurred;
+      return [{ box: person.px, label: truth === null ? "unclear" : truth ? data.action : "none" }];
+    });
+    labels[picture.file] = { width: picture.width, height: picture.height, persons };
+  }
+  return labels;
+}
+
+/** Have the browser save a text as a file. */
+function download(name, text, type) {
+  const link = element("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 /** An objection is shown as the sign that it is when it does not hold. */
@@ -192,6 +276,69 @@ function step(by) {
   if (current + by >= 0 && current + by < shown.length) view(current + by);
 }
 
+// --- the scene: lines drawn on the picture, as a scene declaration -----------------------------------------------------
+
+const scene = {
+  kind: "", // "fence" or "ground" while points are being set
+  lines: { fence: [], ground: [] }, // [x, y] as shares of the picture
+
+  show() {
+    const picture = shown[current];
+    byId("scene").hidden = picture.status !== "ok";
+    const drawing = byId("lines");
+    drawing.replaceChildren();
+    for (const [kind, points] of Object.entries(this.lines)) {
+      const line = document.createElementNS(drawing.namespaceURI, "polyline");
+      line.setAttribute("class", kind);
+      line.setAttribute("points", points.map(([x, y]) => `${x * 1000},${y * 1000}`).join(" "));
+      drawing.append(line);
+      for (const [x, y] of points) {
+        const dot = document.createElementNS(drawing.namespaceURI, "ellipse");
+        dot.setAttribute("class", kind);
+        const ratio = picture.width / picture.height || 1;
+        for (const [name, value] of Object.entries({ cx: x * 1000, cy: y * 1000, rx: 6, ry: 6 * ratio })) {
+          dot.setAttribute(name, value);
+        }
+        drawing.append(dot);
+      }
+    }
+    document.querySelector(".frame").classList.toggle("drawing", this.kind !== "");
+    for (const button of document.querySelectorAll("#scene [data-line]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.line === this.kind));
+    }
+    byId("scene_download").disabled = Object.values(this.lines).every((points) => points.length < 2);
+  },
+
+  click(event) {
+    if (!this.kind) return;
+    const frame = event.currentTarget.getBoundingClientRect();
+    const share = (value, start, size) => Math.round(Math.min(Math.max((value - start) / size, 0), 1) * 10000) / 10000;
+    this.lines[this.kind].push([share(event.clientX, frame.left, frame.width), share(event.clientY, frame.top, frame.height)]);
+    this.show();
+  },
+
+  /** The declaration for all pictures of this one's folder, or size; see docs/actions.md. */
+  yaml() {
+    const picture = shown[current];
+    const folder = picture.file.includes("/") ? `${picture.file.slice(0, picture.file.lastIndexOf("/"))}/*` : "*";
+    const points = (list) => `[${list.map(([x, y]) => `[${x}, ${y}]`).join(", ")}]`;
+    const lines = Object.entries(this.lines).filter(([, list]) => list.length > 1)
+      .map(([kind, list]) => `    ${kind}: ${points(list)}\n`);
+    return `# Drawn on ${JSON.stringify(picture.file)}; x and y are shares of the picture's width and height.\n` +
+      `scenes:\n  - pictures: ${JSON.stringify(folder)}\n${lines.join("")}`;
+  },
+};
+
+for (const button of document.querySelectorAll("#scene [data-line]")) {
+  button.addEventListener("click", () => {
+    scene.kind = scene.kind === button.dataset.line ? "" : button.dataset.line;
+    scene.show();
+  });
+}
+document.querySelector(".frame").addEventListener("click", (event) => scene.click(event));
+byId("scene_undo").addEventListener("click", () => { scene.lines[scene.kind || "fence"].pop(); scene.show(); });
+byId("scene_download").addEventListener("click", () => download("scene.yaml", scene.yaml(), "application/yaml"));
+
 // --- words and controls ---------------------------------------------------------------------------------------------
 
 function speak() {
@@ -207,11 +354,16 @@ function speak() {
     node.textContent = data.words[ui.language].setting_name[node.dataset.setting] || node.dataset.setting;
     node.title = node.dataset.setting;
   }
+  for (const node of document.querySelectorAll("time")) {
+    node.textContent = new Date(node.dateTime).toLocaleString(ui.language === "zh" ? "zh-CN" : "en-GB");
+  }
   for (const node of document.querySelectorAll("[data-stage]")) node.textContent = named("stage", node.dataset.stage);
   const orders = Object.keys(ORDERS).map((order) => new Option(word(order), order, false, order === ui.sort));
   byId("sort").replaceChildren(...orders);
-  byId("filters").replaceChildren(...["all", ...STATES].map((state) => {
-    const count = data.pictures.filter((picture) => state === "all" || picture.state === state).length;
+  const compared = data.pictures.some((picture) => picture.outcome);
+  const filters = compared ? ["all", "misjudged", ...OUTCOMES] : ["all", ...STATES];
+  byId("filters").replaceChildren(...filters.map((state) => {
+    const count = data.pictures.filter((picture) => inFilter(picture, state)).length;
     const button = element("button", "", word(state), element("b", "", String(count)));
     button.type = "button";
     button.dataset.state = state;
@@ -219,10 +371,32 @@ function speak() {
     button.addEventListener("click", () => { ui.filter = state; speak(); });
     return button;
   }));
+  showMarks();
   update();
 }
 
-byId("language").addEventListener("click", () => { ui.language = ui.language === "zh" ? "en" : "zh"; speak(); });
+/** Open the picture that the address names, which somebody may have sent. */
+function openLinked() {
+  const file = decodeURIComponent(location.hash.slice(1));
+  if (!file || shown[current]?.file === file) return;
+  let position = shown.findIndex((picture) => picture.file === file);
+  if (position < 0 && data.pictures.some((picture) => picture.file === file)) {
+    Object.assign(ui, { filter: "all", search: "" });
+    byId("search").value = "";
+    speak();
+    position = shown.findIndex((picture) => picture.file === file);
+  }
+  if (position >= 0) view(position);
+}
+
+byId("language").addEventListener("click", () => {
+  ui.language = ui.language === "zh" ? "en" : "zh";
+  memory.set("language", ui.language);
+  speak();
+});
+byId("marks").addEventListener("click", () =>
+  download("labels.json", `${JSON.stringify(labelsFile(), null, 1)}\n`, "application/json"));
+window.addEventListener("hashchange", openLinked);
 byId("sort").addEventListener("change", (event) => { ui.sort = event.target.value; update(); });
 byId("search").addEventListener("input", (event) => { ui.search = event.target.value; update(); });
 byId("original").addEventListener("change", showPicture);
@@ -233,7 +407,13 @@ byId("viewer").addEventListener("keydown", (event) => {
   if (event.key === "ArrowLeft") step(-1);
   if (event.key === "ArrowRight") step(1);
 });
-byId("viewer").addEventListener("close", () => byId("grid").children[current]?.focus());
+byId("viewer").addEventListener("close", () => {
+  byId("grid").children[current]?.focus();
+  current = -1;
+  scene.kind = "";
+  history.replaceState(null, "", location.pathname + location.search);
+});
 new IntersectionObserver((entries) => { if (entries.some((entry) => entry.isIntersecting)) fillWindow(); },
   { rootMargin: `${AHEAD_PX}px` }).observe(byId("more"));
 speak();
+openLinked();

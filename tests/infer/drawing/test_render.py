@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.infer.drawing import fonts as lettering
-from src.infer.drawing.fonts import SHIPPED_FONT, drawable, font_path, letter
+from src.infer.drawing import fonts
+from src.infer.drawing.fonts import SHIPPED_FONT, drawable, font_path, text_coverage
 from src.infer.drawing.label_placement import place_label
 from src.infer.drawing.render import draw_person_pose, head_position
 from src.pose.skeleton import JOINT_COUNT, JointType
@@ -142,7 +142,7 @@ def test_impossible_coordinates_are_survived(bad: float) -> None:
 def test_a_label_is_whole_and_inside_the_picture(width: int, height: int, x: float, y: float, person_px: float) -> None:
     picture = np.full((height, width, 3), 128, np.uint8)
     taken: list[tuple[int, int, int, int]] = []
-    place_label(picture, LABEL, (x * width, y * height), person_px, taken)
+    place_label(picture, [LABEL], (x * width, y * height), person_px, taken)
     (left, top, right, bottom) = taken[0]
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
@@ -166,7 +166,7 @@ def test_a_label_leaves_the_face_free_and_other_labels_too() -> None:
     for person in people:
         head = head_position(person)
         assert head is not None
-        place_label(picture, LABEL, head, 340, taken)
+        place_label(picture, [LABEL], head, 340, taken)
     for (left, top, right, bottom), person in zip(taken, people):
         assert not (left <= person[J.Nose, 0] < right and top <= person[J.Nose, 1] < bottom)
     for i, a in enumerate(taken):
@@ -178,7 +178,7 @@ def test_long_labels_are_broken_between_words_on_narrow_pictures() -> None:
     heights = []
     for width in (1200, 240):
         taken: list[tuple[int, int, int, int]] = []
-        place_label(grey(width, 400), LABEL, (width / 2, 200), 150, taken)
+        place_label(grey(width, 400), [LABEL], (width / 2, 200), 150, taken)
         heights.append((taken[0][3] - taken[0][1]) / (0.022 * max(width, 400)))
     assert heights[1] > 1.5 * heights[0]
 
@@ -187,7 +187,7 @@ def test_the_label_grows_with_the_picture() -> None:
     sizes = []
     for scale in (1, 4):
         taken: list[tuple[int, int, int, int]] = []
-        place_label(grey(640 * scale, 480 * scale), LABEL, (320 * scale, 200 * scale), 300.0 * scale, taken)
+        place_label(grey(640 * scale, 480 * scale), [LABEL], (320 * scale, 200 * scale), 300.0 * scale, taken)
         sizes.append(taken[0][3] - taken[0][1])
     assert sizes[1] == pytest.approx(4 * sizes[0], rel=0.1)
 
@@ -204,16 +204,16 @@ def test_every_display_name_of_the_defaults_can_be_drawn_with_the_shipped_font(r
 @pytest.mark.parametrize("text", ["翻越护栏", "攀爬", "跌倒 蹲下 打架 吸烟 举手", "Überqueren é ñ", "≥ 90°, (a) 100%!"])
 def test_common_words_have_glyphs(text: str) -> None:
     assert font_path(text) == SHIPPED_FONT
-    assert letter(text, 20).max() > 0.9
+    assert text_coverage(text, 20).max() > 0.9
 
 
 def test_different_characters_look_different() -> None:
-    pictures = {character: letter(character, 24).tobytes() for character in "翻越护栏攀爬跌倒"}
+    pictures = {character: text_coverage(character, 24).tobytes() for character in "翻越护栏攀爬跌倒"}
     assert len(set(pictures.values())) == len(pictures)
 
 
 def test_words_that_no_font_has_are_left_out_and_the_rest_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lettering, "SYSTEM_FONTS", ())
+    monkeypatch.setattr(fonts, "SYSTEM_FONTS", ())
     font_path.cache_clear()
     drawable.cache_clear()
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import http.server
+import json
 import os
 import re
 import shutil
@@ -12,14 +13,17 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from src.actions import Action, load_actions
-from src.infer.report.page import write_report
+from src.infer.report.page import report_html, write_report
 from tests.infer.example_results import ACTION, NAMES, SUMMARY, hand, line, person, rendered, sample_results
+from tests.pose.drawing import standing_person
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
@@ -283,6 +287,79 @@ def test_chinese_readers_get_chinese(browser: Any, tmp_path: Path) -> None:
     assert page.text_content(".facts th >> nth=2") == "pictures"
     page.click(".card >> nth=1")
     assert page.locator(".criterion p").nth(0).text_content() == "left hand 31.5 px (0.42 torso) above left shoulder"
+    page.close()
+
+
+def test_persons_are_marked_and_the_marks_downloaded_as_labels(report: Report) -> None:
+    page = report.page
+    page.select_option("#sort", "order")
+    assert not page.is_visible("#marks")
+    page.click(".card >> nth=1")
+    page.click('.person:has-text("Person 2") .marks button >> nth=0')
+    page.click('.person:has-text("Person 1") .marks button >> nth=0')
+    page.click('.person:has-text("Person 1") .marks button >> nth=0')  # taken back
+    page.reload()  # the address still names the picture, and the browser remembers the mark
+    assert page.text_content("#name") == NAMES[1]
+    page.keyboard.press("Escape")
+    with page.expect_download() as started:
+        page.click("#marks")
+    assert started.value.suggested_filename == "labels.json"
+    labels = json.loads(Path(started.value.path()).read_text(encoding="utf-8"))
+    pose = standing_person(100, 20, 200)
+    box = [*pose[:, :2].min(axis=0), *np.ptp(pose[:, :2], axis=0)]
+    assert list(labels) == [NAMES[1]]
+    assert (labels[NAMES[1]]["width"], labels[NAMES[1]]["height"]) == (320, 240)
+    assert [person["label"] for person in labels[NAMES[1]]["persons"]] == ["climb_up", "climb_up"]
+    assert labels[NAMES[1]]["persons"][1]["box"] == pytest.approx(box, abs=0.1)
+
+
+def test_a_fence_is_drawn_on_the_picture_and_downloaded(report: Report) -> None:
+    page = report.page
+    page.select_option("#sort", "order")
+    page.click(".card >> nth=2")  # in a sub folder
+    page.click("#scene summary")
+    assert page.is_disabled("#scene_download")
+    page.click('#scene [data-line="fence"]')
+    frame = page.locator(".frame").bounding_box()
+    for x, y in ((0.1, 0.6), (0.9, 0.5), (0.5, 0.5)):
+        page.mouse.click(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"])
+    page.click("#scene_undo")
+    with page.expect_download() as started:
+        page.click("#scene_download")
+    (scene,) = yaml.safe_load(Path(started.value.path()).read_text(encoding="utf-8"))["scenes"]
+    assert scene["pictures"] == "sub folder/*"
+    assert np.array(scene["fence"]) == pytest.approx(np.array([[0.1, 0.6], [0.9, 0.5]]), abs=0.01)
+    assert "ground" not in scene
+
+
+def test_a_link_opens_its_picture_and_the_language_is_remembered(browser: Any, tmp_path: Path) -> None:
+    fill(tmp_path, sample_results())
+    write_report(tmp_path, sample_results(), SUMMARY, ACTION)
+    context = browser.new_context(locale="en-US", timezone_id="Asia/Shanghai")
+    page = context.new_page()
+    page.goto(f"{(tmp_path / 'index.html').as_uri()}#{quote(NAMES[0])}")
+    assert page.text_content("#name") == NAMES[0]
+    assert "22/11/2026, 13:00:00" in page.text_content(".subtitle")
+    page.keyboard.press("Escape")
+    page.click("#language")
+    page.reload()
+    assert page.text_content("#language") == "English"
+    context.close()
+
+
+def test_pictures_compared_with_labels_are_filtered_by_outcome(browser: Any, tmp_path: Path) -> None:
+    outcomes = ["hit", "missed", "false_alarm", "rejected", "missed"]
+    results = [{**line(f"{n}.jpg", person(True, 0.5)), "outcome": outcome} for n, outcome in enumerate(outcomes)]
+    fill(tmp_path, results)
+    html = "".join(report_html(results, SUMMARY, ACTION, table="", chosen_filter="misjudged"))
+    (tmp_path / "index.html").write_text(html, encoding="utf-8")
+    page = browser.new_page(locale="en-US")
+    page.goto((tmp_path / "index.html").as_uri())
+    assert set(page.locator(".card strong").all_text_contents()) == {"1.jpg", "2.jpg", "4.jpg"}
+    page.click('#filters button[data-state="missed"]')
+    assert page.text_content('#filters button[data-state="missed"]') == "Missed2"
+    assert page.locator(".badge").all_text_contents() == ["Missed", "Missed"]
+    assert page.locator("a[download]").count() == 0
     page.close()
 
 
