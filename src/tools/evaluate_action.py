@@ -23,10 +23,10 @@ from src.actions.evaluation.persons import Outcome, PersonResult, report_persons
 from src.actions.evaluation.scoring import Confusion, Share, count, report
 from src.errors import ConfigError
 from src.tools.actions.labelled_persons import add_label_arguments, score_persons
+from src.tools.actions.error_report import PAGE, write_error_report
 from src.tools.actions.labelled_results import action_parser, chosen_action, collect, run_tool, written_into
-from src.tools.actions.misjudged import misjudged_page
 
-PAGE, NUMBERS = "misjudged.html", "evaluation.json"
+NUMBERS = "evaluation.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,15 +45,14 @@ def evaluate(arguments: argparse.Namespace) -> str:
     pictures, unread = collect(arguments)
     judged = [judge_picture(picture, action) for picture in pictures]
     confusion = count((one.picture.positive, one.occurred) for one in judged)
-    page = misjudged_page(f"{action.name}: misjudged pictures", judged)
     numbers = _numbers(action.name, confusion, judged, unread)
     with written_into(arguments.output):
-        (arguments.output / PAGE).write_text(page, encoding="utf-8")
+        page = write_error_report(arguments.output, judged, action)
         (arguments.output / NUMBERS).write_text(json.dumps(numbers, ensure_ascii=False, indent=2), encoding="utf-8")
     lines = [f"{action.name} on {len(judged)} pictures", report(confusion)]
     if unread:
         lines.append(f"left out because they could not be read: {len(unread)}")
-    lines.append(f"misjudged pictures: {arguments.output / PAGE}")
+    lines.append(f"misjudged pictures: {page}")
     return "\n".join(lines)
 
 

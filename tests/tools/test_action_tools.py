@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from pathlib import Path
@@ -68,37 +67,48 @@ def test_evaluate(labelled: dict[str, Path], capsys: pytest.CaptureFixture[str])
     numbers = json.loads((labelled["out"] / "evaluation.json").read_text(encoding="utf-8"))
     assert numbers["confusion"]["false_yes"] == 3
     assert numbers["misjudged"] == ["no2.jpg", "no3.jpg", "no5.jpg"]
+    pictures = misjudged(labelled["out"])
+    assert [(one["file"], one["outcome"]) for one in pictures] == [
+        ("no2.jpg", "false_alarm"),
+        ("no3.jpg", "false_alarm"),
+        ("no5.jpg", "false_alarm"),
+    ]
     page = (labelled["out"] / "misjudged.html").read_text(encoding="utf-8")
-    assert page.count("<article>") == 3
-    assert "right hand 10 px (0.10 torso) above right shoulder" in page
+    assert "{0} {1} above {2}" in page
     assert "http" not in page
-    image = base64.b64decode(re.findall(r"base64,([^\"]+)", page)[0])
-    thumbnail = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR)
-    assert thumbnail.min() < 128, "the skeleton is drawn"
+    assert drawn(labelled["out"], pictures[0]).min() < 128, "the skeleton is drawn"
 
 
-def test_gallery_shows_the_picture_where_it_is_kept(labelled: dict[str, Path]) -> None:
+def misjudged(folder: Path) -> list[dict[str, Any]]:
+    """The pictures of the page, as its script gets them."""
+    page = (folder / "misjudged.html").read_text(encoding="utf-8")
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])["pictures"]
+
+
+def drawn(folder: Path, picture: dict[str, Any]) -> np.ndarray:
+    return cv2.imread(str(folder / picture["rendered"]))
+
+
+def test_the_page_shows_the_picture_where_it_is_kept(labelled: dict[str, Path]) -> None:
     green = np.zeros((800, 800, 3), np.uint8)
     green[:] = (0, 200, 0)
     cv2.imwrite(str(labelled["no"] / "no3.jpg"), green)
     (labelled["no"] / "no2.jpg").write_bytes(b"broken")
     assert evaluate_action.main(arguments(labelled)) == 0
-    page = (labelled["out"] / "misjudged.html").read_text(encoding="utf-8")
-    data = dict(zip(re.findall(r"<h3>([^<]+)", page), re.findall(r"base64,([^\"]+)", page)))
-    corners = {
-        name: cv2.imdecode(np.frombuffer(base64.b64decode(one), np.uint8), cv2.IMREAD_COLOR)[2, 2]
-        for name, one in data.items()
-    }
+    corners = {one["file"]: drawn(labelled["out"], one)[2, 2] for one in misjudged(labelled["out"])}
     assert corners["no3.jpg"][1] > 150 > corners["no3.jpg"][0]
     assert corners["no2.jpg"].min() > 240, "a broken picture leaves a white page"
+    (shown,) = [one for one in misjudged(labelled["out"]) if one["file"] == "no3.jpg"]
+    assert (labelled["out"] / shown["original"]).resolve() == labelled["no"] / "no3.jpg"
 
 
 def test_names_in_the_page_are_escaped(labelled: dict[str, Path]) -> None:
     write_results(labelled["no"], [50], "<script>")
     assert evaluate_action.main(arguments(labelled)) == 0
-    page = (labelled["out"] / "misjudged.html").read_text(encoding="utf-8")
-    assert "<script>" not in page
-    assert "&lt;script&gt;0.jpg" in page
+    assert (labelled["out"] / "misjudged.html").read_text(encoding="utf-8").count("<script") == 2
+    assert misjudged(labelled["out"])[0]["file"] == "<script>0.jpg"
 
 
 def test_unreadable_pictures_are_left_out_and_said(
@@ -116,7 +126,8 @@ def test_pictures_without_persons_count_as_no(labelled: dict[str, Path]) -> None
     assert evaluate_action.main(arguments(labelled)) == 0
     numbers = json.loads((labelled["out"] / "evaluation.json").read_text(encoding="utf-8"))
     assert numbers["confusion"]["missed"] == 1
-    assert "no person was found" in (labelled["out"] / "misjudged.html").read_text(encoding="utf-8")
+    (missed,) = [one for one in misjudged(labelled["out"]) if one["outcome"] == "missed"]
+    assert (missed["file"], missed["persons"]) == ("empty.jpg", [])
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def _picture(line: Mapping[str, Any], action: Action, catalog: Catalog) -> dict[
     rendered = str(line.get("rendered") or _rendered_beside(file)) if status == "ok" else ""
     return {
         "file": file.encode("utf-8", "replace").decode(),
-        "original": _url(file),
+        "original": _url(str(line.get("original") or file)),
         "rendered": rendered and _url(rendered),
         "thumbnail": _url(str(line["thumbnail"])) if line.get("thumbnail") else "",
         "ignored": len(line.get("ignored_persons") or ()),

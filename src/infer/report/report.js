@@ -361,7 +361,9 @@ function speak() {
   const orders = Object.keys(ORDERS).map((order) => new Option(word(order), order, false, order === ui.sort));
   byId("sort").replaceChildren(...orders);
   const compared = data.pictures.some((picture) => picture.outcome);
-  const filters = compared ? ["all", "misjudged", ...OUTCOMES] : ["all", ...STATES];
+  const filters = compared
+    ? ["misjudged", ...OUTCOMES].filter((one) => data.pictures.some((picture) => inFilter(picture, one)))
+    : ["all", ...STATES];
   byId("filters").replaceChildren(...filters.map((state) => {
     const count = data.pictures.filter((picture) => inFilter(picture, state)).length;
     const button = element("button", "", word(state), element("b", "", String(count)));
