@@ -6,20 +6,19 @@ import contextlib
 import logging
 import random
 import shutil
-import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import obs_sync
 from modelarts.runtime import storage
+from modelarts.runtime.result_sink import ObsResultSink
 from modelarts.runtime.storage import filesystem_of, list_with_stamps
 from obs_sync import under
-from src.errors import IncompleteError, OutputError
-from src.infer.output.journal import Lines, end_of_lines
+from src.errors import IncompleteError
 from src.infer.output.output_folder import (
     PREFIX,
     RUN_FILE,
@@ -27,7 +26,7 @@ from src.infer.output.output_folder import (
     find_unfinished,
     new_output_folder,
 )
-from src.infer.output.results import SUMMARY_FILE, write_bytes, write_pieces
+from src.infer.output.results import SUMMARY_FILE, write_bytes
 from src.infer.output.shard import Shard
 from src.infer.output.sink import LocalResultSink, ResultSink
 from src.json_text import parse_json_object
@@ -41,9 +40,6 @@ STARTS_APART_S = 600.0  # at most, between the cards of one job
 #: How many of the newest folders are searched for an unfinished run.
 FOLDERS_LOOKED_AT = 20
 
-#: Ending of the hidden files that hold what the processes of the job have uploaded.
-_COLLECTED = ".collected"
-_PIECE_BYTES = 1 << 20
 SUMMARY_MAX_BYTES = 64 << 20
 
 
@@ -149,118 +145,8 @@ def _recall(parent: Path, root: str, digest: str) -> None:
                 return
 
 
-class ObsResultSink:
-    """Uploads finished files of the output folder to `url` every half minute, then the result lines that refer to them.
-
-    A failed upload is retried with the next one; only `flush` raises.
-    """
-
-    def __init__(self, folder: Path, url: str, journal: str, every_s: float, look_every_s: float) -> None:
-        obs_sync.create_local_buckets([url])
-        self._folder, self._url, self._journal, self._every_s = folder, url, journal, every_s
-        self.look_every_s = look_every_s
-        self._pending: list[str] = []
-        self._vouched_bytes = 0
-        self._begun = False
-        self._lock = threading.Lock()
-        self._delivering = threading.Lock()
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._deliver_now_and_then, name="sink", daemon=True)
-
-    def __enter__(self) -> ObsResultSink:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closed.set()
-        if self._begun:
-            self._thread.join()
-        for path in self._folder.glob(f".{self._journal}.*{_COLLECTED}"):
-            path.unlink(missing_ok=True)
-
-    def previous_lines(self) -> Lines:
-        return self.collect()
-
-    def start(self) -> None:
-        self._begun = True
-        self._thread.start()
-
-    def enqueue(self, names: Sequence[str]) -> None:
-        with self._lock:
-            self._pending.extend(names)
-
-    def flush(self) -> None:
-        with self._delivering:
-            length = self._bytes_so_far()  # before the files are taken: theirs are all among them
-            with self._lock:
-                names, self._pending = self._pending, []
-            try:
-                self._send(names)
-                if self._begun and length > self._vouched_bytes:
-                    self._send_lines(length)
-                    self._vouched_bytes = length
-            except BaseException:
-                with self._lock:
-                    self._pending[:0] = names
-                raise
-
-    def collect(self) -> Lines:
-        fs = filesystem_of(self._url)
-        names = [name for name in _names_in(self._url) if name.startswith("results") and name.endswith(".jsonl")]
-        here = [self._folder / f".{self._journal}.{name}{_COLLECTED}" for name in sorted(names)]
-        for name, path in zip(sorted(names), here):
-            path.unlink(missing_ok=True)
-            fs.get_file(under(self._url, name), str(path))
-        return Lines(here)
-
-    def remove(self, names: Sequence[str]) -> None:
-        with self._delivering:  # or a delivery under way would put them back
-            for name in names:
-                (self._folder / name).unlink(missing_ok=True)
-            for name in _names_in(self._url):
-                if name.startswith("results.part"):
-                    filesystem_of(self._url).rm_file(under(self._url, name))
-
-    def _bytes_so_far(self) -> int:
-        """Length of the journal up to its last complete line; it never shrinks."""
-        try:
-            with (self._folder / self._journal).open("rb") as file:
-                return end_of_lines(file)
-        except FileNotFoundError:  # not begun, or discarded: nothing new
-            return self._vouched_bytes
-
-    def _send(self, names: list[str]) -> None:
-        if names:
-            obs_sync.copy(f"{self._folder}/", _as_folder(self._url), names=list(dict.fromkeys(names)), progress=False)
-
-    def _send_lines(self, length: int) -> None:
-        snapshot = self._folder / f".{self._journal}.snapshot"
-        try:
-            write_pieces(snapshot, _first_bytes(self._folder / self._journal, length))
-            obs_sync.copy(str(snapshot), under(self._url, self._journal), progress=False)
-        finally:
-            snapshot.unlink(missing_ok=True)
-
-    def _deliver_now_and_then(self) -> None:
-        while not self._closed.wait(self._every_s):
-            try:
-                self.flush()
-            except (obs_sync.ObsSyncError, OSError, OutputError) as error:
-                logger.warning("could not upload results, will retry: %s", error)
-
-
-def _first_bytes(path: Path, length: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while length > 0 and (piece := file.read(min(length, _PIECE_BYTES))):
-            yield piece
-            length -= len(piece)
-
-
 def _names_in(url: str) -> list[str]:
     try:
         return [path.rstrip("/").rsplit("/", 1)[-1] for path in filesystem_of(url).ls(url, detail=False)]
     except FileNotFoundError:
         return []
-
-
-def _as_folder(url: str) -> str:
-    return url.rstrip("/") + "/"

@@ -145,7 +145,7 @@ def read_bytes(path: str | Path) -> bytes:
                 raise PictureError(path, reason)
             if status.st_size > MAX_FILE_BYTES:
                 raise PictureError(path, say("picture_file_too_large", bytes=status.st_size, most=MAX_FILE_BYTES))
-            return head + file.read(MAX_FILE_BYTES)
+            return head + file.read(max(status.st_size - len(head), 0) + 1)  # a buffer of this size is made for it
     except FileNotFoundError:
         raise PictureError(path, say("picture_missing")) from None
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL

@@ -168,7 +168,8 @@ def _enqueue_undelivered(done: Lines, here: Lines, delivered: Lines, sink: Resul
     """Hand the files of an interrupted run to the sink that may not have been delivered."""
     for name in done:
         if name in here and name not in delivered:
-            sink.enqueue(_files_of(done[name]))
+            line = done[name]
+            sink.enqueue(_files_of(line), line)
 
 
 def _holds(line: Line, path: Path, rendered: str) -> bool:
@@ -189,11 +190,10 @@ def _record(
         for name in done:
             if name not in known:
                 journal.append(done[name])
-        sink.start()
         for result in results:
             line = result.to_json()
-            sink.enqueue(_files_of(line))  # first: a line that is delivered vouches for its files
             journal.append(line)
+            sink.enqueue(_files_of(line), line)
             counts.update(count_results([line]))
             progress.advance(note=f"{plural(network.compiles, 'compile')}, {counts['unreadable']} unreadable")
     return dict(counts)

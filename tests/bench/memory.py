@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ import numpy as np
 
 from src.actions import find_action
 from src.data.images import read_picture
+from src.infer.output.journal import Line
 from src.infer.output.sink import LocalResultSink
 from src.infer.run import infer_folder
 from tests.bench.inference import SHARED, make_network
@@ -54,8 +56,8 @@ class Looks(LocalResultSink):
         self._every, self._done, self._began = every, 0, time.perf_counter()
         self.seen: list[tuple[int, float]] = []
 
-    def enqueue(self, names: list[str] | tuple[str, ...]) -> None:  # type: ignore[override]
-        if len(names) != 2:  # not a picture and its rendered one
+    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+        if line is None:
             return
         self._done += 1
         if self._done % self._every == 0:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from src.actions import find_action
 from src.data.images import read_picture
-from src.infer.output.journal import read_journals
+from src.infer.output.journal import Line, read_journals
 from src.infer.output.names import rendered_name, rendered_names
 from src.infer.output.shard import Shard
 from src.infer.output.sink import LocalResultSink
@@ -239,8 +239,8 @@ class Watch(LocalResultSink):
         super().__init__(folder)
         self.in_use: list[int] = []
 
-    def enqueue(self, names: Sequence[str]) -> None:
-        if len(names) == 2:  # a picture and its rendered one
+    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+        if line is not None:
             self.in_use.append(tracemalloc.get_traced_memory()[0])
 
 

@@ -20,10 +20,11 @@ import numpy as np
 import pytest
 
 import obs_sync
-from modelarts.runtime.results_upload import FinishedBefore, ObsResultSink, results_folder
+from modelarts.runtime.result_sink import ObsResultSink
+from modelarts.runtime.results_upload import FinishedBefore, results_folder
 from src.actions import find_action
 from src.errors import IncompleteError, OutputError
-from src.infer.output.journal import Journal, read_journals
+from src.infer.output.journal import SEGMENTS, Journal, journals_in, read_journals
 from src.infer.output.output_folder import find_unfinished, new_output_folder, run_digest
 from src.infer.output.shard import Shard
 from src.infer.run import infer_folder
@@ -77,7 +78,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 
 def lines_below(parent: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in parent.glob("output_img*/results*.jsonl"))
+    return sum(path.read_bytes().count(b"\n") for folder in parent.glob("output_img*") for path in journals_in(folder))
 
 
 def check_complete(folder: Path, pictures: Path) -> list[dict[str, Any]]:
@@ -210,7 +211,9 @@ def test_local_results_that_were_not_delivered_are_delivered_later(root: Path, p
     process.wait()
     (folder,) = place.iterdir()
     for path in folder.iterdir():  # as if the last deliveries had not come through
-        if path.name != "run.json":
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "run.json":
             path.unlink()
     output_of(start(root, pictures, tmp_path / "out", bucket, 0, 1, 0.0))
     check_complete(folder, pictures)
@@ -321,14 +324,58 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_files(
     assert sum(map(len, network.log)) == COUNT - len(done)
 
 
-def test_what_was_discarded_does_not_come_back(tmp_path: Path) -> None:
+def line_of(name: str) -> dict[str, Any]:
+    return {"file": name, "status": "unreadable"}
+
+
+def test_every_line_is_sent_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place, folder = tmp_path / "mounted", tmp_path / "out"
+    place.mkdir()
+    folder.mkdir()
+    copies: list[str] = []
+    copy = obs_sync.copy
+    monkeypatch.setattr(
+        obs_sync, "copy", lambda source, *rest, **more: copies.append(source) or copy(source, *rest, **more)
+    )
+    with (
+        ObsResultSink(folder, str(place), "results.part1.jsonl", every_s=60, look_every_s=1) as other,
+        ObsResultSink(folder, str(place), "results.part0.jsonl", every_s=60, look_every_s=1) as sink,
+    ):
+        for number in range(5):
+            other.enqueue([], line_of(f"{number}.jpg"))
+            other.flush()
+            other.flush()
+            assert list(sink.collect()) == [f"{n}.jpg" for n in range(number + 1)]
+        segments = sorted((place / SEGMENTS).iterdir())
+        assert [path.read_bytes().count(b"\n") for path in segments] == [1] * 5
+        assert len(copies) == 5
+        segments[0].write_bytes(b"read again, this would be a damaged line")
+        assert len(sink.collect()) == 5
+
+
+def test_a_failed_delivery_is_made_up_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place, folder = tmp_path / "mounted", tmp_path / "out"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"a")
+    copy = obs_sync.copy
     with ObsResultSink(folder, str(place), "results.part0.jsonl", every_s=60, look_every_s=1) as sink:
-        with Journal(folder / "results.part0.jsonl") as journal:
-            journal.append({"file": "a.jpg", "status": "unreadable"})
+        sink.enqueue(["a.jpg"], line_of("a.jpg"))
+        monkeypatch.setattr(obs_sync, "copy", lambda *_, **__: (_ for _ in ()).throw(OSError("away")))
+        with pytest.raises(OSError, match="away"):
+            sink.flush()
+        assert len(sink.collect()) == 0
+        monkeypatch.setattr(obs_sync, "copy", copy)
+        sink.enqueue([], line_of("b.jpg"))
         sink.flush()
-        assert len(sink.collect()) == 0, "lines are not delivered before it is said that their files were handed over"
-        sink.start()
+        assert list(sink.collect()) == ["a.jpg", "b.jpg"]
+        assert (place / "a.jpg").read_bytes() == b"a"
+
+
+def test_what_was_removed_does_not_come_back(tmp_path: Path) -> None:
+    place, folder = tmp_path / "mounted", tmp_path / "out"
+    folder.mkdir()
+    with ObsResultSink(folder, str(place), "results.part0.jsonl", every_s=60, look_every_s=1) as sink:
+        sink.enqueue([], line_of("a.jpg"))
         sink.flush()
         assert list(sink.collect()) == ["a.jpg"]
         sink.remove(["results.part0.jsonl"])

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 Line = Mapping[str, Any]
 
+#: Folder of the segments in which results are delivered to OBS, below the output folder there.
+SEGMENTS = "journal"
+
 _BLOCK = 1 << 16
 
 
@@ -32,7 +35,8 @@ def journal_name(rank: int, rank_size: int) -> str:
 
 def journals_in(folder: Path) -> list[Path]:
     """Files with result lines of any process of this job, or of one before it with another number of cards."""
-    return sorted(path for path in folder.glob("results*.jsonl") if path.is_file())
+    found = [*folder.glob("results*.jsonl"), *folder.glob(f"{SEGMENTS}/*.jsonl")]
+    return sorted(path for path in found if path.is_file())
 
 
 class Lines(Mapping[str, dict[str, Any]]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from src.infer.output.journal import Lines, journals_in
+from src.infer.output.journal import Line, Lines, journals_in
 
 
 class ResultSink(Protocol):
@@ -19,11 +19,8 @@ class ResultSink(Protocol):
     def previous_lines(self) -> Lines:
         """Lines of pictures that an interrupted run has delivered, by the picture's name."""
 
-    def start(self) -> None:
-        """The journal holds all earlier lines, and their files have been handed over: lines may be delivered now."""
-
-    def enqueue(self, names: Sequence[str]) -> None:
-        """These files (relative to the output folder) are complete; returns at once."""
+    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+        """These files (relative to the output folder) are complete, and the line vouches for them; returns at once."""
 
     def flush(self) -> None:
         """Return when everything handed over has arrived, in that order; OSError or JobError when it cannot."""
@@ -47,10 +44,7 @@ class LocalResultSink:
     def previous_lines(self) -> Lines:
         return Lines()
 
-    def start(self) -> None:
-        """Nothing to do: they are there."""
-
-    def enqueue(self, names: Sequence[str]) -> None:
+    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
         """Nothing to do: they are there."""
 
     def flush(self) -> None:

@@ -1,0 +1,140 @@
+"""Finished results on their way to OBS: files first, then immutable segments of the lines that vouch for them.
+
+Each line and each file is sent once, and each segment is listed and read once by the first card, so the work grows with
+the number of pictures and no faster.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+import obs_sync
+from modelarts.runtime.storage import filesystem_of
+from obs_sync import under
+from src.errors import OutputError
+from src.infer.output.journal import SEGMENTS, Line, Lines, as_bytes
+from src.infer.output.results import write_bytes
+
+logger = logging.getLogger(__name__)
+
+#: Files sent by one copy: for so few, the store is asked for each by its name instead of listing the whole folder.
+FILES_AT_ONCE = 32
+
+
+class ObsResultSink:
+    """Copies finished files of the output folder to `url` every `every_s` seconds, then a segment of their lines.
+
+    A failed upload is retried with the next one; only `flush` raises.
+    """
+
+    def __init__(self, folder: Path, url: str, name: str, every_s: float, look_every_s: float) -> None:
+        obs_sync.create_local_buckets([url])
+        self._folder, self._url, self._every_s = folder, url, every_s
+        self.look_every_s = look_every_s
+        started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%f")
+        self._segment_name = f"{started}-{name}-{os.getpid()}"
+        self._collected = folder / f".{name}.collected"
+        self._segments_sent = 0
+        self._segments_read: set[str] = set()
+        self._lines = Lines()
+        self._pending: tuple[list[str], list[Line]] = ([], [])
+        self._lock = threading.Lock()
+        self._delivering = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._deliver_now_and_then, name="sink", daemon=True)
+
+    def __enter__(self) -> ObsResultSink:
+        self._collected.unlink(missing_ok=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._thread.join()
+        self._collected.unlink(missing_ok=True)
+
+    def previous_lines(self) -> Lines:
+        return self.collect()
+
+    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+        with self._lock:
+            self._pending[0].extend(names)
+            if line is not None:
+                self._pending[1].append(line)
+
+    def flush(self) -> None:
+        with self._delivering:
+            with self._lock:
+                (names, lines), self._pending = self._pending, ([], [])
+            try:
+                self._send_files(names)
+                names = []
+                self._send_segment(lines)
+            except BaseException:
+                with self._lock:
+                    self._pending = (names + self._pending[0], lines + self._pending[1])
+                raise
+
+    def collect(self) -> Lines:
+        fs, folder = filesystem_of(self._url), under(self._url, SEGMENTS)
+        new = sorted(set(_names_in(folder)) - self._segments_read)
+        if new:
+            with self._collected.open("ab") as file:
+                for name in new:
+                    file.write(fs.cat_file(under(folder, name)))
+            self._segments_read.update(new)
+            self._lines.look_at([self._collected])
+        return self._lines
+
+    def remove(self, names: Sequence[str]) -> None:
+        with self._delivering:  # or a delivery under way would put them back
+            for name in names:
+                (self._folder / name).unlink(missing_ok=True)
+            fs, folder = filesystem_of(self._url), under(self._url, SEGMENTS)
+            for name in _names_in(folder):
+                fs.rm_file(under(folder, name))
+            with contextlib.suppress(OSError, NotImplementedError):  # where folders exist, it is empty now
+                fs.rmdir(folder)
+
+    def _send_files(self, names: list[str]) -> None:
+        unique = list(dict.fromkeys(names))
+        for first in range(0, len(unique), FILES_AT_ONCE):
+            part = unique[first : first + FILES_AT_ONCE]
+            obs_sync.copy(f"{self._folder}/", self._url.rstrip("/") + "/", names=part, progress=False)
+
+    def _send_segment(self, lines: list[Line]) -> None:
+        """Send the lines as a file of its own, under a new name at each attempt: a name is read once."""
+        if not lines:
+            return
+        name = f"{self._segment_name}-{self._segments_sent:06d}.jsonl"
+        self._segments_sent += 1
+        part = self._folder / f".{name}.part"
+        try:
+            write_bytes(part, b"".join(map(as_bytes, lines)))
+            obs_sync.copy(str(part), under(self._url, f"{SEGMENTS}/{name}"), progress=False)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _deliver_now_and_then(self) -> None:
+        while not self._closed.wait(self._every_s):
+            try:
+                self.flush()
+            except (obs_sync.ObsSyncError, OSError, OutputError) as error:
+                logger.warning("could not upload results; retrying: %s", error)
+
+
+def _names_in(url: str) -> Iterator[str]:
+    try:
+        found = filesystem_of(url).ls(url, detail=False)
+    except FileNotFoundError:
+        return
+    for path in found:
+        name = path.rstrip("/").rsplit("/", 1)[-1]
+        if name.endswith(".jsonl"):
+            yield name
