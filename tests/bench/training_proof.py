@@ -25,7 +25,8 @@ from src.data.coco import Selection, open_index
 from src.data.images import decode_picture
 from src.data.order import evenly_spread
 from src.data.sample import SampleMaker, SampleSettings
-from src.infer.picture import Network, detect
+from src.infer.network import Network
+from src.infer.picture import detect
 from src.model_utils.config import build_config
 from src.train.validation.scores import PictureScore, average_precision, score_picture
 from src.train.validation.validator import box_areas, lies_outside, square_fit

@@ -325,7 +325,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_files(
 
 
 def line_of(name: str) -> dict[str, Any]:
-    return {"file": name, "status": "unreadable"}
+    return {"file": name, "status": "unreadable", "persons": []}
 
 
 def test_every_line_is_sent_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

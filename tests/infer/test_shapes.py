@@ -12,8 +12,8 @@ import pytest
 from src.actions import find_action
 from src.data.images import read_picture
 from src.errors import ConfigError
+from src.infer.finishing import find_persons
 from src.infer.forward import PoseNetwork, load_model
-from src.infer.picture import find_persons
 from src.infer.run import judge_pictures
 from src.infer.shapes import PADDING, canonical_fit, canonical_shapes, fit_picture, tight_fit
 from src.model_utils.config import parse_config

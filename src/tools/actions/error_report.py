@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from src.actions import Action
 from src.actions.evaluation.labelled import JudgedPicture
-from src.data.images import PictureError, read_reduced_picture
+from src.data.formats import PictureError
+from src.data.images import read_reduced_picture
 from src.infer.finishing import render
 from src.infer.output.results import Person, write_bytes, write_pieces
 from src.infer.report.page import report_html
