@@ -22,8 +22,8 @@ from src.actions.evaluation.labelled import JudgedPicture, judge_picture
 from src.actions.evaluation.persons import Outcome, PersonResult, report_persons
 from src.actions.evaluation.scoring import Confusion, Share, count, report
 from src.errors import ConfigError
-from src.tools.actions.labelled_persons import add_label_arguments, score_persons
 from src.tools.actions.error_report import PAGE, write_error_report
+from src.tools.actions.labelled_persons import add_label_arguments, score_persons
 from src.tools.actions.labelled_results import action_parser, chosen_action, collect, run_tool, written_into
 
 NUMBERS = "evaluation.json"
