@@ -77,8 +77,9 @@ class _Fixed:
 
 def open_store(settings: Settings, source: CredentialSource = None) -> Store:
     """The store for these settings and credentials in this process."""
-    has_credentials = source is not None or creds.from_environment() is not None
-    mode, reason = choose_mode(settings, has_credentials)
+    found = creds.from_environment()
+    expires = source is None and found is not None and bool(found.security_token)
+    mode, reason = choose_mode(settings, source is not None or found is not None, expires)
     provider = provider_of(source)
     root = os.path.abspath(settings.obs_local_root) if mode == "local" else ""
     key = (os.getpid(), settings, (mode, root, provider))
@@ -92,21 +93,22 @@ def open_store(settings: Settings, source: CredentialSource = None) -> Store:
     return store
 
 
-def choose_mode(settings: Settings, has_credentials: bool) -> tuple[str, str]:
+def choose_mode(settings: Settings, has_credentials: bool, expires: bool = False) -> tuple[str, str]:
     """The mode that `auto` selects here, and why; any other mode is returned unchanged.
 
-    The OBS SDK comes first where it can be used: Huawei recommends it over moxing for production code.
+    The OBS SDK comes first where it can be used: Huawei recommends it over moxing for production code. With `expires`
+    the credentials are temporary ones that nothing renews; moxing renews its own.
     """
     if settings.storage_mode != "auto":
         return settings.storage_mode, "set explicitly"
     sdk_missing = _sdk_missing(settings, has_credentials)
-    if not sdk_missing:
+    if not sdk_missing and not expires:
         return "obs", "endpoint and credentials are set"
-    if importlib.util.find_spec("moxing") is not None:
-        from obs_sync.stores.moxing.answers import real_moxing
-
-        if real_moxing() is not None:
-            return "moxing", f"the platform's moxing is installed; OBS SDK not used: {sdk_missing}"
+    if _is_moxing_installed():
+        why = sdk_missing or "the environment's temporary keys would expire during a long job"
+        return "moxing", f"the platform's moxing is installed; OBS SDK not used: {why}"
+    if not sdk_missing:
+        return "obs", "endpoint and temporary credentials are set"
     reason = f"moxing is not installed and {sdk_missing}"
     if os.environ.get("MA_JOB_DIR"):
         logger.warning("storage: %s, so objects stay in %s on this machine", reason, settings.obs_local_root)
@@ -122,6 +124,14 @@ def _sdk_missing(settings: Settings, has_credentials: bool) -> str:
     if not has_credentials:
         return "no credentials are set"
     return "" if _is_sdk_installed() else "the OBS SDK is not installed"
+
+
+def _is_moxing_installed() -> bool:
+    if importlib.util.find_spec("moxing") is None:
+        return False
+    from obs_sync.stores.moxing.answers import real_moxing
+
+    return real_moxing() is not None
 
 
 def _is_sdk_installed() -> bool:

@@ -169,6 +169,10 @@ def test_auto_prefers_the_sdk_where_it_can_be_used(mox: ModuleType, monkeypatch:
     monkeypatch.setenv("OBS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("OBS_SECRET_ACCESS_KEY", "b")
     assert obs_sync.filesystem("auto").storage_mode == "obs"
+    monkeypatch.setenv("OBS_SECURITY_TOKEN", "temporary, and nothing here renews it")
+    assert obs_sync.filesystem("auto").storage_mode == "moxing"
+    given = obs_sync.Credentials("a", "b", "token")  # by a caller who can renew it
+    assert obs_sync.filesystem("auto", credentials=given).storage_mode == "obs"
 
 
 def test_pairwise_combinations_cover_every_pair() -> None:
