@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from src.actions.action import Action
+from src.actions.action import Action, DeclaredCriterion
 from src.actions.combination import PointsAtLeast, Tally, point_nodes, tally
-from src.actions.explain import joint_message
+from src.actions.explain import Joints, joint_message
 from src.translations import Message, say
 
-if TYPE_CHECKING:
-    from src.actions.judge import CriterionResult
+
+class Result(Protocol):
+    """What is asked of a criterion's result here."""
+
+    @property
+    def declared(self) -> DeclaredCriterion: ...
+
+    @property
+    def joints(self) -> Joints: ...
+
+    @property
+    def points(self) -> float | None: ...
+
+    @property
+    def answer(self) -> float: ...
 
 
-def explain_verdict(action: Action, results: Mapping[str, CriterionResult]) -> Message:
+def explain_verdict(action: Action, results: Mapping[str, Result]) -> Message:
     """Such as "14 points, 12 needed" or "6 of 11 signs hold, 3 cannot be judged; 8 needed"."""
     answers = {label: result.answer for label, result in results.items()}
     points = tuple(_explain_points(node, answers, results) for node in point_nodes(action.occurs_when))
@@ -31,9 +44,7 @@ def _explain_tally(standing: Tally) -> Message:
     return say("signs_hold", held=held, total=total, needed=needed)
 
 
-def _explain_points(
-    node: PointsAtLeast, answers: Mapping[str, float], results: Mapping[str, CriterionResult]
-) -> Message:
+def _explain_points(node: PointsAtLeast, answers: Mapping[str, float], results: Mapping[str, Result]) -> Message:
     total, seen, _ = node.sums(answers)
     given, needed = f"{total:g}", f"{node.needed:g}"
     certain, possible = node.answer(answers)
@@ -46,7 +57,7 @@ def _explain_points(
     return say("points_given_some_missing", points=given, needed=needed, joints=missing)
 
 
-def _missing_joints(unseen: list[CriterionResult]) -> tuple[Message, ...]:
+def _missing_joints(unseen: list[Result]) -> tuple[Message, ...]:
     """The joints that signs lacked, in the order of JointType."""
     lacking = {
         joint for result in unseen for joint, confidence in result.joints if confidence < _least_confidence(result)
@@ -54,6 +65,6 @@ def _missing_joints(unseen: list[CriterionResult]) -> tuple[Message, ...]:
     return tuple(joint_message(joint) for joint in sorted(lacking))
 
 
-def _least_confidence(result: CriterionResult) -> float:
+def _least_confidence(result: Result) -> float:
     """Below this a joint counts as not found; one that was not found has the confidence 0."""
     return max(result.declared.min_confidence, 1e-9)
