@@ -21,9 +21,8 @@ from src.actions.action import Action
 from src.actions.evaluation.labelled import JudgedPicture, judge_picture
 from src.actions.evaluation.persons import Outcome, PersonResult, report_persons
 from src.actions.evaluation.scoring import Confusion, Share, count, report
-from src.errors import ConfigError
 from src.tools.actions.error_report import PAGE, write_error_report
-from src.tools.actions.labelled_persons import add_label_arguments, score_persons
+from src.tools.actions.labelled_persons import add_label_arguments, read_person_labels
 from src.tools.actions.labelled_results import action_parser, chosen_action, collect, run_tool, written_into
 
 NUMBERS = "evaluation.json"
@@ -58,9 +57,7 @@ def evaluate(arguments: argparse.Namespace) -> str:
 
 def _evaluate_persons(arguments: argparse.Namespace, action: Action) -> str:
     """Score the labelled persons, write the numbers, and return the lines to print."""
-    if arguments.positive or arguments.negative:
-        raise ConfigError("--labels already says who does what; leave out --positive and --negative")
-    scores = score_persons(arguments, action)
+    scores = read_person_labels(arguments, action).score(action)
     numbers = {
         "action": action.name,
         "confusion": asdict(scores.confusion),

@@ -9,16 +9,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from src.actions import Action, declaration_of
+from src.actions.evaluation.labelled import Picture
+from src.actions.evaluation.points import counted, is_card, repointed, sum_curve, tune_card
 from src.actions.evaluation.scoring import Confusion, report
 from src.actions.evaluation.tuning import Setting, Table, best_curve, cross_validate, measure_all, tune
 from src.errors import DataError
+from src.tools.actions.labelled_persons import add_label_arguments, read_person_labels
 from src.tools.actions.labelled_results import action_parser, chosen_action, collect, run_tool, written_into
 
+SPLITS = ("group", "folder", "picture")
+MOST_FALSE_ALARMS, MANY_FALSE_ALARMS = 0.5, 0.15
+FEW_POSITIVES = 20
 DECLARATION, PLOT = "actions.yaml", "precision_recall.png"
 MOST_CURVE_LINES = 20
 
@@ -26,37 +33,120 @@ MOST_CURVE_LINES = 20
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line; returns the exit code."""
     parser = action_parser("tune_action", __doc__)
+    add_label_arguments(parser)
     parser.add_argument("--output", type=Path, default=Path("tuning"), help=f"folder for {DECLARATION} and {PLOT}")
     parser.add_argument("--folds", type=int, default=5, help="parts for cross-validation (default 5)")
     parser.add_argument("--beta", type=float, default=1.0, help="how many times as much recall weighs as precision")
+    parser.add_argument(
+        "--split_by",
+        choices=SPLITS,
+        default="group",
+        help="what stays on one side of a split: a group of the labels (scene, source; default), a picture's folder, "
+        "or nothing but the picture itself",
+    )
     return run_tool(tune_action, parser, argv)
 
 
 def tune_action(arguments: argparse.Namespace) -> str:
     """Tune, write declaration and plot, and return the lines to print."""
     action = chosen_action(arguments)
-    pictures, _ = collect(arguments)
-    table = measure_all(action, pictures)
+    table = measure_all(action, _labelled_pictures(arguments, action))
     _check_enough(table, arguments.folds, arguments.beta)
-    best, tried = tune(table, arguments.beta)
-    expected = cross_validate(table, arguments.folds, arguments.beta)
-    curve = best_curve(table, tried)
-    tuned = table.declare(best)
-    text = yaml.safe_dump({"actions": {tuned.name: declaration_of(tuned)}}, allow_unicode=True, sort_keys=False)
+    result = _tune_card(table, arguments) if is_card(action) else _tune_thresholds(table, arguments)
+    warnings = _check_useful(result.expected, int(table.positive.sum()))
+    measured = f"measured by {arguments.folds}-fold cross-validation, each part by what was fitted on the others"
+    text = yaml.safe_dump(
+        {"actions": {action.name: declaration_of(result.action)}}, allow_unicode=True, sort_keys=False
+    )
+    comment = "".join(f"# {line}\n" for line in (f"{action.name}, {measured}:", *_measured_lines(result.expected)))
     with written_into(arguments.output):
-        (arguments.output / DECLARATION).write_text(text, encoding="utf-8")
-        plot_curve(curve, table.confusion(table.declared_setting()), table.confusion(best), arguments.output / PLOT)
+        (arguments.output / DECLARATION).write_text(comment + text, encoding="utf-8")
+        plot_curve(result.curve, result.declared, result.fitted, arguments.output / PLOT)
     return "\n".join(
         (
-            f"declared: {_line(table.confusion(table.declared_setting()))}",
-            f"tuned:    {_line(table.confusion(best))}  (on the very pictures it was tuned on)",
+            f"declared: {_line(result.declared)}",
+            f"tuned:    {_line(result.fitted)}  (on the very pictures it was tuned on)",
             f"expected on unseen pictures, by {arguments.folds}-fold cross-validation:",
-            report(expected),
-            _curve_lines(table, curve),
-            _changes(action, tuned),
+            report(result.expected),
+            *warnings,
+            result.changes,
             f"declaration: {arguments.output / DECLARATION}\ncurve: {arguments.output / PLOT}",
         )
     )
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A tuned action: its counts as declared, on what it was fitted to and on what not; the curve; what changed."""
+
+    action: Action
+    declared: Confusion
+    fitted: Confusion
+    expected: Confusion
+    curve: Sequence[tuple[Setting, Confusion]]
+    changes: str
+
+
+def _labelled_pictures(arguments: argparse.Namespace, action: Action) -> list[Picture]:
+    if arguments.labels is None:
+        pictures, _ = collect(arguments)
+    else:
+        pictures = read_person_labels(arguments, action).as_pictures(action)
+    if arguments.split_by == "group":
+        return pictures
+    folders = arguments.split_by == "folder"
+    return [replace(one, group=str((one.folder / one.file).parent) if folders else "") for one in pictures]
+
+
+def _tune_thresholds(table: Table, arguments: argparse.Namespace) -> Tuned:
+    best, tried = tune(table, arguments.beta)
+    curve = best_curve(table, tried)
+    tuned = table.declare(best)
+    return Tuned(
+        action=tuned,
+        declared=table.confusion(table.declared_setting()),
+        fitted=table.confusion(best),
+        expected=cross_validate(table, arguments.folds, arguments.beta),
+        curve=curve,
+        changes=f"{_curve_lines(table, curve)}\n{_changes(table.action, tuned)}",
+    )
+
+
+def _tune_card(table: Table, arguments: argparse.Namespace) -> Tuned:
+    card = tune_card(table, arguments.beta, arguments.folds)
+    curve = [(setting, one) for setting, one in sum_curve(table, card.action) if one.true_yes]
+    kept = "kept: no fit did better" if card.shrinkage is None else f"fitted (shrinkage {card.shrinkage:g})"
+    old, new = counted(table.action), counted(card.action)
+    return Tuned(
+        action=card.action,
+        declared=table.confusion(table.declared_setting()),
+        fitted=repointed(table, card.action).confusion(((), new)),
+        expected=card.expected,
+        curve=curve,
+        changes=f"points {kept}; {len(card.action.criteria)} signs; sum needed: {old[0]:g} -> {new[0]:g}",
+    )
+
+
+def _check_useful(expected: Confusion, positives: int) -> list[str]:
+    """Warnings; DataError for a result that alarms for more people than not."""
+    alarms = expected.false_alarm_rate.value
+    if alarms > MOST_FALSE_ALARMS:
+        raise DataError(
+            f"the tuned rule would alarm for {alarms:.0%} of those who do nothing of the kind, so nothing is written; "
+            "check the labels, add negatives, or lower --beta"
+        )
+    warnings = []
+    if alarms > MANY_FALSE_ALARMS:
+        warnings.append(f"WARNING: alarms are expected for {alarms:.0%} of those who do nothing of the kind")
+    if positives < FEW_POSITIVES:
+        warnings.append(
+            f"WARNING: only {positives} positives; the numbers may be far off, label at least {FEW_POSITIVES}"
+        )
+    return warnings
+
+
+def _measured_lines(expected: Confusion) -> list[str]:
+    return [f"recall {expected.recall}", f"false alarms {expected.false_alarm_rate}", f"precision {expected.precision}"]
 
 
 def plot_curve(curve: Sequence[tuple[Setting, Confusion]], declared: Confusion, tuned: Confusion, path: Path) -> None:

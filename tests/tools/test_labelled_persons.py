@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from src.actions import load_actions
+from src.actions.evaluation.labels import Box
 from src.actions.evaluation.matching import match_persons
 from src.pose.skeleton import JointType
-from src.tools import evaluate_action
+from src.tools import evaluate_action, tune_action
 from tests.actions.figure import figure
 
 J = JointType
 RULE = "actions: {up: {criteria: {hand_over_shoulder: 0.1, hand_over_neck: 0.1}, occurs_when: all}}"
 UP = {J.RightHand: (-45, -60)}
-BOX = [340.0, 230.0, 120.0, 350.0]  # around the upright figure, whose neck is at (400, 300)
+BOX = (340.0, 230.0, 120.0, 350.0)  # around the upright figure, whose neck is at (400, 300)
 
 
 def shifted(keypoints: Any, right: float) -> list[list[float]]:
@@ -26,8 +28,8 @@ def shifted(keypoints: Any, right: float) -> list[list[float]]:
     return [[float(value) for value in joint] for joint in moved]
 
 
-def box_at(right: float) -> list[float]:
-    return [BOX[0] + right, *BOX[1:]]
+def box_at(right: float) -> Box:
+    return (BOX[0] + right, *BOX[1:])
 
 
 @pytest.fixture
@@ -170,7 +172,52 @@ def test_options_that_do_not_go_together(place: Path, capsys: pytest.CaptureFixt
 def test_a_fragment_in_the_box_is_not_the_person() -> None:
     whole = figure()
     fragment = figure(without=[joint for joint in J if joint not in (J.RightHand, J.RightElbow)])
-    assert match_persons([tuple(BOX)], [fragment, whole]) == [1]
-    assert match_persons([tuple(BOX)], [fragment]) == [None]
+    assert match_persons([BOX], [fragment, whole]) == [1]
+    assert match_persons([BOX], [fragment]) == [None]
     assert match_persons([None], [whole]) == [None]
-    assert match_persons([tuple(BOX), tuple(box_at(40))], [shifted(whole, 40), whole]) == [1, 0]
+    assert match_persons([BOX, box_at(40)], [shifted(whole, 40), whole]) == [1, 0]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:pyparsing", "ignore::DeprecationWarning:matplotlib")
+def test_tuning_on_labelled_persons_keeps_scenes_together(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    entries = []
+    for number in range(80):
+        height = float(rng.uniform(-110, 110))
+        label = "up" if height > 30 else "none"
+        joints = figure({J.RightHand: (-45, -height)}).tolist()
+        entries.append({"picture": f"{number}.jpg", "label": label, "scene": number // 2, "joints": joints})
+    (place / "joints.json").write_text(json.dumps(entries), encoding="utf-8")
+    card = "{points_at_least: 1, of: [hand]}"
+    scale = "{criterion: hand_over_neck, bounds: [-0.5, 0, 0.3], points: [1, 1, 1, 2]}"
+    (place / "rules.yaml").write_text(f"actions: {{up: {{criteria: {{hand: {scale}}}, occurs_when: {card}}}}}")
+    given = ["--target_action_type=up", f"--actions_file={place / 'rules.yaml'}", f"--labels={place / 'joints.json'}"]
+    assert tune_action.main([*given, f"--output={place / 'tuned'}", "--folds=4"]) == 0
+    written = (place / "tuned/actions.yaml").read_text(encoding="utf-8")
+    assert written.startswith("# up, measured by 4-fold cross-validation")
+    assert "# recall 1.000" in written
+    assert "sum needed: 1 -> " in capsys.readouterr().out
+    assert load_actions(place / "tuned/actions.yaml")["up"].criteria[0].scale is not None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:pyparsing", "ignore::DeprecationWarning:matplotlib")
+def test_tuning_warns_of_few_positives_and_refuses_a_rule_that_alarms_for_everybody(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    same = [
+        {"picture": f"{number}.jpg", "label": label, "joints": figure().tolist()}
+        for number, label in enumerate(["up", "none"] * 6)
+    ]
+    (place / "joints.json").write_text(json.dumps(same), encoding="utf-8")
+    rule = "actions: {up: {criteria: {hand_over_neck: -5.0}, occurs_when: all}}"
+    (place / "rules.yaml").write_text(rule, encoding="utf-8")
+    given = ["--target_action_type=up", f"--actions_file={place / 'rules.yaml'}", f"--labels={place / 'joints.json'}"]
+    given += [f"--output={place / 'tuned'}", "--folds=3"]
+    assert tune_action.main(given) == 2
+    assert "would alarm for 100% of those" in capsys.readouterr().err
+    assert not (place / "tuned").exists()
+    for one in same[1::2]:
+        one["joints"] = figure({J.RightHand: (-45, 200), J.LeftHand: (45, 200)}).tolist()
+    (place / "joints.json").write_text(json.dumps(same), encoding="utf-8")
+    assert tune_action.main(given) == 0
+    assert "WARNING: only 6 positives" in capsys.readouterr().out

@@ -28,6 +28,7 @@ class Picture:
     persons: tuple[Any, ...]  # each 18 x [x_px, y_px, confidence]
     width: int = 0
     height: int = 0
+    group: str = ""  # pictures of one group stay on one side of a split
 
 
 @dataclass(frozen=True)

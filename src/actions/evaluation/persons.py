@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -100,7 +100,7 @@ def score_annotated(pictures: Iterable[LabelledPicture], action: Action, words: 
 
 
 def score_detected(
-    pictures: Sequence[LabelledPicture], detected: dict[str, Sequence[Any]], action: Action, words: LabelWords
+    pictures: Sequence[LabelledPicture], detected: Mapping[str, Sequence[Any]], action: Action, words: LabelWords
 ) -> PersonScores:
     """Judge the persons that were found (keypoints by picture) and match them to the labelled ones by their boxes."""
     results: list[PersonResult] = []

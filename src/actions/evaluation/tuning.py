@@ -1,7 +1,8 @@
 """Looks for better thresholds and counts of an action on labelled results, without running the network again.
 
-Every criterion is measured once on every person; trying a threshold is then a comparison of arrays. Thresholds and
-counts are improved one at a time (coordinate ascent) until nothing gains, to maximise F-beta.
+Every criterion is measured once on every person; trying a threshold is then a comparison of arrays. Each threshold is
+improved together with the counts (and the sums of points cards) until nothing gains, to maximise F-beta. The points
+themselves are fitted in `points`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, Action, DeclaredCriterion
-from src.actions.combination import FAILS, HOLDS, UNJUDGED, AtLeast, Leaf, Node, Not, PointsAtLeast, Unless
+from src.actions.combination import (
+    FAILS,
+    HOLDS,
+    UNJUDGED,
+    AllOf,
+    AnyOf,
+    AtLeast,
+    Leaf,
+    Node,
+    Not,
+    PointsAtLeast,
+    Unless,
+)
 from src.actions.declared_criteria import THRESHOLD_LIMITS
 from src.actions.evaluation.labelled import Picture
 from src.actions.evaluation.scoring import Confusion
@@ -27,7 +40,9 @@ MOST_ROUNDS = 5
 SMALLEST_GAIN = 1e-6
 STEP_IN_TORSOS, STEP_IN_DEGREES = 0.05, 1.0
 
-Setting = tuple[tuple[float, ...], tuple[float, ...]]  # thresholds of the swept criteria, counts of the at_least nodes
+#: Thresholds of the swept criteria, and counts of the at_least nodes and sums of the points_at_least nodes.
+Setting = tuple[tuple[float, ...], tuple[float, ...]]
+Counting = Union[AtLeast, PointsAtLeast]
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,7 @@ class Table:
     columns: tuple[Column, ...]
     owner: NDArray[np.int64]
     positive: NDArray[np.bool_]
+    groups: tuple[str, ...] = ()  # of each picture; empty: every picture is a group of its own
 
     def alarms(self, setting: Setting) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Whether each picture raises an alarm (in one of its persons the action certainly occurs), or is undecided."""
@@ -97,7 +113,7 @@ class Table:
     def declared_setting(self) -> Setting:
         """The thresholds and counts of the declaration."""
         thresholds = tuple(_single(column) for column in self.columns if column.fixed is None)
-        return thresholds, tuple(node.count for node in at_least_nodes(self.action.occurs_when))
+        return thresholds, tuple(map(_count_of, counting_nodes(self.action.occurs_when)))
 
     def declare(self, setting: Setting) -> Action:
         """The action with a setting's thresholds and counts."""
@@ -119,6 +135,7 @@ def measure_all(action: Action, pictures: Sequence[Picture]) -> Table:
         columns=tuple(_measure_column(declared, persons) for declared in action.criteria),
         owner=np.array(owner, dtype=np.int64),
         positive=np.array([picture.positive for picture in pictures], dtype=bool),
+        groups=tuple(picture.group for picture in pictures),
     )
 
 
@@ -134,20 +151,35 @@ def tune(table: Table, beta: float = 1.0, pictures: NDArray[np.bool_] | None = N
         before = score
         for place, values in enumerate(_candidates(table)):
             for value in values:
-                setting = _with_value(best, place, value)
-                tried.append(setting)
-                gained = table.confusion(setting, pictures).f_beta(beta)
-                if gained > score + SMALLEST_GAIN:
-                    best, score = setting, gained
+                for setting in _together(_with_value(best, place, value), place, len(best[0])):
+                    tried.append(setting)
+                    gained = table.confusion(setting, pictures).f_beta(beta)
+                    if gained > score + SMALLEST_GAIN:
+                        best, score = setting, gained
         if score <= before + SMALLEST_GAIN:
             break
     return best, tried
 
 
+def _together(setting: Setting, place: int, thresholds: int) -> Iterator[Setting]:
+    """A changed threshold alone, and with one count changed by one: what a threshold lets in, a count may keep out."""
+    yield setting
+    if place < thresholds:
+        for number, count in enumerate(setting[1]):
+            for other in (count - 1, count + 1):
+                if other >= 1:
+                    yield _with_value(setting, thresholds + number, other)
+
+
 def cross_validate(table: Table, folds: int, beta: float = 1.0) -> Confusion:
     """Tune on all folds but one and count on that one, in turn: what to expect on pictures that were not seen."""
-    fold_of = _folds(table.positive, folds)
+    fold_of = fold_numbers(table, folds)
     parts = [table.confusion(tune(table, beta, fold_of != fold)[0], fold_of == fold) for fold in range(folds)]
+    return add_up(parts)
+
+
+def add_up(parts: Sequence[Confusion]) -> Confusion:
+    """The counts of several parts together."""
     return Confusion(**{field.name: sum(getattr(part, field.name) for part in parts) for field in fields(Confusion)})
 
 
@@ -163,21 +195,23 @@ def best_curve(table: Table, settings: Iterable[Setting]) -> list[tuple[Setting,
     return curve
 
 
-def at_least_nodes(node: Node) -> Iterator[AtLeast]:
-    """All at_least nodes of a combination, outer ones first."""
-    if isinstance(node, AtLeast):
+def counting_nodes(node: Node) -> Iterator[Counting]:
+    """All at_least and points_at_least nodes of a combination, outer ones first."""
+    if isinstance(node, (AtLeast, PointsAtLeast)):
         yield node
     if isinstance(node, (Not, Unless)):
-        yield from at_least_nodes(node.part)
-    elif not isinstance(node, (Leaf, PointsAtLeast)):
+        yield from counting_nodes(node.part)
+    elif isinstance(node, (AllOf, AnyOf, AtLeast)):
         for part in node.parts:
-            yield from at_least_nodes(part)
+            yield from counting_nodes(part)
 
 
 def with_counts(node: Node, counts: Iterator[float]) -> Node:
-    """The combination with the counts of its at_least nodes replaced, in the order of `at_least_nodes`."""
-    if isinstance(node, (Leaf, PointsAtLeast)):
+    """The combination with the counts and sums of its nodes replaced, in the order of `counting_nodes`."""
+    if isinstance(node, Leaf):
         return node
+    if isinstance(node, PointsAtLeast):
+        return replace(node, needed=next(counts))
     if isinstance(node, (Not, Unless)):
         return replace(node, part=with_counts(node.part, counts))
     if isinstance(node, AtLeast):
@@ -186,13 +220,18 @@ def with_counts(node: Node, counts: Iterator[float]) -> Node:
     return replace(node, parts=tuple(with_counts(part, counts) for part in node.parts))
 
 
+def _count_of(node: Counting) -> float:
+    return node.needed if isinstance(node, PointsAtLeast) else node.count
+
+
 def _measure_column(declared: DeclaredCriterion, persons: Sequence[Pose]) -> Column:
     trusted = [pose.trusting(declared.min_confidence) for pose in persons]
     measured = np.array([_measure_one(declared, pose) for pose in trusted], dtype=np.float64).reshape(-1, 3)
     fixed: NDArray[Any] | None = None
     if declared.scale is not None:
-        points = [measure_declared(pose, declared).points for pose in trusted]
-        fixed = np.array([math.nan if one is None else one for one in points], dtype=np.float64)
+        found = [measure_declared(pose, declared) for pose in trusted]
+        fixed = np.array([math.nan if one.points is None else one.points for one in found], dtype=np.float64)
+        measured[:, 0] = [math.nan if one.value is None else one.value for one in found]
     elif isinstance(declared.threshold, tuple):
         verdicts = [measure(pose, declared.criterion, declared.threshold, declared.sides).verdict for pose in trusted]
         fixed = np.array(verdicts, dtype=np.int8)
@@ -222,7 +261,7 @@ def _single(column: Column) -> float:
 def _candidates(table: Table) -> list[list[float]]:
     """The values to try: for each swept threshold, then for each count."""
     thresholds = [_thresholds_of(column) for column in table.columns if column.fixed is None]
-    counts = [_counts_of(node) for node in at_least_nodes(table.action.occurs_when)]
+    counts = [_counts_of(node) for node in counting_nodes(table.action.occurs_when)]
     return thresholds + counts
 
 
@@ -239,7 +278,9 @@ def _thresholds_of(column: Column) -> list[float]:
     return [round(float(steps) * step, 4) for steps in rounded]
 
 
-def _counts_of(node: AtLeast) -> list[float]:
+def _counts_of(node: Counting) -> list[float]:
+    if isinstance(node, PointsAtLeast):
+        return [float(needed) for needed in range(1, int(sum(node.most)) + 1)]
     return [float(count) for count in range(1, int(sum(node.weights)) + 1)]
 
 
@@ -251,10 +292,14 @@ def _with_value(setting: Setting, place: int, value: float) -> Setting:
     return thresholds, (*counts[:place], value, *counts[place + 1 :])
 
 
-def _folds(positive: NDArray[np.bool_], folds: int) -> NDArray[np.int64]:
-    """A fold for each picture: shuffled with a fixed seed, positives and negatives spread evenly."""
+def fold_numbers(table: Table, folds: int) -> NDArray[np.int64]:
+    """A fold for each picture: groups are never split, shuffled with a fixed seed, positives spread evenly."""
+    names = [group or f"picture {number}" for number, group in enumerate(table.groups or [""] * len(table.positive))]
+    numbers = np.unique(names, return_inverse=True)[1]
+    positive = np.bincount(numbers, table.positive) > 0
     fold_of = np.zeros(len(positive), dtype=np.int64)
     for label in (True, False):
         members = np.random.default_rng(0).permutation(np.flatnonzero(positive == label))
         fold_of[members] = np.arange(len(members)) % folds
-    return fold_of
+    chosen: NDArray[np.int64] = fold_of[numbers]
+    return chosen

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from src.actions.action import Action
 from src.actions.evaluation.label_files import check_boxes, read_label_file
-from src.actions.evaluation.labelled import RESULTS_FILE, read_results, results_file
+from src.actions.evaluation.labelled import RESULTS_FILE, Picture, read_results, results_file
 from src.actions.evaluation.labels import LabelledPerson, LabelledPicture, LabelWords, check_labels, label_words
-from src.actions.evaluation.persons import PersonScores, score_annotated, score_detected
+from src.actions.evaluation.persons import PersonResult, PersonScores, score_annotated, score_detected
 from src.errors import ConfigError, DataError
 from src.tools.actions.labelled_results import infer_into
 from src.tools.labelme.files import LabelmeFile, Shape, UnusableFileError, read_labelme
@@ -41,24 +42,51 @@ def add_label_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(f"--{which}_labels", default="", metavar="A,B", help=f"labels {meaning}")
 
 
-def labelled_persons(arguments: argparse.Namespace, action: Action) -> tuple[list[LabelledPicture], LabelWords]:
-    """The labelled pictures and what their labels mean; DataError for what cannot be used."""
+@dataclass(frozen=True)
+class PersonLabels:
+    """Labelled pictures, what their labels mean, and the keypoints found in each; None: the labels have joints."""
+
+    pictures: Sequence[LabelledPicture]
+    words: LabelWords
+    detected: Mapping[str, Sequence[Any]] | None
+
+    def score(self, action: Action) -> PersonScores:
+        """The action on the labelled persons, by their own joints or by what was found in the pictures."""
+        if self.detected is None:
+            return score_annotated(self.pictures, action, self.words)
+        return score_detected(self.pictures, self.detected, action, self.words)
+
+    def as_pictures(self, action: Action) -> list[Picture]:
+        """Each labelled person as a picture of its own, to tune on; somebody who was not found has no keypoints."""
+        return [
+            Picture(one.file, Path("."), one.positive, self._keypoints(one), group=one.person.group or one.file)
+            for one in self.score(action).results
+            if one.positive is not None
+        ]
+
+    def _keypoints(self, one: PersonResult) -> tuple[Any, ...]:
+        if self.detected is None:
+            return (one.person.keypoints,)
+        return () if one.detected is None else (self.detected[one.file][one.detected],)
+
+
+def read_person_labels(arguments: argparse.Namespace, action: Action) -> PersonLabels:
+    """What --labels and --results give; the network runs where --results is a folder of pictures.
+
+    Raises DataError or ConfigError for what cannot be used.
+    """
+    if arguments.positive or arguments.negative:
+        raise ConfigError("--labels already says who does what; leave out --positive and --negative")
     words = label_words(
         action.name, *(_words(getattr(arguments, f"{which}_labels")) for which in ("positive", "negative", "ignored"))
     )
     pictures = read_labelme_folder(arguments.labels) if arguments.labels.is_dir() else read_label_file(arguments.labels)
     check_labels(pictures, words, arguments.labels)
-    return pictures, words
-
-
-def score_persons(arguments: argparse.Namespace, action: Action) -> PersonScores:
-    """Score the action on the labelled persons, by their own joints or by what was found in the pictures."""
-    pictures, words = labelled_persons(arguments, action)
-    if arguments.results is None:
-        if any(person.keypoints is None for picture in pictures for person in picture.persons):
-            raise ConfigError(f"{arguments.labels}: labels boxes without joints; give the pictures with --results")
-        return score_annotated(pictures, action, words)
-    return score_detected(pictures, _detected(arguments, pictures), action, words)
+    if arguments.results is not None:
+        return PersonLabels(pictures, words, _detected(arguments, pictures))
+    if any(person.keypoints is None for picture in pictures for person in picture.persons):
+        raise ConfigError(f"{arguments.labels}: labels boxes without joints; give the pictures with --results")
+    return PersonLabels(pictures, words, None)
 
 
 def read_labelme_folder(folder: Path) -> list[LabelledPicture]:

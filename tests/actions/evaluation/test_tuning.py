@@ -11,7 +11,7 @@ import pytest
 from src.actions import load_actions
 from src.actions.evaluation.labelled import Picture, judge_picture
 from src.actions.evaluation.scoring import count
-from src.actions.evaluation.tuning import at_least_nodes, best_curve, cross_validate, measure_all, tune
+from src.actions.evaluation.tuning import best_curve, cross_validate, measure_all, tune
 from src.pose.skeleton import JointType
 from tests.actions.figure import figure
 
@@ -73,7 +73,7 @@ def test_declared_setting_gives_back_the_action() -> None:
     action = load_actions(ACTION)["up"]
     table = measure_all(action, pictures(2, 5))
     assert table.declare(table.declared_setting()) == action
-    assert [node.count for node in at_least_nodes(action.occurs_when)] == [2]
+    assert table.declared_setting()[1] == (2,)
 
 
 def test_finds_the_threshold_that_made_the_labels() -> None:
