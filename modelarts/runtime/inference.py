@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from src.infer.options import InferenceOptions
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Shard
 from src.infer.people import PersonLimits
-from src.model_utils.config import Config
+from src.model_utils.config import Config, read_settings
 from src.plural import plural
 from src.version import VERSION
 
@@ -30,23 +31,11 @@ NOT_READ_LISTED = 1000
 
 def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listing: Listing) -> dict[str, Any]:
     """Judge this card's shard of the pictures and deliver the results; returns the summary."""
-    from src.infer.forward import load_model
+    from src.infer.forward import load_model_for
     from src.infer.run import infer_folder
-    from src.pose import DecodeSettings
 
     topology = locate(os.environ, config.scratch_path)
-    network = load_model(
-        checkpoint,
-        config.network,
-        config.stages,
-        insize=config.infer_insize,
-        device_target=config.device_target,
-        device_id=topology.device_id,
-        input_shapes=config.input_shapes,
-        aspects=config.bucket_aspects,
-        batch_size=config.infer_batch_size,
-        decode_settings=DecodeSettings(peak_threshold=config.peak_threshold),
-    )
+    network = load_model_for(_told(config), checkpoint, topology.device_id, config.infer_batch_size)
     action = config.actions[config.target_action_type]
     limits = PersonLimits(config.min_person_score, config.min_person_joints)
     options = InferenceOptions(limits, config.label_language, config.infer_scales, config.infer_flip)
@@ -74,6 +63,13 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
         results,
     )
     return summary
+
+
+def _told(config: Config) -> Config:
+    """The settings with no network and stages where these are the defaults: then the checkpoint says them."""
+    settings, _ = read_settings()
+    usual = {name: None for name in ("network", "stages") if getattr(config, name) == settings[name].value}
+    return replace(config, **usual)  # type: ignore[arg-type]
 
 
 def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:

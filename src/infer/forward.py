@@ -9,11 +9,12 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src.errors import CheckpointError
 from src.infer.network import Maps
 from src.infer.shapes import CANONICAL_ASPECTS, PADDING, canonical_fit, tight_fit
 from src.net.formats import INPUT_FORMATS
@@ -99,8 +100,8 @@ class PoseNetwork:
 
 def load_model(
     checkpoint: str | Path,
-    network: str = "vgg19",
-    stages: int = 6,
+    network: str | None = None,
+    stages: int | None = None,
     *,
     insize: int = 368,
     device_target: str = "auto",
@@ -110,20 +111,56 @@ def load_model(
     batch_size: int = 1,
     decode_settings: DecodeSettings | None = None,
 ) -> PoseNetwork:
-    """The named network with the checkpoint's weights, on the device.
+    """The checkpoint's network with its weights, on the device.
 
+    `network` and `stages` are what the checkpoint says of itself unless given, else vgg19 and 6.
     `insize` is the input's shorter side in pixels; `input_shapes` is `dynamic` (one graph for all shapes), `buckets`
     (fixed shapes of these `aspects`, lying and standing) or `auto` (dynamic on CPU); `batch_size` is the most pictures
     that `forward` takes at once.
     Raises CheckpointError when the checkpoint is missing, damaged or of another network, and ConfigError when the
     device cannot be used.
     """
-    from src.net.build import build_network, choose_device
-    from src.net.weights import load_all_weights
+    if not Path(checkpoint).is_file():  # before MindSpore is loaded
+        raise CheckpointError(f"{checkpoint}: no such checkpoint file")
+    from src.net.build import choose_device
+    from src.net.loading import load_network
 
     device = choose_device(device_target, device_id)
-    cell = build_network(network, stages)
-    report = load_all_weights(cell, Path(checkpoint), network, stages)
+    loaded = load_network(Path(checkpoint), network, stages)
     dynamic = input_shapes == "dynamic" or (input_shapes == "auto" and device == "CPU")
-    logger.info("network %s on %s: %s", network, device, report)
-    return PoseNetwork(network, cell, insize, dynamic, decode_settings or DecodeSettings(), batch_size, aspects)
+    logger.info("network %s (%d stages) on %s: %s", loaded.name, loaded.stages, device, loaded.report)
+    settings = decode_settings or DecodeSettings()
+    return PoseNetwork(loaded.name, loaded.cell, insize, dynamic, settings, batch_size, aspects)
+
+
+class ModelSettings(Protocol):
+    """The settings, of a job or of a tool's command line, that say how a network looks at pictures.
+
+    `network` and `stages` are None where nobody said them.
+    """
+
+    network: str | None
+    stages: int | None
+    infer_insize: int
+    device_target: str
+    input_shapes: str
+    bucket_aspects: Sequence[float]
+    peak_threshold: float
+
+
+def load_model_for(
+    settings: ModelSettings | Any, checkpoint: str | Path, device_id: int = 0, batch_size: int = 1
+) -> PoseNetwork:
+    """`load_model` as the settings say; every job and tool that runs a network on pictures does it this way."""
+    return load_model(
+        checkpoint,
+        settings.network,
+        settings.stages,
+        insize=settings.infer_insize,
+        device_target=settings.device_target,
+        device_id=device_id,
+        input_shapes=settings.input_shapes,
+        aspects=settings.bucket_aspects,
+        batch_size=batch_size,
+        decode_settings=DecodeSettings(peak_threshold=settings.peak_threshold),
+    )

@@ -114,12 +114,19 @@ def load_weights(network: nn.Cell, weights: Mapping[str, Parameter], source: str
     return report
 
 
-def load_all_weights(network: nn.Cell, path: Path, network_name: str, stages: int) -> LoadReport:
+def load_all_weights(
+    network: nn.Cell,
+    path: Path,
+    network_name: str,
+    stages: int,
+    read: tuple[dict[str, Parameter], dict[str, Any]] | None = None,
+) -> LoadReport:
     """Load a checkpoint that must hold every parameter of the network, as inference needs it.
 
-    Raises CheckpointError that names the network the checkpoint was made with, where it says so.
+    `read` is what `read_checkpoint` returned for the file. Raises CheckpointError that names the network the checkpoint
+    was made with, where it says so.
     """
-    parameters, meta = read_checkpoint(path)
+    parameters, meta = read or read_checkpoint(path)
     made_for = meta.get("network"), meta.get("stages")
     if made_for[0] is not None and made_for != (network_name, stages):
         raise CheckpointError(

@@ -58,17 +58,10 @@ def predict(
 
 def network_maps(arguments: argparse.Namespace) -> MapSource:
     """Maps that the checkpoint's network makes of the pictures, at all scales asked for."""
-    from src.infer.forward import load_model
+    from src.infer.forward import load_model_for
     from src.infer.multiscale import averaged_maps
 
-    network = load_model(
-        arguments.checkpoint,
-        arguments.network,
-        arguments.stages,
-        insize=arguments.infer_insize,
-        device_target=arguments.device_target,
-        input_shapes=arguments.input_shapes,
-    )
+    network = load_model_for(arguments, arguments.checkpoint)
 
     def maps_of(image: dict[str, Any]) -> tuple[Any, Any, Fit]:
         path = arguments.imgpath_val / image["file_name"]
@@ -221,7 +214,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--save_network_outputs", type=Path, metavar="FOLDER", help="store the maps for that")
     parser.add_argument("--self_test", action="store_true", help="check that coordinates survive encoding and decoding")
-    add_settings(parser, "network", "stages", "infer_insize", "device_target", "input_shapes", "peak_threshold")
+    add_settings(
+        parser, "network", "stages", "infer_insize", "device_target", "input_shapes", "bucket_aspects", "peak_threshold"
+    )
     return run_command(_work, parser, argv)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from src.errors import ConfigError, OutputError
+from src.errors import CheckpointError, ConfigError, OutputError
 from src.net.formats import INPUT_FORMATS
 from src.tools.common.command import add_settings, make_parser, positive, refuse_existing, run_command
 
@@ -20,16 +20,17 @@ FORMATS = ("MINDIR", "ONNX", "AIR")
 
 
 def _work(arguments: argparse.Namespace) -> int:
-    from src.net.build import build_network, choose_device
+    from src.net.build import choose_device
     from src.net.exporting import ENDINGS, check_possible, compare, export_network, sample_outputs
-    from src.net.weights import load_all_weights
+    from src.net.loading import load_network
 
+    if not arguments.checkpoint.is_file():
+        raise CheckpointError(f"{arguments.checkpoint}: no such checkpoint file")
     check_possible(arguments.file_format, arguments.dynamic, choose_device(arguments.device_target))
-    height, width = _sides(arguments)
     target = Path(f"{arguments.file_name}{ENDINGS[arguments.file_format]}")
     refuse_existing(target, arguments.force, "file_name")
-    network = build_network(arguments.network, arguments.stages)
-    load_all_weights(network, arguments.checkpoint, arguments.network, arguments.stages)
+    network, name, *_ = load_network(arguments.checkpoint, arguments.network, arguments.stages)
+    height, width = _sides(arguments, name)
     network.set_train(False)
     shape = (arguments.batch_size, 3, height, width)
     compared = "not compared: nothing but the Ascend converter reads AIR"
@@ -71,13 +72,11 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-def _sides(arguments: argparse.Namespace) -> tuple[int, int]:
-    multiple = INPUT_FORMATS[arguments.network].multiple
+def _sides(arguments: argparse.Namespace, network: str) -> tuple[int, int]:
+    multiple = INPUT_FORMATS[network].multiple
     for name in ("height", "width"):
         if getattr(arguments, name) % multiple:
-            raise ConfigError(
-                f"{name}: {getattr(arguments, name)} must be a multiple of {multiple} for {arguments.network}"
-            )
+            raise ConfigError(f"{name}: {getattr(arguments, name)} must be a multiple of {multiple} for {network}")
     return arguments.height, arguments.width
 
 

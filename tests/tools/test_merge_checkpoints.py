@@ -232,7 +232,11 @@ def test_newest_complete_step_in_obs_is_found_and_published(store: Path, capsys:
 def state(checkpoint: Path, rank: int, rank_size: int, sha256: str = "") -> None:
     """Write the manifest that a rank publishes beside its checkpoint."""
     digest = sha256 or file_sha256(checkpoint)
-    counts = {"epoch": 1, "step": 1, "steps_per_epoch": 9, "global_step": 1, "size": checkpoint.stat().st_size}
+    name = CheckpointName.parse(checkpoint.name)
+    assert name is not None
+    epoch, step = name.moment.epoch, name.moment.step
+    counts = {"epoch": epoch, "step": step, "steps_per_epoch": 9, "size": checkpoint.stat().st_size}
+    counts["global_step"] = (epoch - 1) * 9 + step
     manifest = Manifest(
         rank,
         rank_size,

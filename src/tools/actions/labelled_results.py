@@ -118,20 +118,11 @@ def infer_into(folder: Path, output: Path, arguments: argparse.Namespace) -> Pat
     if output.exists():
         raise ConfigError(f"{output}: holds results of an earlier run; give another --output or the results themselves")
     from src.data.listing import picture_names
-    from src.infer.forward import load_model
+    from src.infer.forward import load_model_for
     from src.infer.run import infer_folder
-    from src.pose import DecodeSettings
 
-    network = load_model(
-        Path(arguments.checkpoint_folder_path_relative) / arguments.checkpoint_filename,
-        arguments.network,
-        arguments.stages,
-        insize=arguments.infer_insize,
-        device_target=arguments.device_target,
-        input_shapes=arguments.input_shapes,
-        aspects=arguments.bucket_aspects,
-        decode_settings=DecodeSettings(peak_threshold=arguments.peak_threshold),
-    )
+    checkpoint = Path(arguments.checkpoint_folder_path_relative) / arguments.checkpoint_filename
+    network = load_model_for(arguments, checkpoint)
     with written_into(output):
         infer_folder(network, folder, picture_names(folder), output, chosen_action(arguments), {})
     return output / RESULTS_FILE

@@ -47,15 +47,24 @@ def make_parser(tool: str, description: str, *examples: str) -> argparse.Argumen
     return parser
 
 
+_SAID_BY_CHECKPOINT = ("network", "stages")
+
+
 def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Arguments that are settings of the jobs: name, type, range, help and default as in default_config.yaml."""
+    """Arguments that are settings of the jobs: name, type, range, help and default as in default_config.yaml.
+
+    `network` and `stages` are None unless given: a checkpoint says them itself.
+    """
     settings, _ = read_settings()
     types = setting_types()
     for name in names:
         setting, kind = settings[name], types[name]
         parse = functools.partial(convert, name, kind=kind, setting=setting)
         help_text = setting.describe().replace("%", "%%")
-        parser.add_argument(f"--{name}", type=parse, default=parse(setting.value), metavar="VALUE", help=help_text)
+        default = parse(setting.value)
+        if name in _SAID_BY_CHECKPOINT:
+            default, help_text = None, f"{setting.help} [default: what the checkpoint says]".replace("%", "%%")
+        parser.add_argument(f"--{name}", type=parse, default=default, metavar="VALUE", help=help_text)
 
 
 def run_command(

@@ -1,0 +1,47 @@
+"""A checkpoint as a network: which one it is, the checkpoint itself says, unless told otherwise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from src.net.build import PictureNet, build_network
+from src.net.formats import INPUT_FORMATS
+from src.net.weights import LoadReport, load_all_weights, read_checkpoint
+
+logger = logging.getLogger(__name__)
+
+#: What a checkpoint without such metadata (of another program, or of the first versions) is taken for.
+USUAL_NETWORK, USUAL_STAGES = "vgg19", 6
+_STAGES_MAX = 6
+
+
+class LoadedNetwork(NamedTuple):
+    """A network with a checkpoint's weights, its name and stages, and what was loaded."""
+
+    cell: PictureNet
+    name: str
+    stages: int
+    report: LoadReport
+
+
+def load_network(checkpoint: Path, network: str | None = None, stages: int | None = None) -> LoadedNetwork:
+    """The network of a checkpoint with all its weights; `network` and `stages` are what the caller was told, if at all.
+
+    Raises CheckpointError when the file is missing, damaged, or made for another network than told.
+    """
+    read = read_checkpoint(checkpoint)
+    name, count = network_of(read[1], network, stages)
+    cell = build_network(name, count)
+    return LoadedNetwork(cell, name, count, load_all_weights(cell, checkpoint, name, count, read))
+
+
+def network_of(meta: Mapping[str, Any], network: str | None = None, stages: int | None = None) -> tuple[str, int]:
+    """Name and stages: those told, else those of the checkpoint's metadata, else the usual ones."""
+    own_name, own_stages = meta.get("network"), meta.get("stages")
+    known_name = own_name if isinstance(own_name, str) and own_name in INPUT_FORMATS else None
+    is_count = isinstance(own_stages, int) and not isinstance(own_stages, bool) and 1 <= own_stages <= _STAGES_MAX
+    known_stages = own_stages if is_count else None
+    return network or known_name or USUAL_NETWORK, stages or known_stages or USUAL_STAGES
