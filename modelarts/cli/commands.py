@@ -218,7 +218,7 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
             notes += code_notes(job, filesystem)
         else:
             bucket, folder = job.code_dir.split("/")[2], options.obs_local_root
-            notes.append(f"data and code were not looked for: {folder}, which stands for OBS, has no bucket {bucket}")
+            notes.append(f"did not look for data and code: {folder}, which stands for OBS, has no bucket {bucket}")
     if cloud is None and has_profile(os.environ, options.profile):
         cloud = given.cloud_of(options)
     if cloud is None:

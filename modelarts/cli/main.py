@@ -34,17 +34,17 @@ EPILOG = """examples:
   python -m modelarts logs 4f1c2d77-95f6-4c1b-8d5a-3a8e0f6f2b10 --follow
 
 exit codes:
-  0    done, no mistakes
+  0    success
   1    the job or the storage failed
-  2    a mistake in definition, configuration or command line; something that is needed is not there
-  4    the platform refused
+  2    wrong definition, configuration or command line, or a missing input
+  4    the platform refused the request
   5    the platform cannot be reached, or its certificate is not trusted
-  124  a dry-run's time was up
+  124  a dry run exceeded --timeout
   130  interrupted
-  143  a dry-run was stopped
-  dry-run ends with the first bad exit code of the job's own processes (README.md, exit codes)
+  143  a dry run was stopped
+  dry-run ends with the first non-zero exit code of the job's own processes (README.md, exit codes)
 
-Access to the platform and to OBS is set up as docs/console.md says in step 8.
+docs/console.md, step 8, describes how to set up access to the platform and to OBS.
 """
 
 EXAMPLES = {
@@ -138,7 +138,7 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of all commands; `options.command` is the function that runs the chosen one."""
     parser = _Parser(
         prog="python -m modelarts",
-        description="The jobs of modelarts/jobs/*.yaml: look at, check, run here, submit to ModelArts, follow.",
+        description="The jobs of modelarts/jobs/*.yaml: show, check, run here, submit to ModelArts, follow.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -153,7 +153,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     base = argparse.ArgumentParser(add_help=False)
     base.add_argument("--json", action="store_true", help="print JSON, for scripts")
-    base.add_argument("--work", type=Path, default=WORK_FOLDER, help=f"folder of dry-runs (default {WORK_FOLDER})")
+    base.add_argument("--work", type=Path, default=WORK_FOLDER, help=f"folder of dry runs (default {WORK_FOLDER})")
 
     one = add("jobs", help="list the declared jobs", parents=[base, where])
     one.set_defaults(command=commands.jobs)
@@ -162,8 +162,8 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--console", action="store_true", help="as the table to copy into the console's form")
     one.set_defaults(command=commands.show)
 
-    one = add("check", help="print every mistake, one a line", parents=[base, where, changes, storage, _cloud()])
-    one.add_argument("job", nargs="*", metavar="JOB", help="jobs to check; all of them by default")
+    one = add("check", help="report every mistake, one per line", parents=[base, where, changes, storage, _cloud()])
+    one.add_argument("job", nargs="*", metavar="JOB", help="jobs to check; default: all")
     one.set_defaults(command=commands.check)
 
     one = add(
@@ -184,9 +184,9 @@ def make_parser() -> argparse.ArgumentParser:
     one.add_argument("--print", action="store_true", help="print the request's body instead of sending it")
     one.set_defaults(command=commands.rebuild)
 
-    one = add("list", help="jobs of the platform and dry-runs, newest last", parents=[base, _cloud()])
+    one = add("list", help="jobs of the platform and dry runs, newest last", parents=[base, _cloud()])
     one.add_argument("--limit", type=int, default=20, help="jobs of the platform to show (default 20)")
-    one.add_argument("--cloud-only", action="store_true", help="leave out dry-runs, and fail without the platform")
+    one.add_argument("--cloud-only", action="store_true", help="leave out dry runs, and fail without the platform")
     one.set_defaults(command=commands.list_jobs)
 
     one = add("offers", help="list the platform's engines and flavours", parents=[base, _cloud()])
@@ -195,8 +195,8 @@ def make_parser() -> argparse.ArgumentParser:
     _add_followers(add, [base, _cloud()])
 
     one = add("upload-code", help="copy the code to the jobs' code dirs", parents=[base, where, storage])
-    one.add_argument("job", nargs="*", metavar="JOB", help="jobs; all of them by default")
-    one.add_argument("--only-list", action="store_true", help="copy nothing, say what would be copied")
+    one.add_argument("job", nargs="*", metavar="JOB", help="jobs; default: all")
+    one.add_argument("--only-list", action="store_true", help="only list what would be copied")
     one.set_defaults(command=commands.upload)
     return parser
 
@@ -204,19 +204,19 @@ def make_parser() -> argparse.ArgumentParser:
 def _add_followers(add: Callable[..., argparse.ArgumentParser], parents: list[argparse.ArgumentParser]) -> None:
     """The commands that take the id of a job that was created."""
     for name, command, help_text in (
-        ("status", commands.status, "where a job stands"),
+        ("status", commands.status, "show the status of a job"),
         ("logs", commands.logs, "print a job's log"),
-        ("stop", commands.stop, "end a job before its time"),
+        ("stop", commands.stop, "stop a job"),
     ):
         one = add(name, help=help_text, parents=parents)
         one.add_argument(
             "id",
             metavar="ID",
-            help="a job's id or name on the platform, or a dry-run's id (4 characters of it are enough)",
+            help="a job's id or name on the platform, or a dry run's id (4 characters are enough) or name",
         )
         one.set_defaults(command=command)
         if name == "logs":
-            one.add_argument("--follow", action="store_true", help="go on until the job ends")
+            one.add_argument("--follow", action="store_true", help="follow the log until the job ends")
             one.add_argument("--task", default="", help="which node's log, such as worker-1 (default: the first)")
 
 

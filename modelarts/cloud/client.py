@@ -39,7 +39,7 @@ class Retry:
 
 
 class Cloud:
-    """The training jobs of one workspace. `profile` is asked anew when the platform no longer takes the keys."""
+    """The training jobs of one workspace. `profile` is read again when the platform rejects the keys."""
 
     def __init__(self, profile: Callable[[], Profile], retry: Retry | None = None, workspace: str = "0") -> None:
         self._sdk = import_sdk()
@@ -121,7 +121,7 @@ class Cloud:
             algorithm["engine"] = _named_once(engine)
         if algorithm.get("id") or algorithm.get("subscription_id"):
             for key in ("code_dir", "boot_file", "engine", "command"):
-                algorithm.pop(key, None)  # the platform takes them from the algorithm, and refuses both together
+                algorithm.pop(key, None)  # the platform allows them from the algorithm, and refuses both together
         return body
 
     def _search(self, filters: list[Body], limit: int) -> list[Body]:
@@ -158,7 +158,7 @@ class Cloud:
         return profile if profile.endpoint else replace(profile, endpoint=endpoint_of(profile.region))
 
     def _call(self, method: str, request: Any, recover: Callable[[], Body | None] | None = None) -> Body:
-        """Send until it succeeds, is refused for good, or tries are used up; `recover` finds what a lost answer did."""
+        """Send until it succeeds, is refused, or attempts run out; `recover` finds what a lost answer created."""
         for attempt in range(1, self._retry.attempts + 1):
             try:
                 return dict(getattr(self._client, method)(request).to_json_object() or {})
@@ -176,7 +176,7 @@ class Cloud:
         raise CloudUnreachable(f"{failure} (gave up after {self._retry.attempts} tries)")
 
     def _renew(self, failure: CloudError) -> bool:
-        """Take the profile's keys again when the platform refused the ones in use; whether they are others."""
+        """Read the profile again after the platform rejected the keys; returns whether they have changed."""
         if failure.status not in (401, 403):
             return False
         newest = self._profile()

@@ -62,7 +62,7 @@ class Container:
 
     @property
     def scheduler_log(self) -> Path:
-        """The log of MindSpore's scheduler, which the cards of a job on a processor meet through."""
+        """The log of MindSpore's scheduler, through which ranks on a CPU rendezvous."""
         return self.log / f"modelarts-job-{self.job_id}-scheduler.log"
 
     def card_log(self, rank: int) -> Path:
@@ -101,7 +101,7 @@ def make_fresh(container: Container, job: JobSpec, filesystem: obs_sync.ObsFileS
         is_input = channel in job.inputs
         if is_input and not obs_sync.exists(channel.url, filesystem=filesystem):
             step = f"copy the data there, or choose another folder: --set {channel.name}=…"
-            raise DataError(f"{channel.name}: {channel.url}: nothing is there; {step}")
+            raise DataError(f"{channel.name}: {channel.url}: not found; {step}")
         if is_input or (channel.predownload and obs_sync.exists(channel.url, filesystem=filesystem)):
             obs_sync.copy(obs_sync.join(channel.url, ""), f"{folder}/", filesystem=filesystem)
 
@@ -151,7 +151,7 @@ def container_environment(
 
 
 def arguments(container: Container, job: JobSpec, storage: Storage) -> list[str]:
-    """What the boot file gets: hyperparameters, channels, what a laptop needs, and what nobody asked for."""
+    """What the boot file gets: hyperparameters, channels, what a laptop needs, and arguments that the platform adds."""
     values = job.arguments()
     for channel in (*job.inputs, *job.outputs):
         if channel.pass_as == URL and not obs_sync.is_url(channel.url):
@@ -168,7 +168,7 @@ def arguments(container: Container, job: JobSpec, storage: Storage) -> list[str]
 def processes(
     container: Container, job: JobSpec, python: Path, environment: Mapping[str, str], given: Sequence[str]
 ) -> list[Start]:
-    """One process a card, each in a folder of its own; several have MindSpore's scheduler beside them."""
+    """One process per card, each with its own working folder; several cards also get a MindSpore scheduler process."""
     command = [str(python), str(container.code(job) / job.boot_file), *given]
     places = _one_card(container) if job.cards == 1 else cluster_variables(job.cards)
     method = {"MA_RUN_METHOD": "msrun"} if job.cards > 1 else {}
@@ -208,7 +208,7 @@ def _one_card(container: Container) -> list[tuple[int | None, dict[str, str]]]:
 
 
 def _channels_json(part: str, container: Container, job: JobSpec) -> str:
-    """Where the platform says which OBS folder stands behind which folder of the container."""
+    """The JSON in which the platform names the OBS folder of each container folder."""
     channels = job.inputs if part == "inputs" else job.outputs
     found = [
         {"name": channel.name, "local_dir": str(folder), "remote": {"obs": {"obs_url": channel.url}}}

@@ -1,4 +1,4 @@
-"""Starting processes that live and die together: the ranks of a job, and MindSpore's scheduler beside them.
+"""Start and supervise the ranks of a job, with the MindSpore scheduler; they end together.
 
 This does on a processor what msrun does, with the same environment, but returns the first bad exit code within seconds
 instead of after a heartbeat of 40, takes a free port, and leaves no process behind.
@@ -121,7 +121,7 @@ def run_together(
     should_stop: ShouldStop | None = None,
     on_line: OnLine | None = None,
 ) -> Ending:
-    """Start all, wait, and end all: when those waited for are done, when one fails, when asked to, when time is up.
+    """Start all processes; end them when the awaited ones finish, one fails, a stop is requested or time is up.
 
     `on_line(name, line)` gets every line of output beside the log files. No process outlives this call.
     """
@@ -209,7 +209,7 @@ def _facts(process: _Running) -> tuple[str, int | None, Path]:
 
 
 def _terminate(running: Sequence[_Running], grace_s: float) -> tuple[str, ...]:
-    """SIGTERM to what still runs, and time to obey; returns who has not then."""
+    """Send SIGTERM to running processes and wait; returns the names of those that did not exit in time."""
     for process in running:
         if process.exit_code is None:
             process.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Carrying folders of the container to OBS while a job runs and once more at its end, as the platform does."""
+"""Copy folders of the container to OBS while a job runs and once at its end, as the platform does."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Route:
 class PeriodicSync:
     """Copies new and changed files every `period_s` seconds; nothing is ever deleted in OBS.
 
-    A pass that fails is tried again at the next, and told when that fails too: a file that grows while it is copied is
-    nothing to tell. `finish` makes the last pass and raises what is still wrong then.
+    A failed pass is repeated at the next one and reported when that fails as well: a file that grows while it is copied
+    is normal. `finish` makes the last pass and raises what is still wrong then.
     """
 
     def __init__(self, routes: Sequence[Route], filesystem: obs_sync.ObsFileSystem, period_s: float) -> None:
@@ -36,7 +36,7 @@ class PeriodicSync:
         self._thread.start()
 
     def finish(self) -> None:
-        """Stop, and carry out what has come since; raises ObsSyncError when that fails."""
+        """Stop and copy what was written since; raises ObsSyncError when that fails."""
         self._over.set()
         self._thread.join()
         for route in self._routes:
@@ -51,7 +51,7 @@ class PeriodicSync:
                     failed.discard(route)
                 except obs_sync.ObsSyncError as error:
                     if route in failed:
-                        logger.warning("%s: not all of it could be copied twice in a row: %s", route.name, error)
+                        logger.warning("%s: copying failed twice in a row: %s", route.name, error)
                     failed.add(route)
 
     def _copy(self, route: Route) -> None:

@@ -1,4 +1,4 @@
-"""Every mistake in a job, one line each: in the definition itself, in the code folder, and against what lies in OBS."""
+"""Every mistake in a job, one line each: in the definition, in the code folder, and in OBS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JOB_OF_BOOT_FILE = {TRAINING_BOOT_FILE: TRAINING, INFERENCE_BOOT_FILE: INFERENCE
 
 
 def check_definition(job: JobSpec, for_cloud: bool = True) -> list[str]:
-    """Mistakes that show without a look at OBS. `for_cloud` is False for a dry-run: its inputs may be local folders."""
+    """Mistakes found without accessing OBS. `for_cloud` is False for a dry run, whose inputs may be local folders."""
     return [
         *job.problems,
         *_check_texts(job),
@@ -47,21 +47,21 @@ def check_code(job: JobSpec) -> list[str]:
         return [str(error)]
     problems = limits_exceeded(files, str(job.code_folder))
     if not job.boot_file.endswith(".py"):
-        problems.append(f"boot_file: {job.boot_file} is no .py file")
+        problems.append(f"boot_file: {job.boot_file} is not a .py file")
     elif job.boot_file not in files:
         problems.append(f"boot_file: {job.boot_file} is missing in the code dir {job.code_folder}")
     return problems
 
 
 def check_storage(job: JobSpec, filesystem: obs_sync.ObsFileSystem, for_cloud: bool = True) -> list[str]:
-    """Mistakes that only a look into OBS shows: missing inputs, an output that is not empty, too large a code dir."""
+    """Mistakes found in OBS: missing inputs, a non-empty output that would not be resumed, an oversized code folder."""
     problems: list[str] = []
     missing: list[str] = []
     for name, path in read_paths(job).items():
         inside_a_missing_one = any(_overlap(path, other) for other in missing)
         if not inside_a_missing_one and not obs_sync.exists(path, filesystem=filesystem):
             missing.append(path)
-            problems.append(f"{name}: {path}: nothing is there; put it there, or name another place: --set {name}=…")
+            problems.append(f"{name}: {path}: not found; upload it, or choose another address: --set {name}=…")
     for output in job.outputs:
         if not resumes(job) and obs_sync.exists(output.url, filesystem=filesystem):
             problems.append(
@@ -74,7 +74,7 @@ def check_storage(job: JobSpec, filesystem: obs_sync.ObsFileSystem, for_cloud: b
 
 
 def code_notes(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> list[str]:
-    """What to know before submitting: that the uploaded code is not the code that lies here."""
+    """Differences between the uploaded code and the local code, to know before submitting."""
     if not obs_sync.exists(job.code_dir, filesystem=filesystem):
         return []
     here = code_files(job)
@@ -143,7 +143,7 @@ def _check_texts(job: JobSpec) -> list[str]:
     if not _NAME.fullmatch(job.name):
         problems.append(f"name: '{job.name}' must be 1 to 64 letters, digits, - and _")
     if len(job.description) > _DESCRIPTION_LIMIT:
-        problems.append(f"description: {len(job.description)} characters, the platform takes {_DESCRIPTION_LIMIT}")
+        problems.append(f"description: {len(job.description)} characters, the platform allows {_DESCRIPTION_LIMIT}")
     if not job.placement.image and not (job.engine_name and job.engine_version):
         problems.append("engine: name and version are needed")
     return problems
@@ -152,18 +152,18 @@ def _check_texts(job: JobSpec) -> list[str]:
 def _check_variables(environment: Mapping[str, str]) -> list[str]:
     problems = []
     if len(environment) > _VARIABLES_LIMIT:
-        problems.append(f"environment: {len(environment)} variables, the platform takes {_VARIABLES_LIMIT}")
+        problems.append(f"environment: {len(environment)} variables, the platform allows {_VARIABLES_LIMIT}")
     for name, value in environment.items():
         if not _VARIABLE.fullmatch(name):
-            problems.append(f"environment: '{name}' is no name for a variable")
+            problems.append(f"environment: '{name}' is not a valid variable name")
         elif name == MSRUN_VARIABLE and value != MSRUN:
             problems.append(f"environment: {name}={value}: the platform knows {MSRUN} only; or leave it out")
         elif name != MSRUN_VARIABLE and (name.startswith("MA_") or name == "ENABLE_HTTPS"):
             problems.append(f"environment: {name} belongs to the platform; choose another name")
         elif len(value) > _VALUE_LIMIT:
-            problems.append(f"environment: {name} has {len(value)} characters, the platform takes {_VALUE_LIMIT}")
+            problems.append(f"environment: {name} has {len(value)} characters, the platform allows {_VALUE_LIMIT}")
         elif "$" in value:
-            problems.append(f"environment: {name} holds a $, which the platform does not fill in")
+            problems.append(f"environment: {name} contains a $, which the platform does not expand")
     return problems
 
 
@@ -191,15 +191,15 @@ def _check_channels(job: JobSpec) -> list[str]:
     known = setting_types()
     names = [channel.name for channel in (*job.inputs, *job.outputs)]
     problems = [
-        f"{name}: is no setting, so the boot file would ignore this channel" for name in names if name not in known
+        f"{name}: is not a setting, so the boot file would ignore this channel" for name in names if name not in known
     ]
     problems += [f"{name}: is both an input and an output" for name in {n for n in names if names.count(n) > 1}]
     for output in job.outputs:
         for place, url in (("the code dir", job.code_dir), *((f"input {one.name}", one.url) for one in job.inputs)):
             if _overlap(output.url, url):
-                problems.append(f"{output.name}: {output.url} lies in {place} {url}, or that in it; keep them apart")
+                problems.append(f"{output.name}: {output.url} overlaps {place} {url}; keep them apart")
     if _overlap(job.log_path, job.code_dir):
-        problems.append(f"log_path: {job.log_path} lies in the code dir, which the platform downloads; keep them apart")
+        problems.append(f"log_path: {job.log_path} overlaps the code dir, which is downloaded; keep them apart")
     return problems
 
 
@@ -210,7 +210,7 @@ def _check_urls(job: JobSpec, for_cloud: bool) -> list[str]:
     problems = []
     for name, url in urls.items():
         if not obs_sync.is_url(url):
-            problems.append(f"{name}: {url or 'empty'} is no address like obs://bucket/folder/")
+            problems.append(f"{name}: {url or 'empty'} is not an address like obs://bucket/folder/")
             continue
         try:
             obs_sync.split(url)
@@ -252,7 +252,7 @@ def _check_settings(job: JobSpec) -> list[str]:
 
 def _check_uploaded_code(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> list[str]:
     if not obs_sync.exists(job.code_dir, filesystem=filesystem):
-        return [f"code_dir: {job.code_dir}: nothing is there; run: python -m modelarts upload-code {job.key}"]
+        return [f"code_dir: {job.code_dir}: not found; run: python -m modelarts upload-code {job.key}"]
     files = obs_sync.list_files(job.code_dir, filesystem=filesystem)
     problems = limits_exceeded(files, job.code_dir)
     if job.boot_file not in files:

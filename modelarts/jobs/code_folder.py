@@ -43,11 +43,11 @@ def limits_exceeded(files: Mapping[str, int], where: str) -> list[str]:
     depth = max((len(parts) for parts in _parts(files)), default=0)
     problems = []
     if size > SIZE_LIMIT:
-        problems.append(f"code dir {where}: {size / (1 << 30):.1f} GB, the platform takes {SIZE_LIMIT >> 30}")
+        problems.append(f"code dir {where}: {size / (1 << 30):.1f} GB, the platform allows {SIZE_LIMIT >> 30}")
     if count > COUNT_LIMIT:
-        problems.append(f"code dir {where}: {count:,} files and folders, the platform takes {COUNT_LIMIT:,}")
+        problems.append(f"code dir {where}: {count:,} files and folders, the platform allows {COUNT_LIMIT:,}")
     if depth > DEPTH_LIMIT:
-        problems.append(f"code dir {where}: {depth} levels deep, the platform takes {DEPTH_LIMIT}")
+        problems.append(f"code dir {where}: {depth} levels deep, the platform allows {DEPTH_LIMIT}")
     return problems
 
 

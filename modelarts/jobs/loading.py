@@ -100,7 +100,7 @@ def _fill_in(raw: dict[str, Any], path: Path) -> dict[str, Any]:
 
     def value_of(name: str, asked: tuple[str, ...]) -> str:
         if name in asked or not isinstance(raw.get(name), (str, int)):
-            raise ConfigError(f"{path}: ${{{name}}} stands for nothing; bucket, prefix, root, job_dir, code_dir do")
+            raise ConfigError(f"{path}: ${{{name}}} is not defined; use bucket, prefix, root, job_dir or code_dir")
         return filled(str(raw[name]), (*asked, name))
 
     def filled(value: Any, asked: tuple[str, ...] = ()) -> Any:
@@ -171,13 +171,13 @@ def _out_of_place(values: Mapping[str, Any], raw: dict[str, Any], offered: Seque
     for group, names in (groups or {}).items():
         for name in (one for one in values if one in (names or ()) and one not in offered):
             if group in KINDS:
-                problems.append(f"{name}: does nothing here: it is a setting of {group}, and this job is {raw['kind']}")
+                problems.append(f"{name}: has no effect here: it is a setting of {group}, not of {raw['kind']}")
             elif raw["kind"] == "training":
                 other = name[: -len("_NP")] if name.endswith("_NP") else f"{name}_NP"
                 cards = "several cards" if name.endswith("_NP") else "one card"
-                problems.append(f"{name}: does nothing here: it is for {cards}; on {processes} it is {other}")
+                problems.append(f"{name}: has no effect here: it is for {cards}; on {processes} it is {other}")
             else:
-                problems.append(f"{name}: does nothing here: it is a setting of training, and this job is inference")
+                problems.append(f"{name}: has no effect here: it is a setting of training, not of inference")
     return problems
 
 
@@ -269,6 +269,6 @@ def _mapping(raw: dict[str, Any], key: str, problems: list[str]) -> dict[Any, An
     if value is None:
         return {}
     if not isinstance(value, dict):
-        problems.append(f"{key}: must hold 'name: value' lines")
+        problems.append(f"{key}: must contain 'name: value' lines")
         return {}
     return value

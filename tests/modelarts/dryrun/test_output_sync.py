@@ -64,7 +64,7 @@ def test_one_failed_pass_is_not_told_but_two_are(
         _wait_for(lambda: len(passes) >= 5)
         sync.finish()
     assert [record.getMessage() for record in caplog.records if "twice in a row" in record.getMessage()] == [
-        "log: not all of it could be copied twice in a row: grew while it was copied"
+        "log: copying failed twice in a row: grew while it was copied"
     ]
     assert store.exists("obs://bucket/log/a.txt")
 

@@ -38,7 +38,7 @@ def test_output_written_before_a_crash_is_carried_out(bench: Bench) -> None:
 
 def test_missing_input_fails_before_anything_starts(bench: Bench) -> None:
     run = bench.prepare(TELL, inputs=INPUT)
-    with pytest.raises(DataError, match="data_url: obs://bucket/coco/: nothing is there"):
+    with pytest.raises(DataError, match="data_url: obs://bucket/coco/: not found"):
         run.run()
     assert run.state.phase == "Failed"
     assert run.state.starts == 0

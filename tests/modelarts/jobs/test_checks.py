@@ -72,20 +72,20 @@ def test_a_flavour_is_needed_to_submit_only(make_job: MakeJob) -> None:
         ({"name": "x" * 65}, "name: "),
         ({"description": "长" * 257}, "description: 257 characters"),
         ({"boot_file": "other.py"}, "boot_file: other.py is missing in the code dir"),
-        ({"boot_file": "boot.sh"}, "boot_file: boot.sh is no .py file"),
+        ({"boot_file": "boot.sh"}, "boot_file: boot.sh is not a .py file"),
         ({"code": {"folder": "checkout", "files": ["gone"]}}, "no such file or folder"),
         ({"environment": {"MA_HOME": "/x"}}, "MA_HOME belongs to the platform"),
-        ({"environment": {"2nd": "x"}}, "'2nd' is no name for a variable"),
+        ({"environment": {"2nd": "x"}}, "'2nd' is not a valid variable name"),
         ({"environment": {"A": "x" * 4097}}, "A has 4097 characters"),
-        ({"environment": {"A": "$HOME/x"}}, "A holds a $"),
+        ({"environment": {"A": "$HOME/x"}}, "A contains a $"),
         ({"environment": {f"V{n}": "x" for n in range(101)}}, "101 variables"),
-        ({"log_path": "/bucket/log/"}, "log_path: /bucket/log/ is no address like obs://"),
+        ({"log_path": "/bucket/log/"}, "log_path: /bucket/log/ is not an address like obs://"),
         ({"log_path": "obs://B/log/"}, "log_path: "),
         ({"log_path": "${job_dir}/code/log/"}, "log_path: "),
-        ({"outputs": {"train_url": {"url": "${job_dir}/code/out/"}}}, "lies in the code dir"),
-        ({"inputs": {"data_url": {"url": "obs://bucket/jobs/small/output/x/"}}}, "lies in input data_url"),
-        ({"outputs": {"trainurl": {"url": "obs://bucket/out/"}}}, "trainurl: is no setting"),
-        ({"inputs": {"data_url": {"url": "./coco"}}}, "data_url: ./coco is no address"),
+        ({"outputs": {"train_url": {"url": "${job_dir}/code/out/"}}}, "overlaps the code dir"),
+        ({"inputs": {"data_url": {"url": "obs://bucket/jobs/small/output/x/"}}}, "overlaps input data_url"),
+        ({"outputs": {"trainurl": {"url": "obs://bucket/out/"}}}, "trainurl: is not a setting"),
+        ({"inputs": {"data_url": {"url": "./coco"}}}, "data_url: ./coco is not an address"),
         ({"start": "mpi"}, "start: 'mpi' is not one of rank_table, msrun"),
         ({"priority": 2}, "priority: only jobs in a dedicated pool"),
         ({"priority": 9, "pool": "p"}, "priority: 9 is not a whole number from 0 to 3"),
@@ -141,7 +141,7 @@ def test_too_large_a_code_folder_on_disk(make_job: MakeJob, tmp_path: Path) -> N
     job = load_job(str(make_job(code={"folder": "checkout", "files": ["."]})))
     with (tmp_path / "checkout" / "weights.ckpt").open("wb") as sparse:
         sparse.truncate(SIZE_LIMIT)
-    assert any("GB, the platform takes 5" in problem for problem in check_definition(job))
+    assert any("GB, the platform allows 5" in problem for problem in check_definition(job))
 
 
 def test_a_checkout_as_code_holds_no_tools_and_no_results(make_job: MakeJob, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_real_code_holds_what_a_job_needs_and_nothing_else() -> None:
 def test_missing_input_and_missing_code_are_told(make_job: MakeJob, store: obs_sync.ObsFileSystem) -> None:
     job = load_job(str(make_job(inputs={"data_url": {"url": "obs://bucket/coco/"}})))
     problems = check_storage(job, store)
-    assert any("data_url: obs://bucket/coco/: nothing is there" in problem for problem in problems)
+    assert any("data_url: obs://bucket/coco/: not found" in problem for problem in problems)
     assert any("code_dir: " in problem and "upload-code" in problem for problem in problems)
     upload_code(job, store)
     store.pipe_file("obs://bucket/coco/a.jpg", b"x")

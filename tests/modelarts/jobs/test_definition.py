@@ -130,14 +130,14 @@ def test_changes_reach_hyperparameters_channels_cards_and_name() -> None:
     [
         ("train_np4", "max_epoch_train", "it is for one card; on 4 it is max_epoch_train_NP"),
         ("train_np1", "optimizer_NP", "it is for several cards; on 1 it is optimizer"),
-        ("infer", "lr", "it is a setting of training, and this job is inference"),
-        ("infer", "lr_steps_NP", "it is a setting of training, and this job is inference"),
-        ("train_np1", "target_action_type", "it is a setting of inference, and this job is training"),
+        ("infer", "lr", "it is a setting of training, not of inference"),
+        ("infer", "lr_steps_NP", "it is a setting of training, not of inference"),
+        ("train_np1", "target_action_type", "it is a setting of inference, not of training"),
     ],
 )
 def test_a_setting_that_the_job_never_looks_at_is_a_mistake(key: str, name: str, message: str) -> None:
     value = load_job(key).values.get(name) or str(read_settings()[0][name].value)
-    assert load_job(key, Changes({name: value})).problems == (f"{name}: does nothing here: {message}",)
+    assert load_job(key, Changes({name: value})).problems == (f"{name}: has no effect here: {message}",)
 
 
 def test_settings_of_both_jobs_and_rare_ones_can_be_set_everywhere() -> None:
@@ -199,7 +199,7 @@ def test_wrong_values_are_named(values: dict[str, object], message: str) -> None
         ({"colour": "red"}, "unknown key 'colour'"),
         ({"outputs": {"train_url": "obs://b/x/"}}, "train_url: must be written {url:"),
         ({"outputs": {"train_url": {"url": "obs://b/x/", "pass": "mail"}}}, "train_url: pass: 'mail'"),
-        ({"outputs": ["train_url"]}, "outputs: must hold 'name: value' lines"),
+        ({"outputs": ["train_url"]}, "outputs: must contain 'name: value' lines"),
         ({"auto_restart": {"often": 3}}, "auto_restart: must be written"),
         ({"auto_restart": {"times": 129}}, "auto_restart: times: 129"),
     ],
@@ -219,7 +219,7 @@ def test_files_that_are_no_definition(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("value", ["${nothing}", "${job_dir}/x", "${environment}"])
 def test_placeholders_that_stand_for_nothing(make_job: MakeJob, value: str) -> None:
-    with pytest.raises(ConfigError, match="stands for nothing"):
+    with pytest.raises(ConfigError, match="is not defined"):
         load_job(str(make_job(job_dir=value)))
 
 
