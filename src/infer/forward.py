@@ -128,7 +128,7 @@ def load_model(
     device = choose_device(device_target, device_id)
     loaded = load_network(Path(checkpoint), network, stages)
     dynamic = input_shapes == "dynamic" or (input_shapes == "auto" and device == "CPU")
-    logger.info("network %s (%d stages) on %s: %s", loaded.name, loaded.stages, device, loaded.report)
+    logger.info("network %s (%d stages) on %s", loaded.name, loaded.stages, device)
     settings = decode_settings or DecodeSettings()
     return PoseNetwork(loaded.name, loaded.cell, insize, dynamic, settings, batch_size, aspects)
 
