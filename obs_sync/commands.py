@@ -110,14 +110,15 @@ def rm(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     """Remove an object, or with -r everything below a URL."""
     if not options.recursive:
         fs.rm_file(options.url)
-        return {"removed": 1}
+        return {"removed": 1} if options.json else {"text": f"removed {options.url}"}
     bucket, key = fs.split(options.url)
     if not key:
         problem = "this would empty the whole bucket"
         raise InvalidRequest(problem, url=options.url, operation="rm", next_step="name a folder in it")
     count = len(fs.find(options.url))
     fs.rm(options.url, recursive=True)
-    return {"removed": count, "bucket": bucket}
+    done = {"removed": count, "bucket": bucket}
+    return done if options.json else {"text": f"removed {plural(count, 'object')} below {options.url}"}
 
 
 def stat(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
@@ -127,7 +128,7 @@ def stat(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     if not options.json:
         for name, value in {**shown, "size": f"{shown['size']:,} ({human_size(shown['size'])})"}.items():
             print(one_line(f"{name:<9} {value}"))
-    return shown if options.json else {"type": info["type"], "bytes": info["size"]}
+    return shown if options.json else {"text": f"{info['type']}, {human_size(info['size'])}"}
 
 
 def du(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
@@ -155,8 +156,9 @@ def verify(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
 
 def mb(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     """Create a bucket (in local mode: its folder)."""
-    fs.mkdir(f"obs://{fs.split(options.url).bucket}")
-    return {"bucket": fs.split(options.url).bucket}
+    bucket = fs.split(options.url).bucket
+    fs.mkdir(f"obs://{bucket}")
+    return {"bucket": bucket} if options.json else {"text": f"obs://{bucket} is ready"}
 
 
 def doctor(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:

@@ -72,6 +72,8 @@ def under(base: str, path: str) -> str:
 
 def check_bucket(bucket: str, url: str = "") -> None:
     """Raise InvalidRequest unless the name follows the naming rules for buckets."""
+    if not bucket:
+        raise InvalidRequest("no bucket is named", url=url, next_step="write obs://bucket/key")
     if not _BUCKET.fullmatch(bucket) or ".." in bucket or ".-" in bucket or "-." in bucket:
         raise InvalidRequest(
             f"{bucket!r} is not a bucket name",

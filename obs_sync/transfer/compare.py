@@ -16,11 +16,12 @@ def same_content(source: Endpoint, source_file: File, target: Endpoint, target_f
     first, second = disk_path(source, source_file), disk_path(target, target_file)
     origin = f"{target.label}|{target_file.name}"
     if first and second:
-        return _same_on_disk(first, second, origin, cache)
+        stamps = source_file.stamp or stamp(first), target_file.stamp or stamp(second)
+        return _same_on_disk(first, second, origin, stamps, cache)
     if second and source_file.info:
         return _has_etag(second, source_file.info.etag, source_file.size, cache)
     if first and target_file.info:
-        is_known = cache.copied_from(origin, target_file.info.etag) == stamp(first)
+        is_known = cache.copied_from(origin, target_file.info.etag) == (source_file.stamp or stamp(first))
         return is_known or _has_etag(first, target_file.info.etag, source_file.size, cache)
     if source_file.info is None or target_file.info is None:
         return False
@@ -37,9 +38,9 @@ def disk_path(endpoint: Endpoint, file: File) -> str:
     return ""
 
 
-def _same_on_disk(first: str, second: str, origin: str, cache: EtagCache) -> bool:
+def _same_on_disk(first: str, second: str, origin: str, stamps: tuple[str, str], cache: EtagCache) -> bool:
     """Whether two files are equal; they are read only if one has changed since they were last copied or compared."""
-    source, copied = stamp(first), stamp(second)
+    source, copied = stamps
     if cache.copied_from(origin, copied) == source:
         return True
     if not _equal(first, second):

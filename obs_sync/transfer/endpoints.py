@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Union
 
 from obs_sync import urls
-from obs_sync.atomic import is_part, local_errors
+from obs_sync.atomic import is_part, local_errors, stamp_of
 from obs_sync.errors import InvalidName, InvalidRequest, NotFound, ObsSyncError
 from obs_sync.stores.base import ObjectInfo, Store
 
@@ -20,6 +20,7 @@ OUTSIDE = "link to a target outside the source folder"
 class File:
     """One file or object: its name relative to the endpoint, its size in bytes, and what the store says of an object.
 
+    `stamp` changes when a local file does; it is empty for objects.
     `problem` says why it cannot be copied (`missing`: it does not exist; `rejected`: the target cannot hold such a
     name), `skip` why it need not be.
     """
@@ -31,6 +32,7 @@ class File:
     skip: str = ""
     missing: bool = False
     rejected: bool = False
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class LocalEndpoint:
             raise InvalidRequest(
                 "not a regular file", url=self.path, operation="copy", next_step="name a file or a folder"
             )
-        return File("", status.st_size)
+        return File("", status.st_size, stamp=stamp_of(status))
 
     def below(self) -> Iterator[File]:
         """All files of the folder; links within it are followed, others are skipped; leftovers are left out."""
@@ -166,4 +168,4 @@ def _local_file(name: str, path: str) -> File:
         return File(name, 0, problem=getattr(error, "strerror", None) or "cannot be read", missing=missing)
     if not stat.S_ISREG(status.st_mode):
         return File(name, 0, problem="not a regular file")
-    return File(name, status.st_size)
+    return File(name, status.st_size, stamp=stamp_of(status))
