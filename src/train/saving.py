@@ -14,8 +14,9 @@ from src.train.checkpoints.manifest import CheckpointName
 from src.train.checkpoints.storage import CheckpointStorage
 from src.train.distributed import Communicator
 from src.train.inputs import Card
-from src.train.monitoring.loss_record import LossRecord, read_record, write_scalars
+from src.train.monitoring.loss_record import LossRecord, write_scalars
 from src.train.monitoring.plot import plot_record
+from src.train.monitoring.record_view import record_view
 from src.train.monitoring.startup import Startup
 from src.train.page.page import RunFacts, write_page
 from src.train.page.pictures import FoundPeople, compare
@@ -114,4 +115,4 @@ def _make_page(run: Run, record: Path, best_step: int) -> Path:
     pictures = []
     if run.found_people is not None and run.validator is not None:
         pictures = compare(run.found_people, run.validator.maker.pictures.read)
-    return write_page(record.parent, facts, read_record(record), pictures)
+    return write_page(record.parent, facts, record_view(record).lines(), pictures)

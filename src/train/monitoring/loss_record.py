@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from src.files import write_atomically, writing
+from src.train.monitoring.record_view import parse_line, record_view
 
 logger = logging.getLogger(__name__)
 
@@ -88,16 +89,10 @@ def _as_lines(lines: Iterable[Mapping[str, Any]]) -> bytes:
 
 def read_record(path: Path) -> list[dict[str, Any]]:
     """The lines of a record; what a kill left half-written at its end is dropped."""
-    lines = []
-    if path.is_file():
-        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(line, dict) and isinstance(line.get("global_step"), int):
-                lines.append(line)
-    return lines
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        return [line for raw in file if (line := parse_line(raw)) is not None]
 
 
 def write_scalars(path: Path, total_steps: int) -> Path | None:
@@ -113,7 +108,7 @@ def write_scalars(path: Path, total_steps: int) -> Path | None:
         logger.warning("no scalars for TensorBoard are written: tensorboardX is not installed here")
         return None
     every = max(1, total_steps // SCALARS_POINTS)
-    lines = [line for line in read_record(path) if line["global_step"] % every == 0 or "val_loss" in line]
+    lines = record_view(path, every).lines()
     target = path.with_name(SCALARS_FILE)
     writer = RecordWriter(str(target))
     writer.write(Event(file_version="brain.Event:2").SerializeToString())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.train.monitoring.loss_record import read_record
+from src.train.monitoring.record_view import record_view
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def plot_record(path: Path) -> Path | None:
     except ImportError:
         logger.warning("%s is not drawn: matplotlib is not installed here", PLOT_FILE)
         return None
-    lines = read_record(path)
+    lines = record_view(path).lines()
     steps = [line for line in lines if "loss" in line]
     validations = [line for line in lines if "val_loss" in line]
     figure = Figure(figsize=(9, 7 if validations else 4.5), layout="constrained")
