@@ -193,7 +193,9 @@ def derive_shoulders(person: Person) -> None:
 
 
 def _inside(box: Box, point: Point) -> bool:
-    return box[0] <= point[0] <= box[0] + box[2] and box[1] <= point[1] <= box[1] + box[3]
+    x, y, width, height = box
+    across = x - _TOLERANCE <= point[0] <= x + width + _TOLERANCE
+    return across and y - _TOLERANCE <= point[1] <= y + height + _TOLERANCE
 
 
 def _within(point: Point, size: tuple[int, int]) -> Point:
