@@ -12,6 +12,7 @@ from modelarts.runtime.results_upload import FinishedBefore, results_folder
 from modelarts.runtime.topology import locate
 from obs_sync import under
 from src.actions import declaration_of
+from src.actions.scene import Scenes, load_scenes
 from src.data.listing import Listing
 from src.files import file_sha256
 from src.infer.options import InferenceOptions
@@ -38,7 +39,8 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
     network = load_model_for(_told(config), checkpoint, topology.device_id, config.infer_batch_size)
     action = config.actions[config.target_action_type]
     limits = PersonLimits(config.min_person_score, config.min_person_joints)
-    options = InferenceOptions(limits, config.label_language, config.infer_scales, config.infer_flip)
+    scenes = load_scenes(config.scene_file) if config.scene_file else Scenes()
+    options = InferenceOptions(limits, config.label_language, config.infer_scales, config.infer_flip, scenes)
     facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings()}
     facts["not_read"] = {
         "files": len(listing.skipped),

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from src.actions import more_heights, more_lines
+from src.actions import more_heights, more_lines, scene_criteria
 from src.actions.geometry import angle_to_horizontal, angle_to_vertical
 from src.actions.pose import Pose
 from src.actions.readings import (
@@ -338,6 +338,11 @@ CRITERIA: Mapping[str, Criterion] = {
         Criterion(more_lines.waist_own_foot_rise, Kind.ELEVATION, ">", 45.0),
         Criterion(more_lines.waist_own_knee_width, Kind.WIDTH, ">", 0.5),
         Criterion(more_lines.waist_seen_from_front, Kind.SIDEWAYS, ">", 0.0),
+        # where a scene is declared
+        Criterion(scene_criteria.hand_near_fence, Kind.LINE_DISTANCE, "<", 0.3),
+        Criterion(scene_criteria.waist_over_fence, Kind.LINE_HEIGHT, ">", 0.0),
+        Criterion(scene_criteria.feet_on_either_side_of_fence, Kind.LINE_SIDES, ">", 0.0),
+        Criterion(scene_criteria.foot_over_ground, Kind.LINE_HEIGHT, ">", 0.3),
     )
 }
 

@@ -11,7 +11,7 @@ from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriteri
 from src.actions.combination import UNJUDGED
 from src.actions.criteria import Criterion
 from src.actions.measuring import Measurement
-from src.actions.readings import ELBOWS, FEET, HANDS, KNEES, SHOULDERS, WAISTS, Kind
+from src.actions.readings import ELBOWS, FEET, HANDS, KNEES, SCENE_KINDS, SHOULDERS, WAISTS, Kind
 from src.pose.skeleton import JointType
 from src.translations import Message, say
 
@@ -20,6 +20,9 @@ MIDDLES: Mapping[tuple[JointType, ...], str] = {
     **{HANDS: "hands", ELBOWS: "elbows", SHOULDERS: "shoulders"},
     **{WAISTS: "waist", KNEES: "knees", FEET: "feet"},
 }
+
+#: Kinds of which a value below zero is a depth.
+SIGNED_HEIGHTS = (Kind.HEIGHT, Kind.LINE_HEIGHT)
 
 #: The joints of a measurement, with the confidence of each in the person.
 Joints = tuple[tuple[JointType, float], ...]
@@ -60,7 +63,7 @@ def needs(criterion: Criterion, threshold: Threshold) -> Message:
     if isinstance(threshold, tuple):
         low, high = (_signed(bound, criterion) for bound in threshold)
         return say("needs_between", low=low, high=high)
-    if criterion.kind is Kind.HEIGHT:
+    if criterion.kind in SIGNED_HEIGHTS:
         return _needed_height(threshold, criterion)
     if criterion.kind is Kind.SIDEWAYS:
         return say("needs_more" if criterion.relation != "<" else "needs_less", value=_signed(threshold, criterion))
@@ -75,6 +78,8 @@ def joint_message(joint: JointType) -> Message:
 
 def _measured(criterion: Criterion, found: Measurement) -> Message:
     kind = criterion.kind
+    if kind in SCENE_KINDS:
+        return _measured_line(kind, found)
     places = _places(found.joints, 3 if kind is Kind.INNER_ANGLE else 2)
     if kind.is_length:
         words = {
@@ -92,6 +97,17 @@ def _measured(criterion: Criterion, found: Measurement) -> Message:
         return say(words, joint=places[0], other=places[1], degrees=degrees.lstrip("-"))
     words = "line_off_vertical" if kind is Kind.TO_VERTICAL else "line_off_horizontal"
     return say(words, joint=places[0], other=places[1], degrees=degrees)
+
+
+def _measured_line(kind: Kind, found: Measurement) -> Message:
+    """A place and a line of the scene; the criterion's name says which line."""
+    above = (found.value or 0.0) >= 0
+    if kind is Kind.LINE_SIDES:
+        return say("on_either_side" if above else "on_one_side", length=_length(found))
+    place = _places(found.joints, 1)[0]
+    if kind is Kind.LINE_DISTANCE:
+        return say("from_line", joint=place, length=_length(found))
+    return say("above_line" if above else "below_line", joint=place, length=_length(found))
 
 
 def _places(joints: tuple[JointType, ...], count: int) -> list[Message]:
@@ -144,11 +160,12 @@ def _needed_height(threshold: float, criterion: Criterion) -> Message:
 
 def _signed(bound: float, criterion: Criterion) -> Message:
     """One end of a range."""
-    if criterion.kind not in (Kind.HEIGHT, Kind.SIDEWAYS):
+    is_height = criterion.kind in SIGNED_HEIGHTS
+    if not is_height and criterion.kind is not Kind.SIDEWAYS:
         return _amount(bound, criterion)
     if bound == 0:
-        return say("level" if criterion.kind is Kind.HEIGHT else "in_line")
-    up, down = ("value_above", "value_below") if criterion.kind is Kind.HEIGHT else ("value_right", "value_left")
+        return say("level" if is_height else "in_line")
+    up, down = ("value_above", "value_below") if is_height else ("value_right", "value_left")
     return say(up if bound > 0 else down, value=_amount(abs(bound), criterion))
 
 
@@ -159,6 +176,8 @@ def _amount(threshold: float, criterion: Criterion) -> Message:
 def _why_not(declared: DeclaredCriterion, joints: Joints) -> tuple[Message, ...]:
     lacking = [_why_joint(joint, confidence, declared.min_confidence) for joint, confidence in joints]
     reasons = tuple(reason for reason in lacking if reason)
+    if not reasons and declared.criterion.kind in SCENE_KINDS:
+        return (say("no_scene"),)
     return reasons or (say("no_body_size" if declared.criterion.kind.is_length else "no_direction"),)
 
 

@@ -13,6 +13,7 @@ from src.actions.explain import Joints, explain, explain_measured
 from src.actions.explain_verdict import explain_verdict
 from src.actions.measuring import Measurement, measure_declared
 from src.actions.pose import Pose, as_pose
+from src.actions.scene import Scene
 from src.pose.skeleton import JointType
 from src.translations import Message
 
@@ -146,9 +147,12 @@ class Judgement:
         return Judgement(action, line["occurred"], results)
 
 
-def judge_person(keypoints: Any, action: Action) -> Judgement:
-    """Judge one person, given as 18 x (x_px, y_px, confidence); DataError when the keypoints have another shape."""
-    pose = as_pose(keypoints)
+def judge_person(keypoints: Any, action: Action, scene: Scene | None = None) -> Judgement:
+    """Judge one person, given as 18 x (x_px, y_px, confidence); DataError when the keypoints have another shape.
+
+    `scene`: the fence and the ground in the same picture, for criteria that ask for them.
+    """
+    pose = as_pose(keypoints, scene)
     trusted = {least: pose.trusting(least) for least in {one.min_confidence for one in action.criteria}}
     against = objections(action.occurs_when)
     results = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from src.actions.scene import Scene
 from src.errors import DataError
 from src.pose.skeleton import JOINT_COUNT, JointType
 
@@ -39,6 +40,7 @@ class Pose:
 
     joints: tuple[tuple[float, float, float], ...]
     torso_px: float | None = field(default=None, compare=False)
+    scene: Scene | None = field(default=None, compare=False)  # the picture's fence and ground, where declared
 
     def at(self, joint: JointType) -> Point | None:
         """The joint's place (x_px, y_px), or None where it was not found."""
@@ -52,10 +54,10 @@ class Pose:
     def trusting(self, min_confidence: float) -> Pose:
         """The same person without the joints below `min_confidence`."""
         kept = (joint if joint[2] >= min_confidence else (0.0, 0.0, 0.0) for joint in self.joints)
-        return _with_size(tuple(kept))
+        return _with_size(tuple(kept), self.scene)
 
 
-def as_pose(keypoints: Any) -> Pose:
+def as_pose(keypoints: Any, scene: Scene | None = None) -> Pose:
     """Read 18 x (x, y, confidence), flat or nested; a joint with a NaN, infinite or absurd number counts as not found.
 
     Raises DataError when it is not 54 numbers, for instance when the neck was dropped for a COCO evaluation.
@@ -71,7 +73,7 @@ def as_pose(keypoints: Any) -> Pose:
     joints = values.reshape(JOINT_COUNT, VALUES_PER_JOINT)
     with np.errstate(invalid="ignore"):
         found = (np.abs(joints) < LARGEST_COORDINATE_PX).all(axis=1) & (joints[:, 2] > 0)
-    return _with_size(tuple(tuple(joint) for joint in np.where(found[:, None], joints, 0.0).tolist()))
+    return _with_size(tuple(tuple(joint) for joint in np.where(found[:, None], joints, 0.0).tolist()), scene)
 
 
 def midpoint(first: Point | None, second: Point | None) -> Point | None:
@@ -104,6 +106,6 @@ def _size_evidence(pose: Pose) -> Iterable[float]:
             yield math.dist(first, second) / length_in_torsos
 
 
-def _with_size(joints: tuple[Any, ...]) -> Pose:
+def _with_size(joints: tuple[Any, ...], scene: Scene | None = None) -> Pose:
     bare = Pose(joints)
-    return Pose(joints, torso_length(bare))
+    return Pose(joints, torso_length(bare), scene)

@@ -34,18 +34,25 @@ class Kind(Enum):
     TO_VERTICAL = "angle to the vertical"  # 0 to 90 degrees
     INNER_ANGLE = "inner angle"  # at the second of three joints, 0 to 180 degrees
     ELEVATION = "elevation"  # of the line from the second joint up to the first, -90 to 90 degrees
+    LINE_HEIGHT = "height over a line of the scene"  # how far the joint is above it
+    LINE_DISTANCE = "distance to a line of the scene"
+    LINE_SIDES = "sides of a line of the scene"  # distance of the nearer joint, negative where both are on one side
     SIDEWAYS = "offset to the right"  # how far the first joint is to the right of the second in the picture
 
     @property
     def is_length(self) -> bool:
         """Whether it is measured in torsos; otherwise in degrees."""
-        return self in (Kind.HEIGHT, Kind.DISTANCE, Kind.WIDTH, Kind.SIDEWAYS)
+        return self not in ANGLE_KINDS
 
     @property
     def unit(self) -> str:
         """The unit of thresholds and measured values."""
         return "torso" if self.is_length else "deg"
 
+
+ANGLE_KINDS = frozenset((Kind.TO_HORIZONTAL, Kind.TO_VERTICAL, Kind.INNER_ANGLE, Kind.ELEVATION))
+#: Kinds that cannot be measured where no scene is declared.
+SCENE_KINDS = frozenset((Kind.LINE_HEIGHT, Kind.LINE_DISTANCE, Kind.LINE_SIDES))
 
 #: How the angle of a line is taken, for the kinds that have one.
 ANGLES: Mapping[Kind, Callable[[Point, Point], float | None]] = {

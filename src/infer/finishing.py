@@ -55,9 +55,10 @@ def finish_picture(
         reasons = reasons_to_ignore(poses, scores, options.people)
     counted = [index for index, reason in enumerate(reasons) if not reason]
     original_poses = _enlarged(poses, picture)
+    scene = options.scenes.of(fitted.filename, picture.width_px, picture.height_px)
     with times("judge"):
         judged = [
-            Person(original_poses[index], float(scores[index]), judge_person(original_poses[index], action))
+            Person(original_poses[index], float(scores[index]), judge_person(original_poses[index], action, scene))
             for index in counted
         ]
     ignored = [

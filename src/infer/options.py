@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from src.actions.scene import Scenes
 from src.infer.people import PersonLimits
 
 
@@ -13,12 +14,14 @@ class InferenceOptions:
 
     `people`: who counts. `language`: of labels, "en", "zh", "both", or "auto" (both where there is room, else Chinese).
     `scales`, `flip`: the maps of these multiples of the network's input size, and of the mirror image, are averaged.
+    `scenes`: where fence and ground are in which pictures.
     """
 
     people: PersonLimits = field(default_factory=PersonLimits)
     language: str = "auto"
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
+    scenes: Scenes = field(default_factory=Scenes)
 
 
 DEFAULTS = InferenceOptions()

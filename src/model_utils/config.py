@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from src.actions import Action, load_actions
+from src.actions.scene import load_scenes
 from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
 from src.model_utils.command_line import read_arguments
@@ -141,6 +142,7 @@ class Config:
     min_person_joints: int
     infer_flip: bool
     infer_scales: tuple[float, ...]
+    scene_file: str
     label_language: str
     # declared actions, by name
     actions: Mapping[str, Action]
@@ -239,6 +241,8 @@ def build_config(
         raise ConfigError(
             f"target_action_type: unknown action '{action}'{did_you_mean(action, actions)}; declared: {declared}"
         )
+    if values["scene_file"]:
+        load_scenes(values["scene_file"])  # refused before anything is staged
     config = Config(**values, actions=actions)
     _check_together(config)
     return config
