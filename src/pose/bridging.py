@@ -116,7 +116,10 @@ def _misfits(peaks: Peaks, pieces: NDArray[np.intp], others: NDArray[np.intp]) -
     bones, other_bones = ((indices >= 0).sum(axis=1) - 1 for indices in (pieces, others))
     ratio = np.maximum(height, other_height) / np.maximum(np.minimum(height, other_height), 1e-6)
     smaller_is_bone = np.where(height < other_height, bones[:, None] == 1, other_bones[None] == 1)
-    possible = _unlinked(pieces >= 0, others >= 0) & (ratio <= np.where(smaller_is_bone, _BONE_RATIO, _SIZE_RATIO))
+    sized = np.minimum(height, other_height) > 0
+    possible = (
+        sized & _unlinked(pieces >= 0, others >= 0) & (ratio <= np.where(smaller_is_bone, _BONE_RATIO, _SIZE_RATIO))
+    )
     misfits = np.full(possible.shape, np.inf, np.float32)
     a, b = np.nonzero(possible)
     apart = places[pieces[a]][:, :, None] - places[others[b]][:, None]  # (P, 18, 18, xy)
