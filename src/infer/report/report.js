@@ -320,7 +320,8 @@ const scene = {
   /** The declaration for all pictures of this one's folder, or size; see docs/actions.md. */
   yaml() {
     const picture = shown[current];
-    const folder = picture.file.includes("/") ? `${picture.file.slice(0, picture.file.lastIndexOf("/"))}/*` : "*";
+    const folder = picture.file.includes("/")
+      ? `${picture.file.slice(0, picture.file.lastIndexOf("/")).replace(/[[*?]/g, "[$&]")}/*` : "*";
     const points = (list) => `[${list.map(([x, y]) => `[${x}, ${y}]`).join(", ")}]`;
     const lines = Object.entries(this.lines).filter(([, list]) => list.length > 1)
       .map(([kind, list]) => `    ${kind}: ${points(list)}\n`);
