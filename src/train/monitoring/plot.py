@@ -66,11 +66,22 @@ def _draw_losses(axes: Any, steps: Sequence[Any], validations: Sequence[Any]) ->
     if validations:
         val = [(line["global_step"], line["val_loss"]) for line in validations]
         axes.plot(*zip(*val), color="tab:red", marker="o", markersize=4, label="validation loss")
+    _plain_log_ticks(axes.yaxis)
     rates = axes.twinx()
-    rates.set_ylabel("learning rate")
+    rates.set(ylabel="learning rate", ylim=(0, 1.1 * max((line["lr"] for line, _ in drawn), default=1) or 1))
+    rates.yaxis.set_major_formatter("{x:g}")
     rates.plot(at, [line["lr"] for line, _ in drawn], color="tab:orange", linewidth=0.9, label="learning rate")
     handles = [*axes.get_legend_handles_labels()[0], *rates.get_legend_handles_labels()[0]]
     axes.legend(handles=handles, loc="upper right", fontsize="small")
+
+
+def _plain_log_ticks(axis: Any) -> None:
+    """Ticks at 1, 2, 3 and 5 times powers of ten, written as plain numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _draw_validations(axes: Any, steps: Sequence[Any], validations: Sequence[Any]) -> None:

@@ -119,7 +119,7 @@
   function pictures() {
     if (!run.pictures.length) return [element("p", { class: "note" }, word("no_pictures"))];
     return run.pictures.map((each) => element("div", { class: "pair" }, element("strong", {}, each.name),
-      ...each.sources.map((source, i) => element("figure", {}, element("img", { src: source, alt: each.name, loading: "lazy" }),
+      ...each.sources.map((source, i) => element("figure", {}, element("img", { src: source, alt: each.name }),
         element("figcaption", {}, `${moment(each.steps[i])} · ${word("found", { count: each.counts[i] })}`)))));
   }
 
