@@ -204,7 +204,7 @@ def in_turn(queue: RequestQueue, plan: Sequence[str]) -> Iterator[str]:
     lists: deque[Iterator[str]] = deque()
     rest = iter(plan)
     while True:
-        lists.extendleft(iter(wish) for wish in queue.new())
+        lists.extendleft(iter(names) for names in queue.new())
         name = None
         while lists and (name := next(lists[0], None)) is None:
             lists.popleft()

@@ -174,7 +174,7 @@ def test_resuming_comes_before_pretrained(
     shutil.copytree(straight, bucket / "out")
     assert train("--max_epoch_train=2", *pretrained) == 0
     assert "6 of 6 steps are done" in caplog.text
-    assert "load_pretrain is passed over" in caplog.text
+    assert "ignoring load_pretrain" in caplog.text
     assert "parameters loaded" not in caplog.text
 
 

@@ -133,7 +133,7 @@ def write(folder: Path, rank: str, *lists: str) -> None:
         file.writelines(json.dumps(list(each)) + "\n" for each in lists)
 
 
-def test_wishes_are_dealt_out_in_turn_before_the_plan(tmp_path: Path) -> None:
+def test_requests_are_served_in_turn_before_the_plan(tmp_path: Path) -> None:
     write(tmp_path, "1", "abc")
     write(tmp_path, "2", "xyz")
     order = in_turn(RequestQueue(tmp_path), "pq")
@@ -151,5 +151,5 @@ def test_a_name_that_is_waited_for_goes_first(tmp_path: Path, monkeypatch: pytes
     assert "".join(order) == "wcdepq"
 
 
-def test_no_wishes_leave_the_plan(tmp_path: Path) -> None:
+def test_without_requests_the_plan_remains(tmp_path: Path) -> None:
     assert "".join(in_turn(RequestQueue(tmp_path / "absent"), "pq")) == "pq"
