@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from src.data.formats import PictureError
 from src.data.images import decode_picture, read_bytes, size_error
+from src.data.names import check_distinct, with_ending
 from src.errors import ConfigError, DataError, IncompleteError, OutputError
 from src.pose import DecodeSettings, decode_poses
 from src.pose.grid import Fit
@@ -150,6 +152,9 @@ def _work(arguments: argparse.Namespace) -> int:
     _check(arguments)
     truth = read_ground_truth(arguments.jsonpath_val)
     ids = _chosen_pictures(truth, arguments)
+    if arguments.save_network_outputs:
+        names = [truth.imgs[each]["file_name"] for each in ids]
+        check_distinct(names, partial(with_ending, ending=".npz"), "map file")
     settings = DecodeSettings(peak_threshold=arguments.peak_threshold)
     if arguments.self_test:
         return _self_test(truth, ids, arguments, settings)

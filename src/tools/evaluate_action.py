@@ -10,7 +10,6 @@ network.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +20,8 @@ from src.actions.action import Action
 from src.actions.evaluation.labelled import JudgedPicture, judge_picture
 from src.actions.evaluation.persons import Outcome, PersonResult, report_persons
 from src.actions.evaluation.scoring import Confusion, Share, count, report
+from src.files import write_atomically
+from src.json_files import to_json_text
 from src.tools.actions.error_report import PAGE, write_error_report
 from src.tools.actions.labelled_persons import add_label_arguments, read_person_labels
 from src.tools.actions.labelled_results import action_parser, chosen_action, collect, run_tool, written_into
@@ -47,7 +48,7 @@ def evaluate(arguments: argparse.Namespace) -> str:
     numbers = _numbers(action.name, confusion, judged, unread)
     with written_into(arguments.output):
         page = write_error_report(arguments.output, judged, action)
-        (arguments.output / NUMBERS).write_text(json.dumps(numbers, ensure_ascii=False, indent=2), encoding="utf-8")
+        write_atomically(arguments.output / NUMBERS, to_json_text(numbers, indent=2))
     lines = [f"{action.name} on {len(judged)} pictures", report(confusion)]
     if unread:
         lines.append(f"left out because they could not be read: {len(unread)}")
@@ -72,7 +73,7 @@ def _evaluate_persons(arguments: argparse.Namespace, action: Action) -> str:
         "unreadable": list(scores.unread),
     }
     with written_into(arguments.output):
-        (arguments.output / NUMBERS).write_text(json.dumps(numbers, ensure_ascii=False, indent=2), encoding="utf-8")
+        write_atomically(arguments.output / NUMBERS, to_json_text(numbers, indent=2))
     heading = f"{action.name} on {len(scores.results)} labelled persons"
     return f"{heading}\n{report_persons(scores)}\neach person: {arguments.output / NUMBERS}"
 

@@ -18,7 +18,7 @@ from src.data.coco import index_annotations
 from src.data.sample import SampleMaker
 from src.errors import DataError
 from src.model_utils.config import parse_config
-from src.tools import import_weights
+from src.tools import evaluate_action, import_weights
 from tests.data.sample_settings import sample_settings
 
 pytestmark = pytest.mark.mindspore
@@ -97,6 +97,19 @@ def test_30_tensor_beside_state_dict_and_32_usual_endings(
     subprocess.run([sys.executable, str(case / "setup.py"), str(weights), str(tmp_path / name)], check=True)
     assert imported(tmp_path / name, tmp_path / "m.ckpt") == 0
     assert "555 parameters" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [37, 41])
+def test_pictures_that_are_judged_wrongly(shared: Path, tmp_path: Path, number: int) -> None:
+    """Cases 37 (a picture 3 pixels high) and 41 (a name that is not UTF-8): page and numbers are written."""
+    (case,) = (shared / "cases").glob(f"{number}-*")
+    output = tmp_path / "evaluation"
+    given = ["--target_action_type=climb_up", f"--positive={case / 'yes'}", f"--negative={case / 'no'}"]
+    assert evaluate_action.main([*given, f"--output={output}"]) == 0
+    assert (output / "evaluation.json").stat().st_size > 0
+    pages = list(output.glob("*.html"))
+    assert pages
+    assert all(page.stat().st_size > 1000 for page in pages)
 
 
 def test_39_sizes_in_message(case: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import io
 import logging
 import math
 import os
@@ -76,6 +77,8 @@ def run_command(
     """
     os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must precede its import
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be Unicode
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return work(parser.parse_args(argv))
     except JobError as error:
