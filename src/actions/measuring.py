@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, LARGEST, DeclaredCriterion, Threshold
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
@@ -12,8 +12,7 @@ from src.actions.readings import Reading
 from src.pose.skeleton import JointType
 
 
-@dataclass(frozen=True)
-class Measurement:
+class Measurement(NamedTuple):
     """What decided: the value in `unit`, the same in pixels for lengths, and the joints it comes from.
 
     `value` is None when nothing could be measured; `joints` are then all that were wanted. `points`: of a sign with a

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+from functools import cache
+from typing import NamedTuple
 
 from src.actions.geometry import angle_to_horizontal, angle_to_vertical, elevation, inner_angle
 from src.actions.pose import Point, Pose, midpoint
@@ -39,10 +40,9 @@ class Kind(Enum):
     LINE_SIDES = "sides of a line of the scene"  # distance of the nearer joint, negative where both are on one side
     SIDEWAYS = "offset to the right"  # how far the first joint is to the right of the second in the picture
 
-    @property
-    def is_length(self) -> bool:
-        """Whether it is measured in torsos; otherwise in degrees."""
-        return self not in ANGLE_KINDS
+    def __init__(self, words: str) -> None:
+        """`is_length`: whether it is measured in torsos; otherwise in degrees."""
+        self.is_length = words not in ("angle to the horizontal", "angle to the vertical", "inner angle", "elevation")
 
     @property
     def unit(self) -> str:
@@ -50,7 +50,6 @@ class Kind(Enum):
         return "torso" if self.is_length else "deg"
 
 
-ANGLE_KINDS = frozenset((Kind.TO_HORIZONTAL, Kind.TO_VERTICAL, Kind.INNER_ANGLE, Kind.ELEVATION))
 #: Kinds that cannot be measured where no scene is declared.
 SCENE_KINDS = frozenset((Kind.LINE_HEIGHT, Kind.LINE_DISTANCE, Kind.LINE_SIDES))
 
@@ -62,8 +61,7 @@ ANGLES: Mapping[Kind, Callable[[Point, Point], float | None]] = {
 }
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """One look at the joints of one pair or side.
 
     `value`: pixels for heights, distances and widths, degrees for angles; None when a joint is missing or the direction
@@ -99,6 +97,7 @@ def between(pose: Pose, kind: Kind, pairs: Iterable[tuple[Spot, Spot]]) -> list[
     return [_between(pose, kind, first, second) for first, second in pairs]
 
 
+@cache
 def singles(joints: Spot) -> tuple[Spot, ...]:
     """Each joint as a spot of its own."""
     return tuple((joint,) for joint in joints)
