@@ -240,6 +240,12 @@ def test_help_names_the_declared_actions(capsys: pytest.CaptureFixture[str], tmp
         assert expected in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_summary_lists_the_settings_of_its_job() -> None:
+    found = parse().settings("inference")
+    assert {"network", "infer_insize", "storage_mode"} <= set(found)
+    assert not {"lr", "train_url", "batch_size"} & set(found)
+
+
 def test_stored_settings_build_the_same_configuration() -> None:
     config = parse("--lr=0.25", "--lr_steps=7", "--network=mobilenet_v2")
     assert build_config(config.settings()) == config

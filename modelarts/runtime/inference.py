@@ -41,7 +41,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
     limits = PersonLimits(config.min_person_score, config.min_person_joints)
     scenes = load_scenes(config.scene_file) if config.scene_file else Scenes()
     options = InferenceOptions(limits, config.label_language, config.infer_scales, config.infer_flip, scenes)
-    facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings()}
+    facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings(INFERENCE)}
     facts["not_read"] = {
         "files": len(listing.skipped),
         "reasons": dict(list(listing.skipped.items())[:NOT_READ_LISTED]),

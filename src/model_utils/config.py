@@ -147,9 +147,11 @@ class Config:
     # declared actions, by name
     actions: Mapping[str, Action]
 
-    def settings(self) -> dict[str, Any]:
-        """Every setting as plain values (no actions): what is stored with a checkpoint and shown at start."""
-        return {name: _plain(getattr(self, name)) for name in setting_types()}
+    def settings(self, job: str = "") -> dict[str, Any]:
+        """The settings as plain values (no actions), for checkpoints and summaries; `job`: those that this job reads."""
+        known, _ = read_settings()
+        names = (name for name in setting_types() if not job or known[name].job in ("", job))
+        return {name: _plain(getattr(self, name)) for name in names}
 
     def part(self, kind: type[T]) -> T:
         """The dataclass `kind`, each field filled with the setting of the same name."""
