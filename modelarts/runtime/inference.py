@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from modelarts.job_inputs import INFERENCE
 from modelarts.runtime.results_upload import FinishedBefore, results_folder
 from modelarts.runtime.topology import locate
 from obs_sync import under

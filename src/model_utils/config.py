@@ -148,7 +148,7 @@ class Config:
     actions: Mapping[str, Action]
 
     def settings(self, job: str = "") -> dict[str, Any]:
-        """The settings as plain values (no actions), for checkpoints and summaries; `job`: those that this job reads."""
+        """The settings as plain values (no actions), for checkpoints and summaries; `job`: only what it reads."""
         known, _ = read_settings()
         names = (name for name in setting_types() if not job or known[name].job in ("", job))
         return {name: _plain(getattr(self, name)) for name in names}
