@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from src.actions import Action, load_actions
+from src.actions.scene import load_scenes
 from src.infer.report.page import report_html, write_report
 from tests.infer.example_results import ACTION, NAMES, SUMMARY, hand, line, person, rendered, sample_results
 from tests.pose.drawing import standing_person
@@ -326,7 +327,10 @@ def test_a_fence_is_drawn_on_the_picture_and_downloaded(report: Report) -> None:
     page.click("#scene_undo")
     with page.expect_download() as started:
         page.click("#scene_download")
-    (scene,) = yaml.safe_load(Path(started.value.path()).read_text(encoding="utf-8"))["scenes"]
+    drawn = Path(started.value.path())
+    (scene,) = yaml.safe_load(drawn.read_text(encoding="utf-8"))["scenes"]
+    assert load_scenes(drawn).of(NAMES[2], 320, 240) is not None
+    assert load_scenes(drawn).of(NAMES[0], 320, 240) is None
     assert scene["pictures"] == "sub folder/*"
     assert np.array(scene["fence"]) == pytest.approx(np.array([[0.1, 0.6], [0.9, 0.5]]), abs=0.01)
     assert "ground" not in scene
