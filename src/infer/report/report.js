@@ -255,11 +255,13 @@ function download(name, text, type) {
 
 /** An objection is shown as the sign that it is when it does not hold. */
 function criterionRow([sign, reading], index) {
-  const { names, hints, needs, objection } = data.signs[index];
+  const { names, hints, needs, objection, gives_points: givesPoints } = data.signs[index];
   const name = names[ui.language];
   const label = element("span", "label", objection ? word("without", { name }) : name);
   label.title = hints[ui.language];
-  const needed = element("small", "value", `${word(objection ? "mustNot" : "needs")} ${sentence(needs)}`);
+  const needed = element("small", "value");
+  if (givesPoints) label.title += `\n${word("points")}: ${sentence(needs)}`; // long, and the sentence says what it gave
+  else needed.textContent = `${word(objection ? "mustNot" : "needs")} ${sentence(needs)}`;
   return element("div", `criterion v${sign}`, element("span", "verdict", { 1: "✓", 0: "✗" }[sign] || "?"),
     label, needed, element("p", "", sentence(reading)));
 }

@@ -28,6 +28,7 @@ def sign_rows(action: Action, catalog: Catalog) -> list[dict[str, Any]]:
             "hints": {language: one.criterion.hint(language) for language in LANGUAGES},
             "needs": catalog.encode(requirement(one)),
             "objection": one.label in against,
+            "gives_points": one.scale is not None,
         }
         for one in action.criteria
     ]
