@@ -70,7 +70,8 @@ class Startup:
     def log_table(self, rank: int) -> None:
         """Write the table to the log, once for all ranks."""
         if rank == 0:
-            logger.info("%s", self.table())
+            for line in self.table().splitlines():
+                logger.info("%s", line)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
