@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 NO_EXPORT = "none"
 #: The platform leaves 15 s between SIGTERM and SIGKILL; the rest is for the current step and for saving.
 DRAIN_WHEN_STOPPED_S = 10.0
+#: What the system says of a path that a job can never write, as opposed to a full or broken disk.
+_NO_FOLDER = (NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
 
 
 def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Sequence[str]:
@@ -42,7 +44,7 @@ def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Se
     watch.alive("staging", 0)
     inputs = stage_training(config, topology.scratch, startup)
     watch.alive("opening train_url", 0)
-    publisher, owner = _open_train_url(config, topology)
+    publisher, owner = _open_writable(config, topology)
     # a rank that waits for a picture does not hang: the copying process is watched by itself
     watch.before_the_end(publisher.drain, config.stage_timeout if inputs.streamed is not None else 0)
     from src.train.run import train
@@ -67,6 +69,19 @@ def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Se
         owner.release()
         if inputs.streamed is not None:
             inputs.streamed.close()
+
+
+def _open_writable(config: Config, topology: JobTopology) -> tuple[Publisher, RunOwner]:
+    """Open train_url; OutputError where it, or the local folder of the checkpoints, cannot be such a folder."""
+    try:
+        return _open_train_url(config, topology)
+    except obs_sync.ObsSyncError:
+        raise
+    except OSError as error:
+        said = f"train_url, save_model_path: {error.filename or config.train_url}: {error.strerror or error}"
+        if isinstance(error, _NO_FOLDER):
+            raise OutputError(f"{said}; name folders that this job may write") from None
+        raise JobError(f"{said}; start the job again when the disk is in order") from None
 
 
 def _open_train_url(config: Config, topology: JobTopology) -> tuple[Publisher, RunOwner]:
