@@ -85,8 +85,8 @@ def main() -> int:
         "within 10 % of the person's height"
     )
     seconds = time.monotonic() - started
-    print(f"demo: keypoint_recall={recall:.2f} seconds={seconds:.0f} report={results / 'index.html'}")
     _print_next_steps(f"{train_url}/ckpt_0", inference["checkpoint_filename"])
+    print(f"demo: keypoint_recall={recall:.2f} seconds={seconds:.0f} report={results / 'index.html'}")
     return 0
 
 
