@@ -255,7 +255,7 @@ def test_memory_stays_flat_over_many_pictures(tmp_path: Path) -> None:
         names.append(f"{i}.jpg")
     watch = Watch(output)
     action = find_action("climb_over_fence")  # of which a result is 28 kB in memory
-    infer_folder(FakeNetwork(insize=48), folder, names[:1], tmp_path / "first", action, {})  # reads tables once and for all
+    infer_folder(FakeNetwork(insize=48), folder, names[:1], tmp_path / "first", action, {})
     tracemalloc.start()
     try:
         infer_folder(FakeNetwork(insize=48), folder, names, output, action, {}, sink=watch)
