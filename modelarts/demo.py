@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,8 @@ TRAINING_PICTURES = 1000
 UNSEEN_PICTURES = 30
 UNSEEN_SIZES = [(320, 240), (240, 320), (400, 300), (300, 420), (512, 384)]
 EPOCHS = 7
+INTERRUPTED = 128 + signal.SIGINT
+COMMAND_WIDTH = 110
 
 #: The small network, a small input and figures drawn large in it: what two processor cores learn in minutes.
 NETWORK = {"network": "mobilenet_v2", "stages": 2}
@@ -53,6 +57,14 @@ TRAINING = {
 
 
 def main() -> int:
+    try:
+        return _demo()
+    except KeyboardInterrupt:
+        print("demo: interrupted; the same command starts it afresh", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _demo() -> int:
     started = time.monotonic()
     train_url = f"{BUCKET}/output/ep{EPOCHS}_np1"
     obs_sync.configure(storage_mode="local", obs_local_root=str(OBS_ROOT))
@@ -97,12 +109,12 @@ def _print_next_steps(folder: str, checkpoint: object) -> None:
         "checkpoint_folder_path_relative": OBS_ROOT / folder.split("://")[1],
         **{"checkpoint_filename": checkpoint, "infer_insize": TRAINING["insize"], **NETWORK},
     }
-    arguments = shlex.join(f"--{key}={value}" for key, value in settings.items())
+    command = command_text("test_tmp.py", [f"--{key}={value}" for key, value in settings.items()])
     print("demo: this network knows drawn figures only; README.md says where weights for photographs are")
     print("demo: to judge a folder PICTURES of your own:")
     if Path(sys.prefix).resolve() == (ROOT / ".venv").resolve():
         print("  source .venv/bin/activate")
-    print(f"  python test_tmp.py {arguments}")
+    print(f"  {command}")
 
 
 _ANNOTATIONS = "annotations/person_keypoints.json"
@@ -130,11 +142,35 @@ def _draw(name: str, pictures: int, seed: int) -> Path:
 def _call(boot_file: str, settings: dict[str, object]) -> None:
     """Run a job as the platform does, showing its command; a failure ends the demo with the job's exit code."""
     arguments = [f"--{key}={value}" for key, value in settings.items()]
-    print("+ python " + shlex.join([boot_file, *arguments]), flush=True)
-    code = subprocess.run([sys.executable, str(ROOT / boot_file), *arguments], check=False).returncode
+    print("+ " + command_text(boot_file, arguments), flush=True)
+    code = _wait_for([sys.executable, str(ROOT / boot_file), *arguments])
+    if code in (INTERRUPTED, -signal.SIGINT):
+        raise KeyboardInterrupt
     if code:
         print(f"demo: {boot_file} ended with exit code {code}, see its last lines above", file=sys.stderr)
         raise SystemExit(code)
+
+
+def command_text(boot_file: str, arguments: Sequence[str]) -> str:
+    """A command as one would type it, on lines that fit a terminal."""
+    words = [shlex.quote(word) for word in ("python", boot_file, *arguments)]
+    lines = [words[0]]
+    for word in words[1:]:
+        if len(lines[-1]) + len(word) < COMMAND_WIDTH:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"    {word}")
+    return " \\\n".join(lines)
+
+
+def _wait_for(command: Sequence[str]) -> int:
+    """The exit code of a command; a Ctrl-C reaches it as well, and it is left the time to save what it has."""
+    with subprocess.Popen(command) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
 
 
 def _newest_checkpoint(folder: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 
 class JobError(Exception):
     """A problem that the user can act on; commands report it in one line and exit with `exit_code`."""
@@ -40,9 +42,11 @@ class IncompleteError(JobError):
 
 
 class StoppedError(JobError):
-    """The job stopped cleanly on request (SIGTERM, SIGINT)."""
+    """The job stopped cleanly on request; its exit code is the shell's for the signal: 130 SIGINT, 143 SIGTERM."""
 
-    exit_code = 143
+    def __init__(self, message: str, signal_number: int = signal.SIGTERM) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
 
 
 class PeerError(JobError):

@@ -136,7 +136,7 @@ def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: 
         logger.error("%s", error)
         return exit_code_of(error)
     except KeyboardInterrupt:
-        logger.error("interrupted")
+        logger.error("interrupted; the same command continues")
         return 130
 
 

@@ -34,6 +34,7 @@ NOT_READ_LISTED = 1000
 def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listing: Listing) -> dict[str, Any]:
     """Judge this card's shard of the pictures and deliver the results; returns the summary."""
     from src.infer.forward import load_model_for
+    from src.infer.report.page import REPORT_FILE
     from src.infer.run import infer_folder
 
     topology = locate(os.environ, config.scratch_path)
@@ -59,11 +60,11 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
         logger.info("nothing left to do: rank 0 has finished %s", finished)
         return {}
     logger.info(
-        "%s, %d unreadable; %s: %s occurred in %d, not in %d, undecided %d; results in %s",
+        "%s, %d unreadable; %s: %s occurred in %d, not in %d, undecided %d; report: %s",
         *(plural(summary["pictures"], "picture"), summary["unreadable"], plural(summary["persons"], "person")),
         action.name,
         *(summary[key] for key in ("occurred", "not_occurred", "undecided")),
-        results,
+        under(results, REPORT_FILE),
     )
     return summary
 

@@ -58,7 +58,7 @@ def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Se
             watch.alive("exporting", 0)
             _export(config, trained, publisher, local)
         if card.rank == 0 and trained.went_on and not missing:
-            logger.info("training is done: %s", publisher.url_of(str(CheckpointName(card.rank, *trained.moment))))
+            _log_results(publisher, CheckpointName(card.rank, *trained.moment))
         return missing
     except BaseException as error:
         watch.failed(error)
@@ -69,6 +69,11 @@ def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Se
         owner.release()
         if inputs.streamed is not None:
             inputs.streamed.close()
+
+
+def _log_results(publisher: Publisher, last: CheckpointName) -> None:
+    """The run's last line: its last checkpoint and its training page."""
+    logger.info("training finished: %s; training page: %s", publisher.url_of(str(last)), publisher.page_url)
 
 
 def _open_writable(config: Config, topology: JobTopology) -> tuple[Publisher, RunOwner]:
@@ -116,7 +121,8 @@ def _finish_uploads(publisher: Publisher, publish_wait_s: float) -> Sequence[str
         missing = publisher.drain(publish_wait_s, lambda: stop.since_s > DRAIN_WHEN_STOPPED_S)
     _log_missing(missing)
     if stop and missing:
-        raise StoppedError(f"stopped by a signal during the last uploads: {len(missing)} missing, see the lines above")
+        said = f"stopped by {stop.cause} during the last uploads: {len(missing)} missing, see the lines above"
+        raise StoppedError(said, stop.signal_number)
     return missing
 
 

@@ -66,7 +66,8 @@ def copy(
         run.run(files, progress, threads or access.settings.threads)
     finally:
         result.seconds = time.monotonic() - begin
-    logger.log(logging.DEBUG if single is not None else logging.INFO, "%s", result.summary())
+    quiet = single is not None or progress is False
+    logger.log(logging.DEBUG if quiet else logging.INFO, "%s", result.summary())
     if result.failed:
         raise incomplete(result)
     return result

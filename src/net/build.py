@@ -78,7 +78,7 @@ def _prefer_fast_cpu_kernels() -> None:
     name, value = ONEDNN_ISA
     if name not in os.environ:
         os.environ[name] = value
-        logger.info(
+        logger.debug(
             "set %s=%s: this MindSpore's convolutions are up to 100 times slower without it on AVX-512 processors",
             name,
             value,

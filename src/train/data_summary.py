@@ -56,8 +56,8 @@ def _counted_shares(maker: SampleMaker) -> Iterator[float]:
 def log_summary(summary: dict[str, Any]) -> None:
     """A few lines in the log, with what to do about data that is not what the settings assume."""
     logger.info(
-        "training data: %d pictures, %d people trained on; the loss counts on %.0f %% of the target cells",
-        *(summary["pictures"], summary["people"], 100 * summary["counted_share"]),
+        "the loss counts on %.0f %% of the target cells of %d pictures",
+        *(100 * summary["counted_share"], summary["pictures"]),
     )
     missing = summary["never_labelled"]
     if missing:

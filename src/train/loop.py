@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ def take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopR
             save(run, record, global_step, is_best)
         if stopping:
             epoch, step = run.recipe.moment(global_step)
-            raise StoppedError(f"stopped by a signal after epoch {epoch}, step {step}, which is saved")
+            said = f"stopped by {stop.cause} after epoch {epoch}, step {step}, which is saved"
+            raise StoppedError(f"{said}; the same command continues", stop.signal_number or signal.SIGTERM)
         run.alive(WAITING, global_step)
 
 

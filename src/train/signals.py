@@ -48,6 +48,11 @@ class StopRequest:
         """Seconds since the request; 0 while there is none."""
         return time.monotonic() - self._noted if self.signal_number else 0.0
 
+    @property
+    def cause(self) -> str:
+        """What stopped the process, in words for the user."""
+        return "Ctrl-C" if self.signal_number == signal.SIGINT else "a signal"
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if not self.signal_number:
             self.signal_number, self._noted = number, time.monotonic()

@@ -208,13 +208,13 @@ def test_a_full_disk_and_a_store_that_never_comes_back_are_told_and_the_next_sta
     assert "nothing left to train" in caplog.text
 
 
-def test_a_signal_leaves_in_its_time_and_what_did_not_arrive_goes_with_the_next_start(
+def test_ctrl_c_leaves_in_its_time_and_what_did_not_arrive_goes_with_the_next_start(
     train: Job, bucket: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop_after_an_epoch() -> None:
         while sum(record.getMessage().startswith("epoch ") for record in list(caplog.records)) < 2:
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
 
     def never(source: str, target: str, **_: object) -> object:
         raise obs_sync.Transient("the store does not answer", url=target, operation="upload")
@@ -223,8 +223,10 @@ def test_a_signal_leaves_in_its_time_and_what_did_not_arrive_goes_with_the_next_
     with monkeypatch.context() as patch:
         patch.setattr(uploader_module, "copy", never)
         threading.Thread(target=stop_after_an_epoch, daemon=True).start()
-        assert train("--max_epoch_train=500", "--ckpt_epoch_interval=0") == 143
-    saved = re.search(r"stopped by a signal after epoch (\d+), step (\d+), which is saved", caplog.text)
+        assert train("--max_epoch_train=500", "--ckpt_epoch_interval=0") == 130
+    saved = re.search(
+        r"stopped by Ctrl-C after epoch (\d+), step (\d+), which is saved; the same command continues", caplog.text
+    )
     assert saved is not None
     file_name = name(int(saved[1]), int(saved[2]))
     assert re.search(rf"not published: .*{file_name}.*still at", caplog.text)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from src.errors import StoppedError
 from src.train import signals
 from src.train.signals import StopRequest
 
@@ -26,6 +27,16 @@ def test_the_first_signal_is_noted_and_a_repetition_is_the_same_request(caplog: 
         assert stop.since_s >= 0
     assert [record.getMessage() for record in caplog.records] == ["SIGTERM: stopping after this step"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("number", "cause", "code"), [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "a signal", 143)]
+)
+def test_the_exit_code_is_the_shells(number: int, cause: str, code: int) -> None:
+    with StopRequest() as stop:
+        os.kill(os.getpid(), number)
+    assert stop.cause == cause
+    assert StoppedError("stopped", stop.signal_number).exit_code == code
 
 
 def test_one_that_comes_later_ends_the_process(root: Path) -> None:

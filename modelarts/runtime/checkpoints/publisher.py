@@ -28,6 +28,7 @@ from src.files import write_atomically
 from src.train.checkpoints.manifest import CheckpointName, Manifest, manifest_name
 from src.train.checkpoints.storage import Candidate
 from src.train.monitoring.loss_record import record_name
+from src.train.page.page import PAGE_FILE
 from src.train.page.pictures import POSES_FILE
 
 logger = logging.getLogger(__name__)
@@ -163,6 +164,11 @@ class Publisher:
     def url_of(self, file_name: str) -> str:
         """Address of one of this rank's published files."""
         return self._store.url_of(file_name)
+
+    @property
+    def page_url(self) -> str:
+        """Address of the run's training page."""
+        return obs_sync.join(self._store.url, PAGE_FILE)
 
     def close(self) -> None:
         """Begin nothing more."""

@@ -49,7 +49,8 @@ class Retention:
             for old in retired(files, complete, self._keep):
                 if (rank, old) in listing:
                     self._store.remove(old, rank)
-                    logger.info("removed %s: keeping the newest %d", self._store.url_of(old, rank), self._keep)
+                    if CheckpointName.parse(old) is not None:  # its manifest goes with it
+                        logger.info("removed %s: keeping the newest %d", self._store.url_of(old, rank), self._keep)
 
     def _newest_complete(self, listing: Mapping[RankFile, Stamp]) -> list[tuple[Manifest, Mapping[int, Manifest]]]:
         found = []

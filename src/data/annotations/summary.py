@@ -45,9 +45,16 @@ class DataSummary:
         ]
         if not self.trained_on:
             return lines + notes(self.completed, self.left_out)
+        return [*lines, self._labels(), *notes(self.completed, self.left_out)]
+
+    def _labels(self) -> str:
+        """The least and the most labelled joint, and those labelled on nobody; all counts are in startup.json."""
         names = [*COCO_KEYPOINT_NAMES, *(["neck"] if self.joints.get("neck") else [])]
-        lines.append("labels per joint: " + ", ".join(f"{name} {self.joints.get(name, 0)}" for name in names))
-        return lines + notes(self.completed, self.left_out)
+        counts = {name: self.joints[name] for name in names if self.joints.get(name)}
+        least, most = (choose(counts, key=counts.__getitem__) for choose in (min, max))
+        line = f"labels per joint: {counts[least]} ({least}) to {counts[most]} ({most})"
+        none = [name for name in names if name not in counts]
+        return f"{line}; none for {', '.join(none)}" if none else line
 
     def to_json(self) -> dict[str, Any]:
         """All counts as JSON values."""
