@@ -3,7 +3,9 @@ FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10; do $$p -c '$(FITS)' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 RUN := $(VENV)/bin/python
-TESTS := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+TESTS := $(RUN) -m pytest --dist loadfile --no-loadscope-reorder
+# Tests start many processes, which would each compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup setup-dev demo test test-fast coverage lint format constraints clean
 
@@ -30,14 +32,14 @@ $(VENV)/.dev: requirements-dev.txt $(VENV)/.jobs
 demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 minutes)
 	@$(RUN) -m modelarts.demo
 
-test: setup-dev  ## all tests, two files at a time
-	$(TESTS) --durations=15
+test: setup-dev  ## all tests, three files at a time: some of them wait
+	$(TESTS) -n 3 --durations=15
 
 coverage: setup-dev  ## all tests, then the share of the code that they run, and the lines they do not
-	$(TESTS) --cov --cov-report=term-missing
+	$(TESTS) -n 3 --cov --cov-report=term-missing
 
 test-fast: setup-dev  ## quick tests (under three minutes on two cores)
-	$(TESTS) -m "not slow and not mindspore"
+	$(TESTS) -n 4 -m "not slow and not mindspore"
 
 lint: setup-dev  ## check style, types and directions of imports
 	$(RUN) -m ruff check .

@@ -49,6 +49,16 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with six drawn pictures and their annotations; not to be changed."""
+    from src.data.drawn.dataset import draw_dataset
+
+    folder = tmp_path_factory.mktemp("drawn")
+    draw_dataset(folder, pictures=6, seed=7, sizes=[(200, 160), (160, 200)])
+    return folder
+
+
+@pytest.fixture(scope="session")
 def on_cpu() -> None:
     """MindSpore set up for the CPU; not needed where a job or a tool chooses the device itself."""
     from src.net.build import choose_device

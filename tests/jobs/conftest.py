@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from modelarts.runtime.entry import inference_job, training_job
-from src.data.drawn.dataset import draw_dataset
 
 SMALL = [
     *("--network=mobilenet_v2", "--stages=1", "--insize=64", "--batch_size=2", "--device_target=CPU"),
@@ -22,14 +21,6 @@ URLS = ["--data_url=obs://bucket/data", "--train_url=obs://bucket/out", "--stora
 TWO_EPOCHS = ["--max_epoch_train=2", "--ckpt_interval=1", "--keep_checkpoint_max=0"]
 
 Job = Callable[..., int]
-
-
-@pytest.fixture(scope="session")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with six drawn pictures and their annotations; not to be changed."""
-    folder = tmp_path_factory.mktemp("drawn")
-    draw_dataset(folder, pictures=6, seed=7, sizes=[(200, 160), (160, 200)])
-    return folder
 
 
 @pytest.fixture

@@ -12,17 +12,9 @@ import obs_sync
 from modelarts.runtime.staging import stage_training
 from modelarts.runtime.streaming import RequestQueue, in_turn
 from src.data.coco import open_index
-from src.data.drawn.dataset import draw_dataset
 from src.errors import DataError, JobError
 from src.model_utils.config import build_config
 from src.train.inputs import TrainingInputs
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drawn")
-    draw_dataset(folder, pictures=6, seed=7, sizes=[(200, 160), (160, 200)])
-    return folder
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Four ranks of a node on a real store whose log shows every request: each object is fetched once, later none."""
+"""Three ranks of a node on a real store whose log shows every request: each object is fetched once, later none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from src.data.drawn.dataset import PERSON_CATEGORY
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.object_store import ObjectStore, running_store, variables
 
-PICTURES, OTHERS, RANKS = 48, 9, 4
+PICTURES, OTHERS, RANKS = 48, 9, 3
 BYTES = 2000
 AT = "obs://staging/coco"
 
