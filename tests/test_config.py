@@ -249,3 +249,13 @@ def test_a_summary_lists_the_settings_of_its_job() -> None:
 def test_stored_settings_build_the_same_configuration() -> None:
     config = parse("--lr=0.25", "--lr_steps=7", "--network=mobilenet_v2")
     assert build_config(config.settings()) == config
+
+
+def test_what_was_set_explicitly_is_known_even_where_it_equals_the_default(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("stages: 6\n")
+    config = parse_config(
+        ["--network=vgg19", f"--config_path={tmp_path / 'c.yaml'}"], "test", environment={"data_url": ""}
+    )
+    assert config.given == {"network", "stages", "config_path", "data_url"}
+    assert (config.if_given("network"), config.if_given("stages"), config.if_given("insize")) == ("vgg19", 6, None)
+    assert (parse().if_given("network"), parse().network) == (None, "vgg19")

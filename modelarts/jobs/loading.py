@@ -25,6 +25,7 @@ from modelarts.jobs.definition import (
 from modelarts.jobs.hyperparameters import as_text, hyperparameters
 from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
+from src.model_utils.config import read_settings
 
 JOBS_FOLDER = Path(__file__).resolve().parent
 COMMON_FILE = "common.yaml"
@@ -167,9 +168,12 @@ def _offered(raw: dict[str, Any], processes: int, channels: set[str], problems: 
 def _out_of_place(values: Mapping[str, Any], raw: dict[str, Any], offered: Sequence[str], processes: int) -> list[str]:
     """One line for each value that this job would never look at: of the other kind of job, or number of cards."""
     problems = []
+    settings, _ = read_settings()
+    shared = {name for name, setting in settings.items() if setting.job in ("", raw["kind"])}
     groups = raw.get("offered") if isinstance(raw.get("offered"), dict) else {}
     for group, names in (groups or {}).items():
-        for name in (one for one in values if one in (names or ()) and one not in offered):
+        elsewhere = set(names or ()) - set(offered) - (shared if group in KINDS else set())
+        for name in (one for one in values if one in elsewhere):
             if group in KINDS:
                 problems.append(f"{name}: has no effect here: it is a setting of {group}, not of {raw['kind']}")
             elif raw["kind"] == "training":

@@ -20,9 +20,10 @@ from modelarts.runtime.topology import SCHEDULER, locate
 from modelarts.runtime.training import train_and_publish
 from modelarts.runtime.watchdog import Watch
 from src.data.listing import Listing, pictures_to_judge
-from src.errors import CheckpointError, ConfigError, IncompleteError, JobError, exit_code_of
+from src.errors import ConfigError, IncompleteError, JobError, exit_code_of
 from src.model_utils.config import Config, parse_config
 from src.model_utils.unused import unused_settings
+from src.net.formats import require_checkpoint
 from src.version import NAME, VERSION
 
 logger = logging.getLogger(__name__)
@@ -109,8 +110,7 @@ def _inference_inputs(config: Config) -> tuple[Path, Path, Listing]:
     checkpoint = stage_checkpoint(
         checkpoint_folder_obs, config.checkpoint_folder_path_relative, config.checkpoint_filename
     )
-    if not checkpoint.is_file():  # before anything is copied, and before MindSpore is loaded
-        raise CheckpointError(f"{checkpoint}: no such checkpoint file")
+    require_checkpoint(checkpoint)  # before pictures are copied
     if config.is_model_arts and obs_sync.is_url(inputs["pic_folder_path_obs"]):
         only = "" if config.is_batch_pics else config.filename_to_infer
         results = obs_sync.under(config.output_path_root_obs, "output_img")

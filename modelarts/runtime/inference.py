@@ -20,7 +20,7 @@ from src.infer.options import InferenceOptions
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Shard
 from src.infer.people import PersonLimits
-from src.model_utils.config import Config, read_settings
+from src.model_utils.config import Config
 from src.plural import plural
 from src.version import VERSION
 
@@ -70,10 +70,9 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
 
 
 def _told(config: Config) -> Config:
-    """The settings with no network and stages where these are the defaults: then the checkpoint says them."""
-    settings, _ = read_settings()
-    usual = {name: None for name in ("network", "stages") if getattr(config, name) == settings[name].value}
-    return replace(config, **usual)  # type: ignore[arg-type]
+    """The settings with network and stages None unless they were set explicitly: then the checkpoint says them."""
+    told = {name: config.if_given(name) for name in ("network", "stages")}
+    return replace(config, **told)
 
 
 def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:
@@ -84,7 +83,12 @@ def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:
             "pictures": config.pic_folder_path_obs if config.is_model_arts else str(folder.resolve()),
             "one_picture": "" if config.is_batch_pics else config.filename_to_infer,
             "action": declaration_of(config.actions[config.target_action_type]),
-            "network": (config.network, config.stages, config.infer_insize, config.input_shapes),
+            "network": (
+                config.if_given("network"),
+                config.if_given("stages"),
+                config.infer_insize,
+                config.input_shapes,
+            ),
             "bucket_aspects": config.bucket_aspects,
             "peak_threshold": config.peak_threshold,
             "people": (config.min_person_score, config.min_person_joints),

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from src.errors import CheckpointError
 from src.infer.network import Maps
 from src.infer.shapes import CANONICAL_ASPECTS, PADDING, canonical_fit, tight_fit
-from src.net.formats import INPUT_FORMATS
+from src.net.formats import INPUT_FORMATS, require_checkpoint
 from src.pose import DecodeSettings
 from src.pose.grid import Fit
 
@@ -120,8 +119,7 @@ def load_model(
     Raises CheckpointError when the checkpoint is missing, damaged or of another network, and ConfigError when the
     device cannot be used.
     """
-    if not Path(checkpoint).is_file():  # before MindSpore is loaded
-        raise CheckpointError(f"{checkpoint}: no such checkpoint file")
+    require_checkpoint(Path(checkpoint))
     from src.net.build import choose_device
     from src.net.loading import load_network
 

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -29,6 +29,7 @@ T = TypeVar("T")
 
 DEFAULT_CONFIG_FILE = Path(__file__).resolve().parents[2] / "default_config.yaml"
 ACTIONS_KEY = "actions"
+_NO_SETTINGS = (ACTIONS_KEY, "given")
 BUCKETS_LIMIT = 16
 _HEADING, _KEY = re.compile(r"# --- (.+?) -+"), re.compile(r"(\w+):")
 
@@ -146,12 +147,18 @@ class Config:
     label_language: str
     # declared actions, by name
     actions: Mapping[str, Action]
+    # names of the settings that were set explicitly: by environment, config_path or command line
+    given: frozenset[str] = field(default=frozenset(), compare=False)
 
     def settings(self, job: str = "") -> dict[str, Any]:
         """The settings as plain values (no actions), for checkpoints and summaries; `job`: only what it reads."""
         known, _ = read_settings()
         names = (name for name in setting_types() if not job or known[name].job in ("", job))
         return {name: _plain(getattr(self, name)) for name in names}
+
+    def if_given(self, name: str) -> Any:
+        """The value of a setting that was set explicitly, be it the default's; else None."""
+        return getattr(self, name) if name in self.given else None
 
     def part(self, kind: type[T]) -> T:
         """The dataclass `kind`, each field filled with the setting of the same name."""
@@ -161,7 +168,7 @@ class Config:
 def setting_types() -> dict[str, Any]:
     """Type of each setting by name, in the order of the fields; declared actions are no setting."""
     hints = get_type_hints(Config)
-    return {field.name: hints[field.name] for field in fields(Config) if field.name != ACTIONS_KEY}
+    return {field.name: hints[field.name] for field in fields(Config) if field.name not in _NO_SETTINGS}
 
 
 def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting], Mapping[str, Any]]:
@@ -245,7 +252,7 @@ def build_config(
         )
     if values["scene_file"]:
         load_scenes(values["scene_file"])  # refused before anything is staged
-    config = Config(**values, actions=actions)
+    config = Config(**values, actions=actions, given=frozenset(given))
     _check_together(config)
     return config
 

@@ -1,8 +1,11 @@
-"""Input format of each network, known without importing MindSpore, so that settings can be checked early."""
+"""What can be checked of networks and checkpoints before MindSpore, which takes seconds to import, is needed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from src.errors import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -19,3 +22,11 @@ INPUT_FORMATS = {
     "vgg19": InputFormat(multiple=8, scale=1 / 255, offset=-0.5, rgb=False),
     "mobilenet_v2": InputFormat(multiple=16, scale=1 / 127.5, offset=-1.0, rgb=True),
 }
+
+
+def require_checkpoint(path: Path) -> None:
+    """CheckpointError unless there is such a file with content."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: {'is not a regular file' if path.exists() else 'no such checkpoint file'}")
+    if path.stat().st_size == 0:
+        raise CheckpointError(f"{path}: the checkpoint file is empty")

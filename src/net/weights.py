@@ -16,6 +16,7 @@ from mindspore import Parameter, nn
 
 from src.errors import CheckpointError
 from src.net.finite import not_finite
+from src.net.formats import require_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +53,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Parameter], dict[str, Any]]:
 
     Raises CheckpointError naming the file when it is missing, empty, damaged or no checkpoint.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint file")
-    if path.stat().st_size == 0:
-        raise CheckpointError(f"{path}: the checkpoint file is empty")
+    require_checkpoint(path)
     options = {"crc_check": True} if "crc_check" in inspect.signature(ms.load_checkpoint).parameters else {}
     try:
         entries = ms.load_checkpoint(str(path), **options)

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from src.errors import CheckpointError, ConfigError, OutputError
-from src.net.formats import INPUT_FORMATS
+from src.errors import ConfigError, OutputError
+from src.net.formats import INPUT_FORMATS, require_checkpoint
 from src.tools.common.command import add_settings, make_parser, positive, refuse_existing, run_command
 
 logger = logging.getLogger(__name__)
@@ -20,12 +20,11 @@ FORMATS = ("MINDIR", "ONNX", "AIR")
 
 
 def _work(arguments: argparse.Namespace) -> int:
+    require_checkpoint(arguments.checkpoint)
     from src.net.build import choose_device
     from src.net.exporting import ENDINGS, check_possible, compare, export_network, sample_outputs
     from src.net.loading import load_network
 
-    if not arguments.checkpoint.is_file():
-        raise CheckpointError(f"{arguments.checkpoint}: no such checkpoint file")
     check_possible(arguments.file_format, arguments.dynamic, choose_device(arguments.device_target))
     target = Path(f"{arguments.file_name}{ENDINGS[arguments.file_format]}")
     refuse_existing(target, arguments.force, "file_name")

@@ -10,7 +10,7 @@ from pathlib import Path
 from src.errors import CheckpointError
 from src.net.formats import INPUT_FORMATS
 from src.tools.common.command import make_parser, not_negative, positive, refuse_existing, run_command
-from src.tools.weights.files import read_arrays
+from src.tools.weights.files import read_arrays, require_weights_file
 from src.tools.weights.name_mapping import arrange
 
 #: Maps are published in half precision: this much is rounding.
@@ -56,9 +56,10 @@ def import_weights(
 
 
 def _work(arguments: argparse.Namespace) -> int:
+    require_weights_file(arguments.input)
+    refuse_existing(arguments.output, arguments.force, "output")
     from src.net.build import choose_device
 
-    refuse_existing(arguments.output, arguments.force, "output")
     choose_device("CPU")
     count = import_weights(
         arguments.input, arguments.network, arguments.stages, arguments.output, arguments.golden, arguments.tolerance

@@ -29,8 +29,7 @@ _MOST_BYTES = 8 << 30
 
 def read_arrays(path: Path) -> Arrays:
     """The arrays of a weights file, told by its content; CheckpointError naming the file and what is wrong with it."""
-    if not path.is_file():
-        raise CheckpointError(f"{path}: {'not a regular file' if path.exists() else 'no such weights file'}")
+    require_weights_file(path)
     if path.stat().st_size > _MOST_BYTES:
         raise CheckpointError(f"{path}: {path.stat().st_size} bytes are more than any weights that are read")
     kind, read = _reader_of(path)
@@ -39,6 +38,12 @@ def read_arrays(path: Path) -> Arrays:
     except Exception as error:  # readers raise anything on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise CheckpointError(f"{path}: cannot be read as {kind}: {reason}") from error
+
+
+def require_weights_file(path: Path) -> None:
+    """CheckpointError unless there is such a file."""
+    if not path.is_file():
+        raise CheckpointError(f"{path}: {'not a regular file' if path.exists() else 'no such weights file'}")
 
 
 def _reader_of(path: Path) -> tuple[str, Callable[[Path], Arrays]]:
