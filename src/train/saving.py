@@ -70,7 +70,7 @@ def save(run: Run, record: LossRecord, global_step: int, is_best: bool) -> None:
     if is_best:
         publish_best(run, record, global_step)
     record.flush()
-    run.storage.publish_made(lambda: record.path)
+    run.storage.publish_record(record.path)
     if card.rank == 0:
         run.storage.publish_made(partial(plot_record, record.path))
         run.storage.publish_made(partial(write_scalars, record.path, run.recipe.total_steps))

@@ -12,7 +12,10 @@ from src.data.drawn.dataset import draw_dataset
 
 #: Calls with the checkpoint MISSING; DATA is a folder with annotations and pictures.
 CALLS = {
-    "evaluate": ["--jsonpath_val=DATA/annotations/person_keypoints.json", "--imgpath_val=DATA/images", "--checkpoint=MISSING"],
+    "evaluate": [
+        *("--jsonpath_val=DATA/annotations/person_keypoints.json", "--imgpath_val=DATA/images"),
+        "--checkpoint=MISSING",
+    ],
     "export": ["--checkpoint=MISSING", "--file_name=DATA/exported"],
     "import_weights": ["--input=MISSING", "--network=vgg19", "--output=DATA/m.ckpt"],
     "merge_checkpoints": ["--checkpoint_root_path=DATA", "--checkpoint_filename_template=MISSING{}"],
@@ -24,7 +27,7 @@ CALLS = {
         *("--pic_folder_path_relative=DATA/images", "--checkpoint_folder_path_relative=DATA"),
         *("--checkpoint_filename=MISSING", "--scratch_path=DATA/scratch"),
     ],
-}  # fmt: skip
+}
 
 PROGRAM = """
 import importlib, sys

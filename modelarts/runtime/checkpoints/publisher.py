@@ -20,6 +20,7 @@ from pathlib import Path
 import obs_sync
 from modelarts.runtime.checkpoints.local_folder import check_writable, complete_leftovers, open_folder, write_run_id
 from modelarts.runtime.checkpoints.owner import RunOwner
+from modelarts.runtime.checkpoints.record import PublishedRecord
 from modelarts.runtime.checkpoints.retention import Retention
 from modelarts.runtime.checkpoints.small_files import SmallFiles, describe
 from modelarts.runtime.checkpoints.store import CheckpointStore
@@ -72,6 +73,7 @@ class Publisher:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint-writer")
         self._uploader = obs_sync.Uploader(max_waiting=NO_LIMIT, give_up_s=MONTH_S)  # this class keeps its own limit
         self._small = SmallFiles(lambda path, url, arrived: self._submit((path, url), on_done=arrived))
+        self._record = PublishedRecord(self._local / record_name(store.rank), store.url_of)
         self._waiting: list[str] = []
         self._missing: list[str] = []
         self._lock = threading.Lock()
@@ -86,8 +88,8 @@ class Publisher:
         open_folder(self._local, run_id)
         written = check_writable(self._local, json.dumps(settings, indent=2) + "\n")
         obs_sync.copy(str(written), self._store.url_of(written.name))
-        for name in (record_name(self._store.rank), POSES_FILE):
-            self._bring_back(name)
+        self._bring_back(POSES_FILE)
+        self._record.bring_back()
         self._publish_leftovers()
 
     def candidates(self) -> Sequence[Candidate]:
@@ -143,6 +145,10 @@ class Publisher:
     def publish_made(self, make: Callable[[], Path | None]) -> None:
         """Have `make` make a small file and publish it, both in the background; a failure is only logged."""
         self._writer.submit(self._small.make_and_publish, make, self._store.url_of)
+
+    def publish_record(self, record: Path) -> None:
+        """Publish what has changed of the loss record since the last time, in the background."""
+        self._writer.submit(self._record.publish_changes, record, self._small)
 
     def publish_page(self, make: Callable[[], Path | None]) -> None:
         """The same for the page of the run, which is put above the folders of the ranks."""

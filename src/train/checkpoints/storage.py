@@ -36,10 +36,13 @@ class CheckpointStorage(Protocol):
         """Have `write` write a checkpoint file into a local folder, and publish it; both in the background."""
 
     def publish_made(self, make: Callable[[], Path | None]) -> None:
-        """Have a small file (the loss record, a plot) made and put beside the checkpoints, both in the background.
+        """Have a small file (a plot, a report) made and put beside the checkpoints, both in the background.
 
         Failures are only logged.
         """
+
+    def publish_record(self, record: Path) -> None:
+        """The same for the loss record, of which only what has changed is read and sent."""
 
     def publish_page(self, make: Callable[[], Path | None]) -> None:
         """The same for the page of the run, which is put above the folders of the ranks."""

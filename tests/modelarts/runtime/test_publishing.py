@@ -19,6 +19,7 @@ from modelarts.runtime.checkpoints.store import CheckpointStore, resume_source
 from obs_sync.transfer import uploader as uploader_module
 from src.errors import CheckpointError, OutputError
 from src.train.checkpoints.manifest import CheckpointName, Manifest, complete_moments, manifest_name
+from src.train.monitoring.record_parts import RecordParts
 
 URL = "obs://bucket/out"
 STEPS_PER_EPOCH = 10
@@ -288,3 +289,30 @@ def test_more_cards_than_before_start_from_rank_0s_file() -> None:
     made.drain(10)
     (candidate,) = CheckpointStore(URL, 3, 4).candidates(Path("local"))
     assert candidate.fetch().read_bytes().startswith(b"openpose-train-rank0-1_1.ckpt")
+
+
+def test_the_loss_record_is_published_in_parts_and_joined_in_a_fresh_container(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RecordParts.__init__, "__defaults__", (3,))
+    made, record, sent = publisher(), Path("local") / "ckpt_0" / "loss-rank0.jsonl", []
+    copy = uploader_module.copy
+    monkeypatch.setattr(
+        uploader_module, "copy", lambda source, target, **more: (sent.append(target), copy(source, target, **more))[1]
+    )
+    for lines in (8, 9, 10):
+        record.write_bytes(b"".join(b'{"global_step": %d}\n' % step for step in range(lines)))
+        made.publish_record(record)
+        assert made.drain(10) == []
+    made.close()
+    whole = record.read_bytes()
+    parts = ["loss-rank0.jsonl", "loss-rank0.1.jsonl", "loss-rank0.2.jsonl", "loss-rank0.3.jsonl"]
+    assert b"".join((store / "ckpt_0" / part).read_bytes() for part in parts) == whole
+    assert [target.rpartition("/")[2] for target in sent].count("loss-rank0.jsonl") == 1, "a full part is sent once"
+    shutil.rmtree("local")
+    again = publisher()
+    assert record.read_bytes() == whole
+    record.write_bytes(whole[:40])  # this start goes on from an earlier step
+    again.publish_record(record)
+    assert again.drain(10) == []
+    assert sorted(path.name for path in (store / "ckpt_0").glob("loss-*")) == ["loss-rank0.jsonl"]
