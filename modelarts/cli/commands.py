@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import obs_sync
@@ -137,8 +136,9 @@ def status(options: argparse.Namespace, _: Echo) -> Answer:
     """Where a job stands."""
     state = find_dry_run(options.id, options.work)
     if state is not None:
-        log = Path(state.log_file)
-        error = last_error(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else ""
+        logs_there = [log for log in state.logs().values() if log.is_file()]
+        errors = (last_error(log.read_text(encoding="utf-8", errors="replace")) for log in logs_there)
+        error = next(filter(None, errors), "")
         return Answer({**asdict(state), "last_error": error}, _with_error(dry_run_text(state), error))
     cloud = given.cloud_of_id(options)
     details = cloud.show(cloud.id_of(options.id))
@@ -156,7 +156,7 @@ def logs(options: argparse.Namespace, echo: Echo) -> Answer:
     out = parts.append if options.json else echo
     state = find_dry_run(options.id, options.work)
     if state is not None:
-        job_id, phase = state.id, follow_file(state, options.work, options.follow, out)
+        job_id, phase = state.id, follow_file(state, options.work, options.task, options.follow, out)
     else:
         cloud = given.cloud_of_id(options)
         job_id = cloud.id_of(options.id)

@@ -78,7 +78,7 @@ def _run(
 def dry_run_text(state: DryRunState) -> str:
     """Where a dry run stands, and where its log and its results are."""
     code = "" if state.exit_code is None else f", exit code {state.exit_code}"
-    lines = [f"{state.id}  {state.phase}{code}  {state.name}", f"log: {state.log_file}"]
+    lines = [f"{state.id}  {state.phase}{code}  {state.name}", *(f"log: {log}" for log in state.logs().values())]
     lines.append(f"log in OBS: {_where(state.log_path, state)}")
     lines += [f"results: {_where(url, state)}" for url in state.outputs]
     return "\n".join([*lines, *([state.message] if state.message else [])])
@@ -95,6 +95,7 @@ def _merged(old: Changes, new: Changes, name: str) -> Changes:
         cards=new.cards or old.cards,
         flavour=new.flavour or old.flavour,
         pool=new.pool or old.pool,
+        nodes=new.nodes or old.nodes,
     )
 
 

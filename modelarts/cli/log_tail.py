@@ -20,15 +20,21 @@ _ERROR_LINE = re.compile(r"\bERROR\b")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b(?::|$)")
 
 
-def follow_file(state: DryRunState, work: Path, follow: bool, echo: Echo) -> str:
-    """Show the log of a dry-run so far; with `follow` until it ends. Returns the phase it is in then."""
+def follow_file(state: DryRunState, work: Path, task: str, follow: bool, echo: Echo) -> str:
+    """Show a node's log of a dry run so far (by default the first node's); with `follow` until the run ends.
+
+    Returns the phase it is in then; JobError when it has no node of that name.
+    """
+    task = task or next(iter(state.logs()))
+    if task not in state.logs():
+        raise JobError(f"dry run {state.id} has no {task}; its nodes are {', '.join(state.logs())}")
     position = 0
     decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a letter
     while True:
         current = find_dry_run(state.id, work)
         if current is None:
             raise JobError(f"dry-run {state.id}: its state is gone from {work}")
-        path = Path(current.log_file)
+        path = current.logs()[task]
         if path.exists():
             with path.open("rb") as log:
                 log.seek(position)

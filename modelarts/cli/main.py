@@ -54,6 +54,7 @@ EXAMPLES = {
     "dry-run": [
         "dry-run infer --storage_mode local --set infer_insize=64",
         "dry-run train_np1 --set network=mobilenet_v2 insize=64 batch_size=2 data_url=./coco max_epoch_train=1",
+        "dry-run train_np4 --nodes 2 --cards 2 --set network=mobilenet_v2 insize=64 data_url=obs://bucket/coco/",
         "dry-run train_np4 --cards 2 --restarts 1 --restart-in same --timeout 600 --set data_url=obs://bucket/coco/",
     ],
     "submit": ["submit infer --set target_action_type=climb_over_fence", "submit train_np4 --print"],
@@ -243,7 +244,10 @@ def _changes() -> argparse.ArgumentParser:
         help="hyperparameters, and addresses of inputs and outputs, to change",
     )
     part.add_argument("--name", default="", help="the job's name instead of the declared one")
-    part.add_argument("--cards", type=int, default=0, help="cards of the node, instead of the declared number")
+    part.add_argument("--cards", type=int, default=0, help="cards of each node, instead of the declared number")
+    part.add_argument(
+        "--nodes", type=int, default=0, help="nodes, instead of the declared number; a dry run simulates them"
+    )
     part.add_argument("--flavour", default="", help="specification to run on; `offers` lists them")
     part.add_argument("--pool", default="", help="id of the dedicated resource pool to run in")
     part.add_argument(

@@ -33,6 +33,7 @@ def changes_of(options: argparse.Namespace) -> Changes:
         cards=getattr(options, "cards", 0),
         flavour=getattr(options, "flavour", ""),
         pool=getattr(options, "pool", ""),
+        nodes=getattr(options, "nodes", 0),
     )
 
 

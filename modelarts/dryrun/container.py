@@ -1,16 +1,15 @@
-"""The training container on a laptop: its folders, its environment variables, its processes' command lines."""
+"""The training container of a node on a laptop: its folders, its environment variables, its boot file's arguments."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import obs_sync
-from modelarts.dryrun.launcher import Start, cluster_variables
 from modelarts.jobs.code_folder import code_files
 from modelarts.jobs.definition import URL, Channel, JobSpec
 from src.errors import DataError
@@ -30,10 +29,21 @@ class Storage:
 
 @dataclass(frozen=True)
 class Container:
-    """Folders below `root`, named as in the platform's image; `job_id` names the job's logs."""
+    """Folders below `root`, named as in the platform's image; `job_id` and `node`, from 0, name the logs."""
 
     root: Path
     job_id: str
+    node: int = 0
+
+    @property
+    def task(self) -> str:
+        """What the platform calls this node."""
+        return f"worker-{self.node}"
+
+    @property
+    def address(self) -> str:
+        """An address of this node that differs from the other nodes': 127.0.0.1, 127.0.0.2, …"""
+        return node_address(self.node)
 
     @property
     def home(self) -> Path:
@@ -58,16 +68,16 @@ class Container:
     @property
     def task_log(self) -> Path:
         """The log of this node, with the output of all its processes."""
-        return self.log / f"modelarts-job-{self.job_id}-worker-0.log"
+        return self.log / f"modelarts-job-{self.job_id}-{self.task}.log"
 
     @property
     def scheduler_log(self) -> Path:
         """The log of MindSpore's scheduler, through which ranks on a CPU rendezvous."""
         return self.log / f"modelarts-job-{self.job_id}-scheduler.log"
 
-    def card_log(self, rank: int) -> Path:
+    def card_log(self, rank: int, device: int) -> Path:
         """The log of one card's process."""
-        return self.log / f"modelarts-job-{self.job_id}-proc-rank-{rank}-device-{rank}.txt"
+        return self.log / f"modelarts-job-{self.job_id}-proc-rank-{rank}-device-{device}.txt"
 
     def code(self, job: JobSpec) -> Path:
         """Where the code lies: the last part of the code dir's name is kept."""
@@ -80,6 +90,11 @@ class Container:
             for part, channels in (("inputs", job.inputs), ("outputs", job.outputs))
             for number, channel in enumerate(job.folders(channels))
         ]
+
+
+def node_address(node: int) -> str:
+    """The address of a node; all are this machine's."""
+    return f"127.0.0.{node + 1}"
 
 
 def make_fresh(container: Container, job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> None:
@@ -111,8 +126,7 @@ def container_environment(
 ) -> dict[str, str]:
     """The variables that all processes see; `starts` numbers this container and this start in it, both from 1."""
     lent = {name: value for name, value in outer.items() if name in _LENT or name.startswith(_LENT_PREFIXES)}
-    instance = f"modelarts-job-{container.job_id}-worker-0"
-    cards = str(job.cards)
+    nodes = str(job.nodes)
     if lent.get("OBS_ENDPOINT"):
         endpoint = lent["OBS_ENDPOINT"]
         lent.update(S3_ENDPOINT=endpoint, S3_USE_HTTPS=str(int(endpoint.startswith("https"))), S3_VERIFY_SSL="1")
@@ -124,17 +138,17 @@ def container_environment(
         "MA_JOB_DIR": str(container.job_dir),
         "WORKSPACE": str(container.code(job)),
         "MA_LOG_DIR": str(container.log),
-        "MA_CURRENT_IP": "127.0.0.1",
-        "MA_CURRENT_HOST_IP": "127.0.0.1",
-        "MA_CURRENT_INSTANCE_NAME": instance,
+        "MA_CURRENT_IP": container.address,
+        "MA_CURRENT_HOST_IP": container.address,
+        "MA_CURRENT_INSTANCE_NAME": f"modelarts-job-{container.job_id}-{container.task}",
         "MA_VJ_NAME": job.name,
         "MA_JOB_KIND": "job",
         "MA_TASK_NAME": "worker",
-        "MA_NUM_GPUS": cards,
-        "MA_NUM_HOSTS": "1",
-        "VC_WORKER_NUM": "1",
-        "VC_TASK_INDEX": "0",
-        "VC_WORKER_HOSTS": "127.0.0.1",
+        "MA_NUM_GPUS": str(job.cards),
+        "MA_NUM_HOSTS": nodes,
+        "VC_WORKER_NUM": nodes,
+        "VC_TASK_INDEX": str(container.node),
+        "VC_WORKER_HOSTS": ",".join(node_address(node) for node in range(job.nodes)),
         "MA_ENGINE_VERSION": job.engine_version,
         "MA_HANG_DETECT_TIME": "30",
         "MA_DETECT_TRAIN_INJECT_CODE": "0",
@@ -146,7 +160,7 @@ def container_environment(
         "OBS_STORAGE_MODE": storage.mode,
         "OBS_LOCAL_ROOT": storage.local_root,
         "PYTHONUNBUFFERED": "1",
-        **job.environment,
+        **job.variables(),
     }
 
 
@@ -163,48 +177,6 @@ def arguments(container: Container, job: JobSpec, storage: Storage) -> list[str]
     storage_here = {"storage_mode": storage.mode, "obs_local_root": storage.local_root}
     unasked = {"init_method": "tcp://127.0.0.1:6666", "num_gpus": str(job.cards)}
     return [f"--{name}={value}" for name, value in {**cache, **values, **storage_here, **unasked}.items()]
-
-
-def processes(
-    container: Container, job: JobSpec, python: Path, environment: Mapping[str, str], given: Sequence[str]
-) -> list[Start]:
-    """One process per card, each with its own working folder; several cards also get a MindSpore scheduler process."""
-    command = [str(python), str(container.code(job) / job.boot_file), *given]
-    places = _one_card(container) if job.cards == 1 else cluster_variables(job.cards)
-    method = {"MA_RUN_METHOD": "msrun"} if job.cards > 1 else {}
-    starts = []
-    for rank, variables in places:
-        card = {} if rank is None else _card_variables(container, rank)
-        folder = container.mount / "workspace" / ("scheduler" if rank is None else f"device{rank}")
-        folder.mkdir(parents=True, exist_ok=True)
-        starts.append(
-            Start(
-                "scheduler" if rank is None else f"rank {rank}",
-                command,
-                {**environment, **method, **variables, **card},
-                container.scheduler_log if rank is None else container.card_log(rank),
-                folder,
-                waited_for=rank is not None,
-            )
-        )
-    return starts
-
-
-def _card_variables(container: Container, rank: int) -> dict[str, str]:
-    """What the platform's launcher tells each card's process."""
-    plog = container.log / container.job_id / "ascend" / "process_log" / f"rank_{rank}"
-    return {"ASCEND_DEVICE_ID": str(rank), "ASCEND_PROCESS_LOG_PATH": str(plog), "HCCL_CONNECT_TIMEOUT": "1800"}
-
-
-def _one_card(container: Container) -> list[tuple[int | None, dict[str, str]]]:
-    """The single process of a job on one card, with the rank table that the platform's launcher writes."""
-    table = container.mount / "rank_table" / "jobstart_hccl.json"
-    table.parent.mkdir(exist_ok=True)
-    device = {"device_id": "0", "device_ip": "127.0.0.1", "rank_id": "0"}
-    servers = [{"server_id": "127.0.0.1", "device": [device], "host_nic_ip": "reserve"}]
-    content = {"version": "1.0", "server_count": "1", "server_list": servers, "status": "completed"}
-    table.write_text(json.dumps(content), encoding="utf-8")
-    return [(0, {"RANK_ID": "0", "RANK_SIZE": "1", "DEVICE_ID": "0", "RANK_TABLE_FILE": str(table)})]
 
 
 def _channels_json(part: str, container: Container, job: JobSpec) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -9,18 +10,20 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Callable
 
 import obs_sync
-from modelarts.dryrun.container import Container, Storage, arguments, container_environment, make_fresh, processes
-from modelarts.dryrun.launcher import PLATFORM_GRACE_S, STOPPED, Ending, run_together
+from modelarts.dryrun.cards import SCHEDULER, NodeProgram, card_processes
+from modelarts.dryrun.container import Container, Storage, arguments, container_environment, make_fresh
+from modelarts.dryrun.launcher import PLATFORM_GRACE_S, STOPPED, Ending, Start, run_together
 from modelarts.dryrun.output_sync import PeriodicSync, Route, finish_all
 from modelarts.dryrun.requirements import install, make_interpreter, requirements_file
 from modelarts.dryrun.state import STOP_FILE, WORK_FOLDER, DryRunState, write_state
 from modelarts.jobs.definition import NO_CHANGES, Changes, JobSpec
-from src.errors import ConfigError, JobError
+from src.errors import JobError
 from src.plural import plural
 from src.processes import started_at
 
@@ -63,13 +66,15 @@ class DryRun:
         changes: Changes = NO_CHANGES,
     ) -> None:
         """`stop` ends the run when it is set; `changes` made `job` of its definition and are kept for a rebuild."""
-        if job.nodes > 1:
-            raise ConfigError(f"nodes: a dry-run stands in for one node, not for {job.nodes}")
         self._job, self._options = job, options
         self._stop = stop or threading.Event()
         job_id = str(uuid.uuid4())
         self.folder = options.work.resolve() / job_id
-        self.container = Container(self.folder / CONTAINER_FOLDER, job_id)
+        self.containers = [
+            Container(self.folder / (f"{CONTAINER_FOLDER}-{node}" if node else CONTAINER_FOLDER), job_id, node)
+            for node in range(job.nodes)
+        ]
+        self.container = self.containers[0]
         self._filesystem = obs_sync.ObsFileSystem(
             storage_mode=options.storage.mode, obs_local_root=options.storage.local_root
         )
@@ -83,6 +88,7 @@ class DryRun:
             outputs=job.results(),
             log_path=job.log_path,
             log_file=str(self.container.task_log),
+            log_files=tuple(str(container.task_log) for container in self.containers),
             pid_started=started_at(os.getpid()),
             started=now(),
             local_root=options.storage.local_root if self._filesystem.storage_mode == "local" else "",
@@ -118,7 +124,7 @@ class DryRun:
         containers, starts_in_it = 1, 0
         while True:
             if starts_in_it == 0:
-                self._make_container()
+                self._make_containers()
             if self._stop.is_set():
                 return Ending(STOPPED)
             starts_in_it += 1
@@ -137,10 +143,12 @@ class DryRun:
         """Without `unconditional` the platform restarts only after faults of its own, which a laptop has none of."""
         return self._job.auto_restart.times if self._job.auto_restart.unconditional else 0
 
-    def _make_container(self) -> None:
+    def _make_containers(self) -> None:
+        """A container for each node; all share the Python of the first one, into which the requirements go."""
         self._update(phase="Creating")
-        make_fresh(self.container, self._job, self._filesystem)
-        self._say(f"container ready: {self.container.root}")
+        for container in self.containers:
+            make_fresh(container, self._job, self._filesystem)
+            self._say(f"container ready: {container.root}", container)
         self._python = make_interpreter(self.container.root / "python")
         file = requirements_file(self.container.code(self._job))
         if file is not None and self._options.install_requirements:
@@ -148,23 +156,18 @@ class DryRun:
             install(file, self._python, os.environ, self.container.task_log)
 
     def _start_once(self, starts: tuple[int, int]) -> Ending:
-        job, container, storage = self._job, self.container, self._options.storage
-        environment = container_environment(container, job, starts, storage, os.environ)
-        given = arguments(container, job, storage)
-        self._say(f"start {starts[1]} in container {starts[0]}: {job.boot_file} {' '.join(given)}")
+        processes = self._processes(starts)
         self._update(phase="Running", starts=self.state.starts + 1)
-        outputs = [Route(folder, c.url, c.name) for c, folder in container.folders(job) if c in job.outputs]
-        syncs = [
-            PeriodicSync(outputs, self._filesystem, self._options.sync_period_s),
-            PeriodicSync([Route(container.log, job.log_path, "log")], self._filesystem, LOG_PERIOD_S),
-        ]
+        syncs = self._syncs()
         try:
-            with container.task_log.open("ab") as log:
+            with contextlib.ExitStack() as logs:
+                files = [logs.enter_context(container.task_log.open("ab")) for container in self.containers]
+                node_of = {one.name: node for node, group in enumerate(processes) for one in group}
                 ending = run_together(
-                    processes(container, job, self._python, environment, given),
+                    [one for group in processes for one in group],
                     self._options.timeout_s,
                     should_stop=self._should_stop,
-                    on_line=_Tee(log, self._options.echo),
+                    on_line=_Tee(node_of, files, self._echo),
                 )
             if ending.killed:
                 self._say(f"killed {', '.join(ending.killed)}: still running {PLATFORM_GRACE_S:g} s after SIGTERM")
@@ -173,26 +176,53 @@ class DryRun:
             finish_all(syncs)
         return ending
 
+    def _processes(self, starts: tuple[int, int]) -> list[list[Start]]:
+        """The processes by node; what each node is started with goes into its log."""
+        job, storage, programs = self._job, self._options.storage, []
+        for one in self.containers:
+            given = arguments(one, job, storage)
+            self._say(f"start {starts[1]} in container {starts[0]}: {job.boot_file} {' '.join(given)}", one)
+            command = [str(self._python), str(one.code(job) / job.boot_file), *given]
+            environment = container_environment(one, job, starts, storage, os.environ)
+            programs.append(NodeProgram(one, command, environment))
+        return card_processes(programs, job)
+
+    def _syncs(self) -> list[PeriodicSync]:
+        job, every_s = self._job, self._options.sync_period_s
+        outputs = [
+            Route(folder, channel.url, channel.name)
+            for container in self.containers
+            for channel, folder in container.folders(job)
+            if channel in job.outputs
+        ]
+        logs = [Route(container.log, job.log_path, "log") for container in self.containers]
+        return [PeriodicSync(outputs, self._filesystem, every_s), PeriodicSync(logs, self._filesystem, LOG_PERIOD_S)]
+
     def _should_stop(self) -> bool:
         stop = self._stop.is_set() or (self.folder / STOP_FILE).exists()
         if stop:
             self._say(f"stopping: SIGTERM now, SIGKILL in {PLATFORM_GRACE_S:g} s")
         return stop
 
-    def _say(self, text: str) -> None:
-        """A line of the platform in the job's log."""
+    def _say(self, text: str, container: Container | None = None) -> None:
+        """A line of the platform in the log of a node, of the first one unless told otherwise."""
+        chosen = container or self.container
         line = f"[ModelArts Service Log] {time.strftime('%Y-%m-%d %H:%M:%S')} dry-run: {text}\n"
-        with self.container.task_log.open("a", encoding="utf-8") as log:
+        with chosen.task_log.open("a", encoding="utf-8") as log:
             log.write(line)
+        self._echo(chosen.node, line)
+
+    def _echo(self, node: int, line: str) -> None:
+        """Show a line of a node's log; several nodes share the screen, so each line there says whose it is."""
         if self._options.echo is not None:
-            self._options.echo(line)
+            self._options.echo(f"{self.containers[node].task} | {line}" if self._job.nodes > 1 else line)
 
     def _take_down(self) -> None:
-        """Remove the container of a job that is done; its log stays where `logs` finds it."""
-        log_file = self.folder / self.container.task_log.name
-        shutil.copyfile(self.container.task_log, log_file)
-        self._update(log_file=str(log_file))
-        shutil.rmtree(self.container.root, ignore_errors=True)
+        """Remove the containers of a job that is done; their logs stay where `logs` finds them."""
+        kept = [str(shutil.copyfile(one.task_log, self.folder / one.task_log.name)) for one in self.containers]
+        self._update(log_file=kept[0], log_files=tuple(kept))
+        for container in self.containers:
+            shutil.rmtree(container.root, ignore_errors=True)
 
     def _end(self, phase: str, exit_code: int | None, message: str) -> None:
         self._update(phase=phase, exit_code=exit_code, message=message, ended=now())
@@ -211,16 +241,16 @@ def now() -> str:
 
 
 class _Tee:
-    """Writes each line of a process to the node's log and to the screen."""
+    """Writes each line of a process to the log of its node and to the screen."""
 
-    def __init__(self, log: BinaryIO, echo: Callable[[str], None] | None) -> None:
-        self._log, self._echo, self._lock = log, echo, threading.Lock()
+    def __init__(self, node_of: Mapping[str, int], logs: Sequence[BinaryIO], echo: Callable[[int, str], None]) -> None:
+        self._node_of, self._logs, self._echo, self._lock = node_of, logs, echo, threading.Lock()
 
     def __call__(self, name: str, line: bytes) -> None:
-        if name == "scheduler":
+        if name == SCHEDULER:
             return  # it has its own file; the platform's log holds what the cards say
+        node = self._node_of[name]
         with self._lock:
-            self._log.write(line)
-            self._log.flush()
-            if self._echo is not None:
-                self._echo(line.decode(errors="replace"))
+            self._logs[node].write(line)
+            self._logs[node].flush()
+            self._echo(node, line.decode(errors="replace"))

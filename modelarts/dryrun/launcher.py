@@ -93,24 +93,34 @@ def launch_ranks(
 
 def cluster_variables(ranks: int) -> list[tuple[int | None, dict[str, str]]]:
     """What msrun would set, for the scheduler (None) and for each rank of a new cluster on this machine."""
-    common = {
+    meeting = meeting_variables(ranks)
+    workers = [
+        (rank, {**worker_variables(meeting, rank), "RANK_SIZE": str(ranks), "DEVICE_ID": str(rank)})
+        for rank in range(ranks)
+    ]
+    return [(None, scheduler_variables(meeting)), *workers]
+
+
+def meeting_variables(ranks: int) -> dict[str, str]:
+    """Where the ranks of a new cluster on this machine meet, and how long they wait for each other."""
+    return {
         "MS_WORKER_NUM": str(ranks),
         "MS_SCHED_HOST": "127.0.0.1",
         "MS_SCHED_PORT": str(_free_port()),
         "MS_TOPO_TIMEOUT": "120",
         "MS_NODE_TIMEOUT": "30",
         "MS_CPU_COMM_OP_TIMEOUT": "600",  # ranks may drift apart: compiling, saving, a slow disk
-        "RANK_SIZE": str(ranks),
     }
-    scheduler = {**common, "MS_ROLE": "MS_SCHED", "RANK_ID": "0"}
-    workers = [
-        (
-            rank,
-            {**common, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": str(rank), "RANK_ID": str(rank), "DEVICE_ID": str(rank)},
-        )
-        for rank in range(ranks)
-    ]
-    return [(None, scheduler), *workers]
+
+
+def scheduler_variables(meeting: Mapping[str, str]) -> dict[str, str]:
+    """What makes a process the scheduler of a cluster."""
+    return {**meeting, "MS_ROLE": "MS_SCHED", "RANK_ID": "0", "RANK_SIZE": meeting["MS_WORKER_NUM"]}
+
+
+def worker_variables(meeting: Mapping[str, str], rank: int) -> dict[str, str]:
+    """What makes a process a rank of a cluster."""
+    return {**meeting, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": str(rank), "RANK_ID": str(rank)}
 
 
 def run_together(

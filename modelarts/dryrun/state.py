@@ -25,7 +25,8 @@ class DryRunState:
     """One dry run, in the words of the platform's API; times are local, "2026-11-27 18:30:00".
 
     `values`: the boot file's arguments. `changes` and `options` are those of the command line, for a rebuild.
-    `pid_started` tells the process from a later one with the same number.
+    `pid_started` tells the process from a later one with the same number. `log_file` is the first node's log,
+    `log_files` has all nodes'.
     """
 
     id: str
@@ -46,6 +47,7 @@ class DryRunState:
     pid_started: float = 0.0
     changes: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    log_files: tuple[str, ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -61,6 +63,10 @@ class DryRunState:
     def given_name(self) -> str:
         """The name that the command line gave; empty when it is the definition's."""
         return str(self.changes.get("name") or "")
+
+    def logs(self) -> dict[str, Path]:
+        """The nodes' logs by the node's name (worker-0, worker-1, …); they need not be there yet."""
+        return {f"worker-{node}": Path(name) for node, name in enumerate(self.log_files or [self.log_file])}
 
     def seconds(self, now: datetime | None = None) -> float:
         """How long it ran, or has been running until `now`."""
@@ -103,8 +109,7 @@ def ask_to_stop(state: DryRunState, work: Path = WORK_FOLDER) -> None:
 def _from_json(raw: Any) -> DryRunState:
     """A state from its JSON; keys of later versions are left out."""
     known = {one.name for one in fields(DryRunState)}
-    state = DryRunState(
-        **{**{key: value for key, value in raw.items() if key in known}, "outputs": tuple(raw["outputs"])}
-    )
+    lists = {"outputs": tuple(raw["outputs"]), "log_files": tuple(raw.get("log_files", ()))}
+    state = DryRunState(**{**{key: value for key, value in raw.items() if key in known}, **lists})
     datetime.fromisoformat(state.started)
     return state

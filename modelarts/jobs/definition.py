@@ -121,7 +121,7 @@ class JobSpec:
 class Changes:
     """What a command line changes in a definition; empty means unchanged.
 
-    `values`: hyperparameters, and urls of channels. `cards` also chooses the flavour.
+    `values`: hyperparameters, and urls of channels. `cards`, those of one node, also chooses the flavour.
     """
 
     values: Mapping[str, str]
@@ -132,6 +132,7 @@ class Changes:
     cards: int = 0
     flavour: str = ""
     pool: str = ""
+    nodes: int = 0
 
 
 NO_CHANGES = Changes({})

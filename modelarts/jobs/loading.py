@@ -56,7 +56,7 @@ def load_job(word: str, changes: Changes = NO_CHANGES) -> JobSpec:
     """
     path = _find(word)
     raw = {**read_yaml_mapping(JOBS_FOLDER / COMMON_FILE), **read_yaml_mapping(path)}
-    for key in ("bucket", "prefix", "cards", "flavour", "pool"):
+    for key in ("bucket", "prefix", "cards", "nodes", "flavour", "pool"):
         if getattr(changes, key):
             raw[key] = getattr(changes, key)
     problems = [f"{path.name}: unknown key '{key}'{did_you_mean(key, _KEYS)}" for key in raw if key not in _KEYS]

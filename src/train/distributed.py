@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Mapping
 
 import mindspore as ms
 import numpy as np
@@ -50,6 +52,8 @@ def join_cards(card: Card, device: str) -> Communicator:
     are not those that the environment announced.
     """
     if card.rank_size > 1:
+        if device == "CPU":
+            os.environ.update(worker_variables(card, os.environ))
         _meet(device)
         found = communication.get_rank(), communication.get_group_size()
         if found != (card.rank, card.rank_size):
@@ -60,6 +64,22 @@ def join_cards(card: Card, device: str) -> Communicator:
         start_data_parallel()
         logger.info("joined %d cards as rank %d", card.rank_size, card.rank)
     return Communicator(card)
+
+
+def worker_variables(card: Card, environment: Mapping[str, str]) -> dict[str, str]:
+    """What a rank that was started by a rank table must add to its environment to be one of msrun's workers.
+
+    On a processor MindSpore's ranks meet through a scheduler process only, and never read a rank table. Raises
+    ConfigError when the environment does not say where the scheduler is.
+    """
+    if environment.get("MS_ROLE"):
+        return {}
+    if not (environment.get("MS_SCHED_HOST") and environment.get("MS_SCHED_PORT")):
+        raise ConfigError(
+            f"environment: {card.rank_size} processes on CPU without a scheduler (MS_SCHED_HOST, MS_SCHED_PORT): start "
+            "them with msrun or python -m modelarts dry-run"
+        )
+    return {"MS_ROLE": "MS_WORKER", "MS_WORKER_NUM": str(card.rank_size), "MS_NODE_ID": str(card.rank)}
 
 
 def serve_as_scheduler(device: str) -> None:

@@ -1,4 +1,7 @@
-"""Four cards on a real store, whose log shows what they fetch; one is killed, and all start again."""
+"""Two nodes of two cards on a real store, whose log shows what they fetch; a card is killed, and all start again.
+
+The cards are started by rank table, as the job on the platform would be, and really train together.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultProx
             yield proxy
 
 
-def test_four_cards_fetch_each_object_once_and_after_a_restart_none(proxy: FaultProxy, tmp_path: Path) -> None:
+def test_each_node_fetches_each_object_once_and_after_a_restart_none(proxy: FaultProxy, tmp_path: Path) -> None:
     fs = obs_sync.ObsFileSystem(storage_mode="obs")
     fs.mkdir("obs://mine")
     draw_dataset(tmp_path / "coco", PICTURES, sizes=((96, 128), (128, 96)))
@@ -56,19 +59,43 @@ def test_four_cards_fetch_each_object_once_and_after_a_restart_none(proxy: Fault
     killer = threading.Thread(target=kill_a_card, args=(tmp_path / "work", proxy, before))
     killer.start()
     command = ["dry-run", "train_np4", "--storage_mode", "obs", "--bucket", "mine", "--prefix", "jobs"]
-    command += ["--work", str(tmp_path / "work"), "--restarts", "1", "--restart-in", "same", "--no-requirements"]
+    command += [
+        "--nodes",
+        "2",
+        "--cards",
+        "2",
+        "--work",
+        str(tmp_path / "work"),
+        "--restarts",
+        "1",
+        "--restart-in",
+        "same",
+        "--no-requirements",
+    ]
     assert main([*command, "--timeout", "400", "--set", *SETTINGS]) == 0
     killer.join()
     annotations = "annotations/person_keypoints.json"
     learnt = [f"images/{name}" for name in index_annotations(tmp_path / "coco" / annotations).names]
-    assert before == [Counter({f"coco/{name}": 1 for name in [*learnt, annotations]})]
+    assert before == [Counter({f"coco/{name}": 2 for name in [*learnt, annotations]})]
     assert fetched(proxy) == before[0], "the second start fetched something again"
     (state,) = [json.loads(path.read_text()) for path in (tmp_path / "work").glob(f"*/{STATE_FILE}")]
     assert state["starts"] == 2
     names = [name.rpartition("/")[2] for name in fs.find("obs://mine/jobs")]
+    _assert_the_logs_are_readable(Path(state["log_file"]).parent, state["id"])
     for rank in range(4):
         name = f"openpose-train-rank{rank}-1_{-(-len(learnt) // 4)}.ckpt"
         assert {name, f"{name}.manifest.json"} <= set(names)
+
+
+def _assert_the_logs_are_readable(folder: Path, job_id: str) -> None:
+    """Each node's log tells of its own cards alone, in lines that begin with time, level and rank."""
+    for node in range(2):
+        log = (folder / f"modelarts-job-{job_id}-worker-{node}.log").read_text(encoding="utf-8")
+        assert len(re.findall(r"joined 4 cards as rank", log)) == 2 * 2, "two cards, two starts"
+        own = [line for line in log.splitlines() if not line.startswith("[ModelArts Service Log]")]
+        ranks = [re.match(r"[\d-]+ [\d:]+ [A-Z]+ rank (\d): ", line) for line in own]
+        assert {found[1] for found in ranks if found} == {str(2 * node), str(2 * node + 1)}
+        assert [line for line, found in zip(own, ranks) if not found] == []
 
 
 def kill_a_card(work: Path, proxy: FaultProxy, before: list[Counter[str]]) -> None:
