@@ -2,7 +2,8 @@
 
 Values that could identify somebody or open anything are replaced: of environment variables only those on a list keep
 theirs. After the report it waits to be stopped, noting the time, so that the time between SIGTERM and SIGKILL shows.
-Needs the standard library only; every other module is looked at if it is there.
+Needs the standard library only; every other module is looked at if it is there. Below the address `probe_url` it writes
+a few bytes, to see how moxing answers about them, and removes them again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-OUTPUT = "train_url"
+OUTPUT, ADDRESS = "train_url", "probe_url"
 REPORT, HEARTBEAT = "probe.json", "after_sigterm.jsonl"
 WAIT_S, SPEED_BYTES = 600.0, 256 << 20
 HIDDEN = "<hidden>"
@@ -64,7 +65,7 @@ def report(arguments: Mapping[str, str], environment: Mapping[str, str], scratch
         "machine": machine,
         "folders": lambda: {path: folder_facts(Path(path)) for path in ("/cache", "/dev/shm", "/tmp", str(Path.cwd()))},
         "scratch_mb_per_s": lambda: disk_speed(scratch, SPEED_BYTES),
-        "moxing": moxing_facts,
+        "moxing": lambda: moxing_facts(arguments.get(ADDRESS, "")),
         "signals": lambda: {"SIGTERM": str(signal.getsignal(signal.SIGTERM)), "pid": os.getpid(), "ppid": os.getppid()},
     }
     return {name: attempt(facts) for name, facts in subjects.items()}
@@ -152,17 +153,23 @@ def disk_speed(folder: Path, size: int) -> dict[str, float]:
     return {"write": round(size / 1e6 / (written - started), 1), "read": round(size / 1e6 / (read - written), 1)}
 
 
-def moxing_facts() -> dict[str, Any]:
-    """What `mox.file` offers and what a local `stat` and `scan_dir` answer: names and types, never paths."""
+def moxing_facts(url: str) -> dict[str, Any]:
+    """What `mox.file` offers, and how it answers about OBS (below `url`) and about a local file: names and types."""
     file = importlib.import_module("moxing").file
-    entry = next(iter(file.scan_dir(str(Path(__file__).parent))))
+    here = str(Path(__file__).parent)
     return {
         "functions": sorted(name for name in dir(file) if not name.startswith("_")),
-        "stat": types_of(file.stat(__file__)),
-        "scan_dir": types_of(entry),
-        "scan_dir_stat": attempt(lambda: types_of(entry.stat())),
-        "missing": attempt(lambda: file.stat("/no/such/file")),
+        "local_stat": attempt(lambda: types_of(file.stat(__file__))),
+        "local_scan_dir": attempt(lambda: types_of(next(iter(file.scan_dir(here))))),
+        "obs": attempt(lambda: observe_obs(file, url)),
     }
+
+
+def observe_obs(file: Any, url: str) -> dict[str, Any]:
+    """The answers of moxing's file module about objects below `url`; the code of obs_sync lies beside this folder."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    observed = importlib.import_module("obs_sync.stores.moxing.observed")
+    return dict(observed.observe_folder(file, url))
 
 
 def types_of(value: Any) -> dict[str, str]:

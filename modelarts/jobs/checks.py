@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import obs_sync
 from modelarts.job_inputs import INFERENCE, TRAINING, job_inputs, missing_settings
 from modelarts.jobs.code_folder import code_files, limits_exceeded, upload_code
-from modelarts.jobs.definition import INFERENCE_BOOT_FILE, MSRUN, MSRUN_VARIABLE, TRAINING_BOOT_FILE, JobSpec
+from modelarts.jobs.definition import INFERENCE_BOOT_FILE, MSRUN, MSRUN_VARIABLE, PROBE, TRAINING_BOOT_FILE, JobSpec
 from modelarts.jobs.hardware import chip_of_engine, hardware_mistakes
 from modelarts.jobs.hyperparameters import ACTION_KEY, not_in_console_alphabet
 from src.errors import ConfigError
@@ -191,7 +191,9 @@ def _check_channels(job: JobSpec) -> list[str]:
     known = setting_types()
     names = [channel.name for channel in (*job.inputs, *job.outputs)]
     problems = [
-        f"{name}: is not a setting, so the boot file would ignore this channel" for name in names if name not in known
+        f"{name}: is not a setting, so the boot file would ignore this channel"
+        for name in names
+        if name not in known and job.kind != PROBE
     ]
     problems += [f"{name}: is both an input and an output" for name in {n for n in names if names.count(n) > 1}]
     for output in job.outputs:

@@ -9,7 +9,8 @@ from typing import Any
 
 from modelarts.jobs.hyperparameters import Hyperparameter
 
-KINDS = ("training", "inference", "probe")
+PROBE = "probe"
+KINDS = ("training", "inference", PROBE)
 BOOT_FILES = TRAINING_BOOT_FILE, INFERENCE_BOOT_FILE = "train_start.py", "test_tmp.py"
 FOLDER, URL = "folder", "url"
 

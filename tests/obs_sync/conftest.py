@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import uuid
 import warnings
@@ -16,11 +17,12 @@ import obs_sync
 from obs_sync import ObsFileSystem
 from tests.fakes.object_store import ObjectStore, resolve_domain_here, running_store
 from tests.fakes.quirks import QUIRKS, pairwise
+from tests.fakes.replay import RECORDED, quirks_of, read_report
 
 BUCKET = "contract"
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
 MODES = ("local", "obs", "moxing")
-MOXING_VARIANTS = pairwise(QUIRKS)
+MOXING_VARIANTS = [*pairwise(QUIRKS), *([quirks_of(read_report(RECORDED))] if "PROBE_JSON" in os.environ else [])]
 
 
 @pytest.fixture(autouse=True)

@@ -291,6 +291,12 @@ def write(url: str, data: Any, binary: bool = False) -> None:
         _save(url, content[: len(content) // 2] if what == "half" else content)
 
 
+def make_dirs(url: str) -> None:
+    """Store the folder's marker."""
+    bucket, key = _split(url)
+    put(bucket, key.rstrip("/") + "/", b"")
+
+
 class File(io.BytesIO):
     """A file opened for reading."""
 

@@ -1,0 +1,97 @@
+"""How the installed moxing answers about OBS where its documentation is silent: names, types and kinds, no values.
+
+What is returned identifies nobody, and is what the stand-in of the tests can replay (tests/fakes/replay.py).
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any, Callable
+
+from obs_sync.stores.moxing.answers import size_of, time_of
+
+_ENTRIES = 3
+
+
+def observe_folder(file: Any, url: str) -> dict[str, Any]:
+    """Write a few bytes into a new folder below `url` (obs://bucket/…), ask about them, and remove them again.
+
+    `file` is moxing's file module. An answer that is an exception is told as {"raises": its classes, "status": …}.
+    """
+    bucket = "/".join(url.split("/")[:3])
+    folder = f"{url.rstrip('/')}/probe-{uuid.uuid4().hex}"
+    names = [f"{folder}/{number}" for number in range(_ENTRIES)]
+    for name in names:
+        file.write(name, b"0123456789", binary=True)
+    marker = _asked(lambda: type(file.make_dirs(folder)).__name__)
+    try:
+        return {
+            "stat": _asked(lambda: _fields(file.stat(names[0]))),
+            "stat_folder": _asked(lambda: _fields(file.stat(folder))),
+            "stat_missing": _asked(lambda: _fields(file.stat(f"{folder}/missing"))),
+            "make_dirs": marker,
+            "listing": _asked(lambda: _listing(file, folder)),
+            "missing_folder": _asked(lambda: len(list(file.scan_dir(f"{folder}/missing/")))),
+            "exists_bucket": _asked(lambda: bool(file.exists(bucket))),
+            "exists_bucket_root": _asked(lambda: bool(file.exists(f"{bucket}/"))),
+            "seek": _asked(lambda: _can_seek(file, names[0])),
+        }
+    finally:
+        _asked(lambda: file.remove(folder, recursive=True))
+
+
+def _listing(file: Any, folder: str) -> dict[str, Any]:
+    """The entries of the folder: their fields, how their time compares with `stat`, and the folder's own marker."""
+    entries = list(file.scan_dir(f"{folder}/"))
+    own = [entry for entry in entries if _is_marker(entry, folder)]
+    entry = next(entry for entry in entries if entry not in own)
+    status = entry.stat()
+    return {
+        "entries": len(entries),
+        "fields": _fields(status),
+        "size_is_right": size_of(status) == len(b"0123456789"),
+        "time": _compared(time_of(status), time_of(file.stat(f"{folder}/{entry.name}"))),
+        "own_marker": [{"named": bool(one.name), "is_dir": bool(one.is_dir())} for one in own],
+        "entry_stat_ms": _milliseconds(entry.stat),
+        "stat_ms": _milliseconds(lambda: file.stat(f"{folder}/0")),
+    }
+
+
+def _is_marker(entry: Any, folder: str) -> bool:
+    name = str(entry.name).strip("/")
+    return name in ("", folder.rsplit("/", 1)[-1])
+
+
+def _compared(listed: int, told: int) -> str:
+    """Both in nanoseconds since 1970, 0 for none."""
+    if not listed or not told:
+        return "missing"
+    return "same" if listed == told else f"differs by {round((listed - told) / 1e9)} s"
+
+
+def _milliseconds(call: Callable[[], Any]) -> float:
+    started = time.perf_counter()
+    call()
+    return round((time.perf_counter() - started) * 1000, 3)
+
+
+def _can_seek(file: Any, url: str) -> bool:
+    with file.File(url, "rb") as handle:
+        handle.seek(1)
+        return bool(handle.read(1) == b"1")
+
+
+def _fields(status: Any) -> dict[str, str]:
+    """The public attributes that are data, and their types."""
+    names = [name for name in dir(status) if not name.startswith("_")]
+    return {name: type(getattr(status, name)).__name__ for name in names if not callable(getattr(status, name))}
+
+
+def _asked(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001 - the answer is the exception
+        status = getattr(getattr(error, "resp", None), "status", None)
+        raised: dict[str, Any] = {"raises": [kind.__name__ for kind in type(error).__mro__[:-1]]}
+        return {**raised, "status": status} if isinstance(status, int) else raised
