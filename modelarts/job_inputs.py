@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from obs_sync import under
+from obs_sync import is_url, under
+from src.errors import ConfigError
 from src.model_utils.config import Config
 from src.model_utils.setting import INFERENCE, TRAINING
 from src.train.validation.best import BEST, BEST_FILE
 
-__all__ = ["CHANNELS", "INFERENCE", "TRAINING", "channels_in", "job_inputs", "missing_settings"]
+__all__ = ["CHANNELS", "INFERENCE", "TRAINING", "channels_in", "job_inputs", "missing_settings", "training_sets"]
 
 #: Settings that are inputs or outputs of a job; the platform may pass them as environment variables of the same name.
 CHANNELS = ("data_url", "train_url")
 
+#: Settings that name one thing of each data set, separated by commas.
+_SET_PATHS = ("imgpath_train", "jsonpath_train", "maskpath_train")
+
 
 def job_inputs(kind: str, config: Config) -> dict[str, str]:
-    """URL or path of everything the job reads, by setting; a folder precedes the files in it. `kind`: which job."""
+    """URL or path of everything the job reads, by setting; a folder precedes the files in it. `kind`: which job.
+
+    A setting of the second and each further data set has its number behind its name.
+    """
     return _training(config) if kind == TRAINING else _inference(config)
 
 
@@ -31,12 +38,55 @@ def channels_in(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: environment[name].strip() for name in CHANNELS if environment.get(name, "").strip()}
 
 
+def training_sets(config: Config) -> list[dict[str, str]]:
+    """URL or path of each data set's `data_url`, pictures, annotations and masks, by setting; empty ones left out.
+
+    ConfigError where the settings do not say the same number of sets, or two sets stage the same folder of pictures.
+    """
+    listed = {name: _listed(getattr(config, name)) for name in ("data_url", *_SET_PATHS)}
+    count = max(map(len, listed.values()))
+    counts = {**{name: len(items) for name, items in listed.items()}, "data_weights": len(config.data_weights)}
+    counts["ignore_unannotated"] = len(config.ignore_unannotated)
+    # one path for all sets must at least lie in another folder for each
+    shared = ("data_url", "data_weights", "ignore_unannotated", *(_SET_PATHS if counts["data_url"] == count else ()))
+    for name, number in counts.items():
+        if number not in (count, *((1,) if name in shared else ()), *((0,) if name in _OPTIONAL else ())):
+            raise ConfigError(f"{name}: gives {number} for {count} data sets; give one for each, separated by commas")
+    sets = [_paths_of_set(listed, number) for number in range(count)]
+    for name in _SET_PATHS[:2]:
+        if count > 1 and not all(name in one for one in sets):
+            raise ConfigError(f"{name}: names nothing for one of {count} data sets; give one for each")
+    pictures = [one.get("imgpath_train", "").rstrip("/") for one in sets]
+    twice = next((path for path in pictures if is_url(path) and pictures.count(path) > 1), "")
+    if twice:
+        raise ConfigError(f"imgpath_train: {twice} is named for two data sets; merge their annotation files")
+    return sets
+
+
+_OPTIONAL = ("data_url", "maskpath_train")
+
+
+def _listed(text: str) -> list[str]:
+    """The items of a list; an item may be empty, but not all."""
+    items = [item.strip() for item in text.split(",")]
+    return items if any(items) else []
+
+
+def _paths_of_set(listed: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:
+    chosen = {name: items[min(number, len(items) - 1)] for name, items in listed.items() if items}
+    data = chosen.pop("data_url", "")
+    paths = {name: under(data, path) for name, path in chosen.items() if path}
+    return {**({"data_url": data} if data else {}), **paths}
+
+
 def _training(config: Config) -> dict[str, str]:
-    data = config.data_url
-    found = {"data_url": data} if data else {}
-    for name in ("imgpath_train", "jsonpath_train", "maskpath_train", "imgpath_val", "jsonpath_val"):
+    sets = training_sets(config)
+    found = dict(sets[0])
+    for name in ("imgpath_val", "jsonpath_val"):
         if getattr(config, name):
-            found[name] = under(data, getattr(config, name))
+            found[name] = under(found.get("data_url", ""), getattr(config, name))
+    for number, paths in enumerate(sets[1:], start=2):
+        found.update({f"{name}, set {number}": path for name, path in paths.items()})
     if config.vgg_path:
         found["vgg_path"] = config.vgg_path
     if config.load_pretrain:

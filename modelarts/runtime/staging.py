@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import obs_sync
-from modelarts.job_inputs import TRAINING, job_inputs, missing_settings
+from modelarts.job_inputs import TRAINING, job_inputs, missing_settings, training_sets
 from modelarts.runtime.best_checkpoint import checkpoint_in
 from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
@@ -26,7 +26,7 @@ from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
 from src.files import atomic_path
 from src.model_utils.config import Config
-from src.train.inputs import TrainingInputs
+from src.train.inputs import TrainingInputs, TrainingSet
 from src.train.monitoring.startup import Startup
 
 STREAM = "stream"
@@ -74,28 +74,28 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
         raise ConfigError("; ".join(missing_names))
     inputs = job_inputs(TRAINING, config)
     pictures, annotations = _validation_set(config, inputs, site)
-    return _training_set(config, inputs, site)._replace(val_pictures=pictures, val_annotations=annotations)
+    vgg = _file(inputs["vgg_path"], "vgg_path", site) if "vgg_path" in inputs else None
+    pretrained = _pretrained(config, site)
+    sets = tuple(_training_set(config, paths, site) for paths in training_sets(config))
+    return TrainingInputs(sets, pretrained, vgg, pictures, annotations)
 
 
-def _training_set(config: Config, inputs: Mapping[str, str], site: Site) -> TrainingInputs:
+def _training_set(config: Config, inputs: Mapping[str, str], site: Site) -> TrainingSet:
     annotations = _annotations(inputs["jsonpath_train"], site)
     cache = site.scratch / "index" / hashlib.sha256(str(annotations.absolute()).encode()).hexdigest()[:12]
     index = _index(annotations, Selection(config.min_keypoints, config.min_area), cache, site)
     pictures_at = inputs["imgpath_train"]
     masks = _masks(inputs["maskpath_train"], index, site) if "maskpath_train" in inputs else None
-    vgg = _file(inputs["vgg_path"], "vgg_path", site) if "vgg_path" in inputs else None
-    pretrained = _pretrained(config, site)
     if not obs_sync.is_url(pictures_at):
-        pictures = _local_folder(pictures_at, "imgpath_train")
-        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache)
+        return TrainingSet(_local_folder(pictures_at, "imgpath_train"), annotations, masks, cache)
     pictures = site.copy_of(pictures_at)
     if _fetch_shards(pictures_at, site):
-        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache)
+        return TrainingSet(pictures, annotations, masks, cache)
     if config.stage == STREAM:
         missing, streamed = _streamed_pictures(pictures_at, pictures, index, config, site)
-        return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing, streamed)
+        return TrainingSet(pictures, annotations, masks, cache, missing, streamed)
     missing = _fetch_names(pictures_at, pictures, index.names.tolist(), "pictures", site)
-    return TrainingInputs(pictures, annotations, masks, pretrained, vgg, cache, missing)
+    return TrainingSet(pictures, annotations, masks, cache, missing)
 
 
 def _validation_set(config: Config, inputs: Mapping[str, str], site: Site) -> tuple[Path | None, Path | None]:

@@ -21,6 +21,8 @@ LOCAL_SCRATCH = Path("work")
 #: The platform's names for the job's id, the current one first.
 JOB_ID_VARIABLES = ("JOB_ID", "BATCH_JOB_ID")
 
+DATA_URL = "data_url"
+
 SINGLE, RANK_TABLE, MSRUN = "single process", "rank table", "msrun"
 WORKER, SCHEDULER = "worker", "scheduler"
 _ROLES = {"MS_WORKER": WORKER, "MS_SCHED": SCHEDULER}
@@ -29,7 +31,8 @@ _REMOTE = {"obs://": "obs://", "s3://": "obs://"}
 
 @dataclass(frozen=True)
 class Location:
-    """Where an input or output is: an `obs://` URL (`remote`) or a folder of this container."""
+    """Where an input or output is: an `obs://` URL (`remote`) or a folder of this container; of `data_url` maybe
+    several, separated by commas."""
 
     path: str
     remote: bool
@@ -184,7 +187,9 @@ def _locations(environment: Mapping[str, str], arguments: Mapping[str, str]) -> 
     for name, value in arguments.items():
         path = str(value or environment.get(name, "")).strip()
         if path:
-            found[name] = location(name, path)
+            parts = path.split(",") if name == DATA_URL else [path]  # several data sets
+            each = [location(name, part.strip()) for part in parts]
+            found[name] = Location(",".join(part.path for part in each), any(part.remote for part in each))
     return found
 
 

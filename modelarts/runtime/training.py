@@ -46,7 +46,7 @@ def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Se
     watch.alive("opening train_url", 0)
     publisher, owner = _open_writable(config, topology)
     # a rank that waits for a picture does not hang: the copying process is watched by itself
-    watch.before_the_end(publisher.drain, config.stage_timeout if inputs.streamed is not None else 0)
+    watch.before_the_end(publisher.drain, config.stage_timeout if inputs.streamed else 0)
     from src.train.run import train
 
     local = _local_folder(config, topology)
@@ -67,8 +67,8 @@ def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Se
     finally:
         publisher.close()
         owner.release()
-        if inputs.streamed is not None:
-            inputs.streamed.close()
+        for streamed in inputs.streamed:
+            streamed.close()
 
 
 def _log_results(publisher: Publisher, last: CheckpointName) -> None:

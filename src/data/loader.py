@@ -12,11 +12,10 @@ from typing import Any
 
 import cv2
 import mindspore.dataset as ds
-import numpy as np
 from numpy.typing import NDArray
 
-from src.data.order import batches_per_epoch, epoch_order
-from src.data.sample import SampleMaker
+from src.data.mixed import MixedSamples
+from src.data.order import batches_per_epoch
 from src.errors import DataError, JobError
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ COLUMNS = ("image", "heatmaps", "pafs", "valid_mask")
 
 
 def build_loader(
-    maker: SampleMaker,
+    samples: MixedSamples,
     batch_size: int,
     rank: int = 0,
     rank_size: int = 1,
@@ -46,8 +45,8 @@ def build_loader(
     and prefetch less where it is small. With several workers, OpenCV's own threads are disabled.
     Raises DataError when a rank's share of the pictures is smaller than one batch.
     """
-    share = -(-len(maker) // rank_size)
-    if batches_per_epoch(len(maker), batch_size, rank_size) == 0:
+    share = -(-len(samples) // rank_size)
+    if batches_per_epoch(len(samples), batch_size, rank_size) == 0:
         raise DataError(
             f"{share} pictures for each of {rank_size} ranks are fewer than a batch of {batch_size}; lower batch_size"
         )
@@ -58,13 +57,13 @@ def build_loader(
         cv2.setNumThreads(1)  # the workers are the threads; and a forked process cannot use an inherited thread pool
     processes = worker_processes and count > 1
     if processes:
-        ready = _rows_that_fit(maker.settings.sample_bytes * count * min(rank_size, CARDS_A_NODE_MAX))
+        ready = _rows_that_fit(samples.settings.sample_bytes * count * min(rank_size, CARDS_A_NODE_MAX))
         processes = ready > 0
         ds.config.set_prefetch_size(max(1, min(ready, ds.config.get_prefetch_size())))
     dataset = ds.GeneratorDataset(
-        _Source(maker),
+        _Source(samples),
         list(COLUMNS),
-        sampler=_EpochSampler(len(maker), maker.settings.seed, start_epoch, rank, rank_size, shuffle),
+        sampler=_EpochSampler(samples, start_epoch, rank, rank_size, shuffle),
         num_parallel_workers=count,
         python_multiprocessing=processes,
     )
@@ -113,37 +112,34 @@ class _WorkerError(Exception):
 
 
 class _Source:
-    """Random access by `index + epoch * pictures`."""
+    """Random access by `epoch` << 32 | `slot`."""
 
-    def __init__(self, maker: SampleMaker) -> None:
-        self.maker = maker
+    def __init__(self, samples: MixedSamples) -> None:
+        self.samples = samples
 
     def __len__(self) -> int:
-        return len(self.maker)
+        return len(self.samples)
 
     def __getitem__(self, key: Any) -> tuple[NDArray[Any], ...]:
-        epoch, index = divmod(int(key), len(self.maker))
+        epoch, slot = divmod(int(key), 1 << 32)
         try:
-            return tuple(self.maker.make(index, epoch))
+            return tuple(self.samples.make(slot, epoch))
         except JobError as error:
             raise _WorkerError(f"{_MARK}{error}{_MARK}") from error
 
 
 class _EpochSampler(ds.Sampler):
-    """Yields `index + epoch * pictures`, so that a sample's random numbers know their epoch."""
+    """Yields `epoch` << 32 | `slot`, so that a sample's random numbers know their epoch."""
 
-    def __init__(self, pictures: int, seed: int, start_epoch: int, rank: int, rank_size: int, shuffle: bool) -> None:
-        self.pictures, self.seed, self.epoch = pictures, seed, start_epoch
+    def __init__(self, samples: MixedSamples, start_epoch: int, rank: int, rank_size: int, shuffle: bool) -> None:
+        self.samples, self.epoch = samples, start_epoch
         self.rank, self.rank_size, self.shuffle = rank, rank_size, shuffle
-        super().__init__(-(-pictures // rank_size))  # asks for len(self): last
+        super().__init__(len(self))  # asks for len(self): last
 
     def __len__(self) -> int:
-        return -(-self.pictures // self.rank_size)
+        return -(-len(self.samples) // self.rank_size)
 
     def __iter__(self) -> Iterator[int]:
         epoch, self.epoch = self.epoch, self.epoch + 1
-        if self.shuffle:
-            order = epoch_order(self.pictures, self.seed, epoch, self.rank, self.rank_size)
-        else:
-            order = np.resize(np.arange(self.pictures), len(self) * self.rank_size)[self.rank :: self.rank_size]
-        return iter((order + epoch * self.pictures).tolist())
+        slots = self.samples.order(epoch, self.rank, self.rank_size, self.shuffle)
+        return iter((slots + (epoch << 32)).tolist())

@@ -120,9 +120,9 @@ class SampleMaker:
         return len(self.index)
 
     def make(self, index: int, epoch: int) -> Sample:
-        """The sample of picture `index` in `epoch`."""
+        """The sample of picture `index` in `epoch`; an index beyond the pictures is another sample of them in turn."""
         rng = random.Random((self.settings.seed << 64) + (epoch << 32) + index)
-        row = index
+        row = index % len(self.index)
         for _ in range(_ATTEMPTS):
             try:
                 return self._make(row, rng)

@@ -55,6 +55,7 @@ class Config:
     imgpath_train: str
     jsonpath_train: str
     maskpath_train: str
+    data_weights: tuple[float, ...]
     jsonpath_val: str
     imgpath_val: str
     val_pictures: int
@@ -80,7 +81,7 @@ class Config:
     min_keypoints: int
     min_area: float
     unlabelled_joints: str
-    ignore_unannotated: bool
+    ignore_unannotated: tuple[bool, ...]
     heatmap_sigma: float
     paf_half_width: float
     # training: schedule
@@ -92,6 +93,7 @@ class Config:
     lr_steps: tuple[int, ...]
     lr_steps_NP: tuple[int, ...]
     warmup_epoch: int
+    pretrained_warmup_steps: int
     train_type: str
     train_type_NP: str
     optimizer: str

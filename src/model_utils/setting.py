@@ -75,7 +75,7 @@ def _as_type(name: str, raw: Any, kind: Any) -> Any:
     if kind is int or kind is float:
         return _as_number(name, raw, kind)
     items = raw if isinstance(raw, (list, tuple)) else [part for part in _unquoted(str(raw)).split(",") if part.strip()]
-    return tuple(_as_number(name, item, kind.__args__[0]) for item in items)
+    return tuple(_as_type(name, item, kind.__args__[0]) for item in items)
 
 
 def _as_text(name: str, raw: Any) -> str:

@@ -26,7 +26,7 @@ _COUNTS_WHEN: dict[str, dict[str, tuple[str, Any]]] = {
         "clip_norm": ("train_type", "clip_grad"),
         "vgg_freeze_steps": ("group_params", True),
         **dict.fromkeys(_AUGMENTATION, ("augment", True)),
-        **dict.fromkeys(_PRETRAINED, ("load_pretrain", True)),
+        **dict.fromkeys((*_PRETRAINED, "pretrained_warmup_steps"), ("load_pretrain", True)),
     },
     INFERENCE: {"filename_to_infer": ("is_batch_pics", False), **dict.fromkeys(_OBS, ("is_model_arts", True))},
 }

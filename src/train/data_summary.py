@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from src.data.formats import PictureError
+from src.data.mixed import MixedSamples
 from src.data.sample import SampleMaker
 from src.pose.skeleton import LIMBS, JointType
 from src.pose.unknown import UNKNOWN
@@ -21,11 +22,35 @@ SAMPLED = 48  # pictures whose targets are made to estimate the share
 ALONE_MIN = 50
 
 
-def summarise(maker: SampleMaker) -> dict[str, Any]:
-    """JSON values: pictures, people trained on, labels per joint, joints left out, share of cells that count."""
+def summarise(samples: MixedSamples) -> dict[str, Any]:
+    """JSON values: pictures, people trained on, labels per joint, joints left out, share of cells that count.
+
+    With several data sets `sets` has the same of each; numbers of all are sums, or means over the samples of an epoch.
+    """
+    sets = [{**_of_set(maker), "per_epoch": uses} for maker, uses in zip(samples.makers, samples.uses)]
+    if len(sets) == 1:
+        return sets[0]
+    shares = sum(one["counted_share"] * one["per_epoch"] for one in sets) / len(samples)
+    return {
+        **{name: sum(one[name] for one in sets) for name in ("pictures", "people", "per_epoch")},
+        "labels": {joint.name: sum(one["labels"][joint.name] for one in sets) for joint in JointType},
+        "never_labelled": _in_all([one["never_labelled"] for one in sets]),
+        "counted_share": round(shares, 4),
+        "unlabelled_joints": sets[0]["unlabelled_joints"],
+        "ignore_unannotated": [one["ignore_unannotated"] for one in sets],
+        "sets": sets,
+    }
+
+
+def _in_all(lists: list[list[str]]) -> list[str]:
+    return [name for name in lists[0] if all(name in names for names in lists)]
+
+
+def _of_set(maker: SampleMaker) -> dict[str, Any]:
     persons = maker.index.persons.values
     labels = (persons[:, :, 2] > 0).sum(axis=0)
     return {
+        "folder": maker.pictures.place(""),
         "pictures": len(maker),
         "people": len(persons),
         "labels": {joint.name: int(labels[joint]) for joint in JointType},
@@ -55,6 +80,15 @@ def _counted_shares(maker: SampleMaker) -> Iterator[float]:
 
 def log_summary(summary: dict[str, Any]) -> None:
     """A few lines in the log, with what to do about data that is not what the settings assume."""
+    sets = summary.get("sets", [])
+    for number, one in enumerate(sets, start=1):
+        logger.info("data set %d of %d: %s: %d samples per epoch", number, len(sets), one["folder"], one["per_epoch"])
+        _log_set(one)
+    if not sets:
+        _log_set(summary)
+
+
+def _log_set(summary: dict[str, Any]) -> None:
     logger.info(
         "the loss counts on %.0f %% of the target cells of %d pictures",
         *(100 * summary["counted_share"], summary["pictures"]),

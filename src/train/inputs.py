@@ -30,22 +30,33 @@ class StreamedPictures(Protocol):
         """Nothing is waited for any more."""
 
 
-class TrainingInputs(NamedTuple):
-    """Local paths: folder of pictures, annotation file, folder of ignore masks, starting checkpoints (None: not
-    wanted), and where this node keeps its index of the annotations. `missing`: annotated pictures that are not where
-    they should come from. `streamed` waits for pictures that are on their way (None: all are here).
-    `val_pictures`, `val_annotations`: the validation set, where there is one."""
+class TrainingSet(NamedTuple):
+    """One data set, as local paths: folder of pictures, annotation file, folder of ignore masks, and where this node
+    keeps its index of the annotations. `missing`: annotated pictures that are not where they should come from.
+    `streamed` waits for pictures that are on their way (None: all are here)."""
 
     pictures: Path
     annotations: Path
-    masks: Path | None
-    pretrained: Path | None
-    vgg: Path | None
+    masks: Path | None = None
     index_cache: Path | None = None
     missing: tuple[str, ...] = ()
     streamed: StreamedPictures | None = None
+
+
+class TrainingInputs(NamedTuple):
+    """Local paths: the data sets to train on, starting checkpoints (None: not wanted), and the pictures and annotations
+    of the validation set, where there is one."""
+
+    sets: tuple[TrainingSet, ...]
+    pretrained: Path | None = None
+    vgg: Path | None = None
     val_pictures: Path | None = None
     val_annotations: Path | None = None
+
+    @property
+    def streamed(self) -> tuple[StreamedPictures, ...]:
+        """The sets' pictures that are on their way."""
+        return tuple(one.streamed for one in self.sets if one.streamed is not None)
 
 
 @dataclass(frozen=True)

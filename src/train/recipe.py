@@ -33,7 +33,8 @@ def choose_recipe(config: Config, cards: int, steps_per_epoch: int) -> Recipe:
     """The recipe for `cards` cards: the `_NP` settings when there are several.
 
     As in the reference training, several cards multiply the base rate by their number, divide milestones and frozen
-    steps by it, and halve the loss scale.
+    steps by it, and halve the loss scale. `config.pretrained_warmup_steps` must already be the run's own (see
+    `starting.settle_start`): 0 unless it started from pretrained weights.
     """
     several = cards > 1
     epochs = config.max_epoch_train_NP if several else config.max_epoch_train
@@ -44,6 +45,7 @@ def choose_recipe(config: Config, cards: int, steps_per_epoch: int) -> Recipe:
         milestones=tuple(step // cards for step in (config.lr_steps_NP if several else config.lr_steps)),
         warmup_steps=config.warmup_epoch * steps_per_epoch,
         total_steps=epochs * steps_per_epoch,
+        pretrained_warmup_steps=config.pretrained_warmup_steps,
     )
     step = StepSettings(
         optimizer=config.optimizer_NP if several else config.optimizer,

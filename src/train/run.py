@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -30,10 +29,10 @@ from src.train.monitoring.startup import Startup
 from src.train.page.pictures import FoundPeople
 from src.train.recipe import choose_recipe
 from src.train.resume import Resume, UnusableCheckpoint
-from src.train.samples import next_names, training_samples
+from src.train.samples import announce_names, training_samples
 from src.train.saving import Run
 from src.train.signals import StopRequest
-from src.train.starting import apply_batch_norm, choose_batch_norm, load_starting_weights
+from src.train.starting import apply_batch_norm, load_starting_weights, settle_start
 from src.train.step import build_step
 from src.train.validation.build import build_validator, validation_samples
 from src.train.validation.history import ValidationHistory
@@ -68,11 +67,11 @@ def train(
     """
     startup = startup or Startup()
     alive("reading the annotations", 0)
-    maker = training_samples(config, inputs, card, startup)
-    startup.data = summarise(maker)
+    samples = training_samples(config, inputs, card, startup)
+    startup.data = summarise(samples)
     if card.rank == 0:
         log_summary(startup.data)
-    validation = validation_samples(config, inputs, maker)
+    validation = validation_samples(config, inputs, samples)
     device = choose_device(config.device_target, card.device_id)
     alive(JOINING, 0)
     with startup("joining the cards"):
@@ -85,27 +84,28 @@ def train(
     workers = choose_workers(config.workers, device, card.rank_size)
     make_loader = partial(
         build_loader,
-        *(maker, config.batch_size, card.rank, card.rank_size),
+        *(samples, config.batch_size, card.rank, card.rank_size),
         workers=workers,
         worker_processes=config.worker_processes,
     )
     loader = make_loader()
-    recipe = choose_recipe(config, card.rank_size, batches_per_epoch(len(maker), config.batch_size, card.rank_size))
     alive("looking for a checkpoint to resume from", 0)
     with startup("resuming, loading weights"):
         candidates = storage.candidates()
-        batch_norm = choose_batch_norm(config, candidates, inputs.pretrained is not None, communicator)
-        config = replace(config, batch_norm=batch_norm)
-        apply_batch_norm(network, batch_norm)
+        config = settle_start(config, candidates, inputs.pretrained is not None, communicator)
+        steps_per_epoch = batches_per_epoch(len(samples), config.batch_size, card.rank_size)
+        recipe = choose_recipe(config, card.rank_size, steps_per_epoch)
+        apply_batch_norm(network, config.batch_norm)
         if config.compile_cache:
-            facts = {**config.settings(), "pictures": len(maker), "cards": card.rank_size, "device": device}
+            facts = {**config.settings(), "pictures": samples.pictures, "cards": card.rank_size, "device": device}
             use_compile_cache(folder / "compiled", facts)
         step = build_step(PoseLoss(network), recipe.rates, recipe.step, card.rank_size)
-        identity = run_identity(config, card.rank_size, inputs.annotations, len(maker))
+        files = [one.annotations for one in inputs.sets]
+        identity = run_identity(config, card.rank_size, files, samples.pictures)
         resume = Resume(candidates, step, communicator, recipe, identity, config.resume_changed)
         restored = resume.restore_next()
         if restored is None:
-            load_starting_weights(network, inputs, batch_norm)
+            load_starting_weights(network, inputs, config.batch_norm)
         elif inputs.pretrained is not None:
             logger.info("ignoring load_pretrain: resuming from this run's own checkpoint")
     done = restored or 0
@@ -116,14 +116,13 @@ def train(
         return Trained(network, recipe.moment(done), device, went_on=False)
     logger.info(
         "training %s on %s: %s, %s of %s, %s, lr %g",
-        *(config.network, device, plural(len(maker), "picture")),
+        *(config.network, device, plural(samples.pictures, "picture")),
         *(plural(recipe.epochs, "epoch"), plural(recipe.steps_per_epoch, "step")),
         *(recipe.step.optimizer, recipe.rates.base_rate),
     )
     while True:
         loader.set_init_step(done)
-        if inputs.streamed is not None:
-            inputs.streamed.expect(next_names(maker, config, card, done, recipe.steps_per_epoch))
+        announce_names(samples, inputs, card, done, config.batch_size)
         with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
             history = ValidationHistory(read_record(record.path))
             validator = build_validator(config, validation, step, communicator)
@@ -132,7 +131,7 @@ def train(
                 *(config, recipe, communicator, step, identity, storage, alive, startup, workers, validator, history),
                 found_people,
             )
-            if done or inputs.streamed is None:  # else the first pictures may still be on their way
+            if done or not inputs.streamed:  # else the first pictures may still be on their way
                 validate_start(run, record, done, stop)
             try:
                 take_steps(run, loader, record, done, stop, resumed=restored is not None)

@@ -13,7 +13,11 @@ WARMUP_START = 1 / 3  # of the base rate, as in the reference's cosine schedule
 
 @dataclass(frozen=True)
 class RateSettings:
-    """The learning rate schedule; steps count from 0 over the whole training, on this number of cards."""
+    """The learning rate schedule; steps count from 0 over the whole training, on this number of cards.
+
+    `warmup_steps` belong to the cosine schedule. Over the first `pretrained_warmup_steps` any schedule's rate is scaled
+    down to (step + 1) / pretrained_warmup_steps of it.
+    """
 
     base_rate: float
     kind: str
@@ -21,10 +25,15 @@ class RateSettings:
     milestones: tuple[int, ...]
     warmup_steps: int
     total_steps: int
+    pretrained_warmup_steps: int = 0
 
 
 def rate_at(settings: RateSettings, step: int) -> float:
     """The learning rate at a step (from 0), for the record; the network's own comes from `LearningRate`."""
+    return _scheduled(settings, step) * min(1.0, (step + 1) / max(settings.pretrained_warmup_steps, 1))
+
+
+def _scheduled(settings: RateSettings, step: int) -> float:
     if settings.kind == "cosine":
         if step < settings.warmup_steps:
             return settings.base_rate * (WARMUP_START + (1 - WARMUP_START) * step / settings.warmup_steps)
@@ -43,6 +52,7 @@ class LearningRate(LearningRateSchedule):
         self.gamma = settings.gamma
         self.milestones = settings.milestones
         self.warmup_steps = settings.warmup_steps if self.cosine else 0
+        self.pretrained_warmup_steps = settings.pretrained_warmup_steps
         self.total_steps = settings.total_steps
         self.frozen_steps = frozen_steps
 
@@ -54,6 +64,9 @@ class LearningRate(LearningRateSchedule):
             rate = ops.ones_like(step) * self.rate
             for milestone in self.milestones:
                 rate = ops.where(step >= milestone, rate * self.gamma, rate)
+        if self.pretrained_warmup_steps > 1:
+            share = (step + 1) / self.pretrained_warmup_steps
+            rate = ops.where(share < 1, rate * share, rate)
         if self.frozen_steps > 0:
             rate = ops.where(step < self.frozen_steps, ops.zeros_like(rate), rate)
         return rate

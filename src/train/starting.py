@@ -1,9 +1,10 @@
-"""What a run starts from: pretrained weights or random ones, and the batch normalisation statistics it trains on."""
+"""What a run starts from: pretrained weights or random ones, and the settings that follow from it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from src.model_utils.config import Config
 from src.net.batch_norm import AUTO, BATCH, STORED, missing_statistics, use_statistics
@@ -34,20 +35,25 @@ def load_starting_weights(network: PictureNet, inputs: TrainingInputs, batch_nor
         )
 
 
-def choose_batch_norm(
+def settle_start(
     config: Config, candidates: Sequence[Candidate], pretrained: bool, communicator: Communicator
-) -> str:
-    """STORED or BATCH: as set, else as in the run that is resumed, else STORED for pretrained weights.
+) -> Config:
+    """The configuration with the settings that depend on what the run starts from; all ranks get the same.
 
-    All ranks get the same answer.
+    `batch_norm` is as set, else as in the run that is resumed, else STORED for pretrained weights.
+    `pretrained_warmup_steps` is 0 for a run that did not start from pretrained weights.
     """
-    if config.batch_norm != AUTO:
-        return config.batch_norm
-    if candidates:  # manifests of earlier versions do not say: those runs trained on batch statistics
-        stored = candidates[0].manifest.identity.get("batch_norm", BATCH) == STORED
-    else:
-        stored = pretrained
-    return STORED if communicator.any(stored) else BATCH
+    stored = warmed = pretrained
+    if candidates:  # manifests of earlier versions do not say: batch statistics, no warm-up
+        resumed = candidates[0].manifest.identity
+        stored = resumed.get("batch_norm", BATCH) == STORED
+        warmed = resumed.get("pretrained_warmup_steps", 0) > 0
+    chosen = STORED if communicator.any(stored) else BATCH
+    return replace(
+        config,
+        batch_norm=chosen if config.batch_norm == AUTO else config.batch_norm,
+        pretrained_warmup_steps=config.pretrained_warmup_steps if communicator.any(warmed) else 0,
+    )
 
 
 def apply_batch_norm(network: PictureNet, kind: str) -> None:

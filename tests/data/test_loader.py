@@ -10,6 +10,7 @@ import pytest
 
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
+from src.data.mixed import MixedSamples
 from src.data.sample import SampleMaker, SampleSettings
 from src.errors import DataError
 
@@ -34,8 +35,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _maker(folder: Path, settings: SampleSettings = SETTINGS) -> SampleMaker:
-    return SampleMaker(index_annotations(folder / "annotations" / "person_keypoints.json"), folder / "images", settings)
+def _samples(folder: Path, settings: SampleSettings = SETTINGS) -> MixedSamples:
+    index = index_annotations(folder / "annotations" / "person_keypoints.json")
+    return MixedSamples([SampleMaker(index, folder / "images", settings)])
 
 
 def _read(loader: object, epochs: int) -> list[list[tuple[np.ndarray, ...]]]:
@@ -55,13 +57,13 @@ def test_order_is_a_shuffle_dealt_out_fairly() -> None:
 
 
 def test_batches_are_the_makers_samples_in_order(folder: Path) -> None:
-    maker = _maker(folder)
-    epochs = _read(build_loader(maker, 4), 2)
+    samples = _samples(folder)
+    epochs = _read(build_loader(samples, 4), 2)
     assert [len(epoch) for epoch in epochs] == [2, 2] == [batches_per_epoch(PICTURES, 4)] * 2
     for epoch, batches in enumerate(epochs):
         order = epoch_order(PICTURES, SETTINGS.seed, epoch)
         for number, batch in enumerate(batches):
-            expected = [maker.make(int(i), epoch) for i in order[number * 4 : number * 4 + 4]]
+            expected = [samples.make(int(i), epoch) for i in order[number * 4 : number * 4 + 4]]
             assert len(batch) == len(COLUMNS)
             for column, values in enumerate(batch):
                 assert (values == np.stack([sample[column] for sample in expected])).all()
@@ -70,8 +72,8 @@ def test_batches_are_the_makers_samples_in_order(folder: Path) -> None:
 
 @pytest.mark.parametrize("options", [{"workers": 2}, {"workers": 2, "worker_processes": True}, {"workers": 64}])
 def test_workers_change_nothing(folder: Path, options: dict[str, object]) -> None:
-    one = _read(build_loader(_maker(folder), 4), 2)
-    many = _read(build_loader(_maker(folder), 4, **options), 2)  # type: ignore[arg-type]
+    one = _read(build_loader(_samples(folder), 4), 2)
+    many = _read(build_loader(_samples(folder), 4, **options), 2)  # type: ignore[arg-type]
     for epoch_one, epoch_many in zip(one, many):
         for batch_one, batch_many in zip(epoch_one, epoch_many):
             assert all((a == b).all() for a, b in zip(batch_one, batch_many))
@@ -86,13 +88,14 @@ import sys
 from pathlib import Path
 from src.data.coco import index_annotations
 from src.data.loader import build_loader
+from src.data.mixed import MixedSamples
 from src.data.sample import SampleMaker
 from tests.data.sample_settings import sample_settings
 cv2.setNumThreads(4)
 cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (0, 0), 3)
 index = index_annotations(Path(sys.argv[1], "annotations", "person_keypoints.json"))
 maker = SampleMaker(index, Path(sys.argv[1], "images"), sample_settings())
-loader = build_loader(maker, 2, workers=2, worker_processes=True)
+loader = build_loader(MixedSamples([maker]), 2, workers=2, worker_processes=True)
 print(sum(len(row) for row in loader.create_tuple_iterator(num_epochs=1)))
 """
     done = subprocess.run(
@@ -113,9 +116,9 @@ def test_worker_processes_keep_ready_what_shared_memory_holds(
     monkeypatch.setattr(
         ds, "GeneratorDataset", lambda *a, **k: made.append(k["python_multiprocessing"]) or real(*a, **k)
     )
-    maker = _maker(folder, sample_settings(insize=64 * 4, augment=False))
+    samples = _samples(folder, sample_settings(insize=64 * 4, augment=False))
     try:
-        build_loader(maker, 2, 0, 2, workers=2, worker_processes=True)
+        build_loader(samples, 2, 0, 2, workers=2, worker_processes=True)
         assert ds.config.get_prefetch_size() == max(1, kept)
     finally:
         ds.config.set_prefetch_size(usual)
@@ -131,8 +134,8 @@ def test_workers_unless_told_leave_the_network_its_processors(monkeypatch: pytes
 
 
 def test_resumed_mid_epoch_goes_on_exactly(folder: Path) -> None:
-    whole = [batch for epoch in _read(build_loader(_maker(folder), 3), 3) for batch in epoch]
-    resumed = build_loader(_maker(folder), 3)
+    whole = [batch for epoch in _read(build_loader(_samples(folder), 3), 3) for batch in epoch]
+    resumed = build_loader(_samples(folder), 3)
     resumed.set_init_step(5)  # of 3 a epoch: two batches of the second epoch are done
     iterator = resumed.create_tuple_iterator(num_epochs=3, output_numpy=True)  # all, as Model.train does
     rest = [tuple(np.array(v) for v in row) for _ in range(2) for row in iterator]
@@ -142,27 +145,27 @@ def test_resumed_mid_epoch_goes_on_exactly(folder: Path) -> None:
 
 
 def test_ranks_see_the_same_samples_as_one_rank_does(folder: Path) -> None:
-    maker = _maker(folder)
+    samples = _samples(folder)
     for rank in range(2):
-        (batches,) = _read(build_loader(_maker(folder), 3, rank, 2), 1)
+        (batches,) = _read(build_loader(_samples(folder), 3, rank, 2), 1)
         order = epoch_order(PICTURES, SETTINGS.seed, 0, rank, 2)
         assert len(batches) == 2
-        expected = np.stack([maker.make(int(i), 0).image for i in order[:6]])
+        expected = np.stack([samples.make(int(i), 0).image for i in order[:6]])
         assert (np.concatenate([batch[0] for batch in batches]) == expected).all()
 
 
 def test_unshuffled_order(folder: Path) -> None:
     settings = sample_settings(insize=64, augment=False)
-    maker = _maker(folder, settings)
-    (batches,) = _read(build_loader(maker, 11, shuffle=False), 1)
-    assert (batches[0][0] == np.stack([maker.make(i, 0).image for i in range(11)])).all()
+    samples = _samples(folder, settings)
+    (batches,) = _read(build_loader(samples, 11, shuffle=False), 1)
+    assert (batches[0][0] == np.stack([samples.make(i, 0).image for i in range(11)])).all()
 
 
 def test_too_few_pictures_for_a_batch(folder: Path) -> None:
     with pytest.raises(DataError, match="batch_size"):
-        build_loader(_maker(folder), 12)
+        build_loader(_samples(folder), 12)
     with pytest.raises(DataError, match="2 ranks"):
-        build_loader(_maker(folder), 7, 0, 2)
+        build_loader(_samples(folder), 7, 0, 2)
 
 
 @pytest.mark.parametrize("options", [{}, {"workers": 2}, {"workers": 2, "worker_processes": True}])
@@ -171,7 +174,7 @@ def test_a_workers_error_comes_back_as_one_line(tmp_path: Path, options: dict[st
     for path in (tmp_path / "images").iterdir():
         path.write_bytes(path.read_bytes()[:500])
     settings = sample_settings(insize=64, flip_probability=0)
-    loader = build_loader(_maker(tmp_path, settings), 2, **options)  # type: ignore[arg-type]
+    loader = build_loader(_samples(tmp_path, settings), 2, **options)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError) as caught:
         _read(loader, 1)
     error = first_worker_error(caught.value)

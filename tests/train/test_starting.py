@@ -1,4 +1,4 @@
-"""Which batch normalisation statistics a run trains on."""
+"""The settings that depend on what a run starts from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from src.model_utils.config import build_config
-from src.train.starting import choose_batch_norm
+from src.train.starting import settle_start
 
 CASES = [
     # setting, identity of the newest checkpoint (None: no checkpoint), pretrained → statistics
@@ -37,12 +37,33 @@ def test_statistics_follow_setting_then_checkpoint_then_pretrained_weights(
     setting: str, identity: dict[str, str] | None, pretrained: bool, expected: str
 ) -> None:
     config = build_config({"batch_norm": setting})
-    candidates: list[Any] = []
-    if identity is not None:
-        candidates.append(SimpleNamespace(manifest=SimpleNamespace(identity=identity)))
-    assert choose_batch_norm(config, candidates, pretrained, OtherRanks(False)) == expected  # type: ignore[arg-type]
+    assert settle_start(config, candidates(identity), pretrained, OtherRanks(False)).batch_norm == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("identity", "pretrained", "steps"),
+    [
+        (None, False, 0),
+        (None, True, 70),
+        ({"pretrained_warmup_steps": 70}, False, 70),  # resumed without naming the pretrained weights again
+        ({"pretrained_warmup_steps": 40}, True, 70),  # a changed setting: the run's identity tells the difference
+        ({"pretrained_warmup_steps": 0}, True, 0),
+        ({}, True, 0),  # a checkpoint of an earlier version
+    ],
+)
+def test_only_a_run_from_pretrained_weights_warms_up(
+    identity: dict[str, Any] | None, pretrained: bool, steps: int
+) -> None:
+    config = build_config({"pretrained_warmup_steps": 70})
+    settled = settle_start(config, candidates(identity), pretrained, OtherRanks(False))  # type: ignore[arg-type]
+    assert settled.pretrained_warmup_steps == steps
 
 
 def test_ranks_agree() -> None:
-    config = build_config({})
-    assert choose_batch_norm(config, [], False, OtherRanks(True)) == "stored"  # type: ignore[arg-type]
+    settled = settle_start(build_config({}), [], False, OtherRanks(True))  # type: ignore[arg-type]
+    assert (settled.batch_norm, settled.pretrained_warmup_steps) == ("stored", 100)
+
+
+def candidates(identity: dict[str, Any] | None) -> list[Any]:
+    """The checkpoint with this identity, newest first; none for None."""
+    return [] if identity is None else [SimpleNamespace(manifest=SimpleNamespace(identity=identity))]

@@ -12,7 +12,7 @@ from src.model_utils.config import build_config
 from src.net.build import build_network, choose_device
 from src.net.loss import PoseLoss
 from src.train.recipe import choose_recipe
-from src.train.schedule import LearningRate, RateSettings
+from src.train.schedule import LearningRate, RateSettings, rate_at
 from src.train.step import StepSettings, build_step
 
 pytestmark = pytest.mark.mindspore
@@ -55,6 +55,16 @@ def test_cosine_rate_warms_up_then_falls() -> None:
     assert at(schedule, 5) == pytest.approx(1e-3 * 2 / 3)
     assert at(schedule, 10) == pytest.approx(1e-3)
     assert at(schedule, 60) == pytest.approx(5e-4 * (1 + math.cos(math.pi * 0.5)))
+
+
+@pytest.mark.parametrize(("kind", "first"), [("default", 2.5e-4), ("cosine", 2.5e-4 / 3)])
+def test_a_start_from_pretrained_weights_scales_every_schedule_up_to_its_own(kind: str, first: float) -> None:
+    warm, plain = (rates(kind=kind, warmup_steps=10, pretrained_warmup_steps=steps) for steps in (4, 0))
+    seen = [at(LearningRate(warm), step) for step in range(6)]
+    assert seen[0] == pytest.approx(first)
+    assert seen[2] == pytest.approx(0.75 * rate_at(plain, 2))
+    assert seen[3:] == pytest.approx([rate_at(plain, step) for step in (3, 4, 5)])
+    assert [rate_at(warm, step) for step in range(6)] == pytest.approx(seen)
 
 
 def test_recipe_of_one_and_of_four_cards() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ DECIDING = (
     "min_keypoints",
     "min_area",
     "unlabelled_joints",
-    "ignore_unannotated",
     "batch_norm",
     "heatmap_sigma",
     "paf_half_width",
@@ -36,16 +35,26 @@ DECIDING = (
     "lr_type",
     "lr_gamma",
     "warmup_epoch",
+    "pretrained_warmup_steps",
     "momentum",
     "vgg_freeze_steps",
     "loss_scale",
     "clip_norm",
 )
-#: The same, with a value of its own (name_NP) for several cards.
+#: Settings with a value for each data set, or one for all.
+DECIDING_BY_SET = ("data_weights", "ignore_unannotated")
+
+#: Settings with a value of its own (name_NP) for several cards.
 DECIDING_BY_CARDS = ("lr_steps", "train_type", "optimizer", "group_params")
 
 #: What runs did before these were settings; their checkpoints do not say.
-EARLIER = {"batch_norm": "batch", "unlabelled_joints": "absent", "ignore_unannotated": False}
+EARLIER = {
+    "batch_norm": "batch",
+    "data_weights": 1,
+    "unlabelled_joints": "absent",
+    "ignore_unannotated": False,
+    "pretrained_warmup_steps": 0,
+}
 
 #: What a change means beyond "another run"; shown to the user.
 MEANING = {
@@ -53,16 +62,21 @@ MEANING = {
     "batch_size": "an epoch has another number of steps, so lr_steps come at another point",
     "pictures": "the data set has another number of usable pictures",
     "annotations": "the annotation file has changed",
+    "data_weights": "an epoch takes other numbers of pictures of the data sets",
 }
 
 
-def run_identity(config: Config, cards: int, annotations: Path, pictures: int) -> dict[str, Any]:
-    """Name and value of everything that decides the run, as plain JSON values."""
+def run_identity(config: Config, cards: int, annotations: Sequence[Path], pictures: int) -> dict[str, Any]:
+    """Name and value of everything that decides the run, as plain JSON values; `annotations`: of each data set."""
     settings = config.settings()
     identity = {name: settings[name] for name in DECIDING}
+    for name in DECIDING_BY_SET:
+        values = settings[name]
+        identity[name] = values[0] if values == values[:1] * len(values) else values
     for name in DECIDING_BY_CARDS:
         identity[name] = settings[f"{name}_NP" if cards > 1 else name]
-    return {**identity, "cards": cards, "pictures": pictures, "annotations": file_sha256(annotations)[:16]}
+    digests = "+".join(file_sha256(file)[:16] for file in annotations)
+    return {**identity, "cards": cards, "pictures": pictures, "annotations": digests}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

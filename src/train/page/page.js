@@ -144,6 +144,7 @@
     if (data.pictures === undefined) return "";
     return table(null, [
       [word("data_pictures"), String(data.pictures)],
+      ...(data.sets || []).map((each, at) => [word("data_set", { number: at + 1 }), word("data_set_used", each)]),
       [word("data_people"), String(data.people)],
       [word("data_counted"), `${(100 * data.counted_share).toFixed(0)} %`],
       [word("data_left_out"), data.never_labelled.join(", ") || word("data_none")],

@@ -8,13 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from src.data.coco import Selection, open_index
+from src.data.mixed import MixedSamples
 from src.data.order import evenly_spread
 from src.data.pose_index import PoseIndex, keep_present
-from src.data.sample import SampleMaker, SampleSettings
+from src.data.sample import SampleMaker
 from src.model_utils.config import Config
 from src.pose import DecodeSettings
 from src.train.distributed import Communicator
 from src.train.inputs import TrainingInputs
+from src.train.samples import sample_settings
 from src.train.step import TrainStep
 from src.train.validation.validator import EvaluationNet, Validator
 
@@ -38,27 +40,29 @@ def build_validator(
     return Validator(maker, EvaluationNet(step.loss.network), step, communicator, batch_size, decoding, name)
 
 
-def validation_samples(config: Config, inputs: TrainingInputs, training: SampleMaker) -> ValidationPictures | None:
+def validation_samples(config: Config, inputs: TrainingInputs, training: MixedSamples) -> ValidationPictures | None:
     """The samples to validate on, without augmentation, and what they are; None with val_pictures=0.
 
+    Without a validation set it is a part of the first training set, whose `ignore_unannotated` applies to either.
     DataError where the validation set has nobody with enough keypoints, or too many of its pictures are missing.
     """
     if config.val_pictures == 0:
         return None
-    settings = replace(config.part(SampleSettings), augment=False)
+    settings = replace(sample_settings(config), augment=False)
+    first, maker = inputs.sets[0], training.makers[0]
     if inputs.val_annotations is None or inputs.val_pictures is None:
-        part = training.index.take(evenly_spread(len(training), config.val_pictures))
+        part = maker.index.take(evenly_spread(len(maker), config.val_pictures))
         logger.info(
             "no validation set (jsonpath_val): validating on %d of the training pictures, which says nothing about "
             "pictures the network has not seen",
             len(part),
         )
-        waits = inputs.streamed.wait_for if inputs.streamed is not None else None
-        return SampleMaker(part, inputs.pictures, settings, inputs.masks, waits), TRAINING_SET
+        waits = first.streamed.wait_for if first.streamed is not None else None
+        return SampleMaker(part, first.pictures, settings, first.masks, waits), TRAINING_SET
     index = open_index(inputs.val_annotations, config.part(Selection))
     part = index.take(evenly_spread(len(index), config.val_pictures))
     part = keep_present(part, inputs.val_pictures, config.missing_pictures_max)
-    _warn_of_overlap(part, training.index)
+    _warn_of_overlap(part, maker.index)
     logger.info("validating on %d of %d annotated pictures of %s", len(part), len(index), inputs.val_annotations)
     return SampleMaker(part, inputs.val_pictures, settings), VALIDATION_SET
 

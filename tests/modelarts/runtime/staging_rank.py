@@ -23,7 +23,7 @@ def main(scratch: str, *arguments: str) -> None:
     obs_sync.configure(storage_mode=config.storage_mode, obs_local_root=config.obs_local_root)
     startup = Startup()
     try:
-        inputs = stage_training(config, Path(scratch), startup)
+        inputs = stage_training(config, Path(scratch), startup).sets[0]
         index = leave_out(open_index(inputs.annotations, cache=inputs.index_cache), inputs.missing, "the store", 1.0)
         names = index.names.tolist()
         if inputs.streamed is not None:

@@ -14,7 +14,7 @@ from modelarts.runtime.streaming import RequestQueue, in_turn
 from src.data.coco import open_index
 from src.errors import DataError, JobError
 from src.model_utils.config import build_config
-from src.train.inputs import TrainingInputs
+from src.train.inputs import TrainingInputs, TrainingSet
 
 
 @pytest.fixture
@@ -27,7 +27,11 @@ def bucket(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path / "root" / "bucket"
 
 
-def stage(**settings: object) -> TrainingInputs:
+def stage(**settings: object) -> TrainingSet:
+    return stage_inputs(**settings).sets[0]
+
+
+def stage_inputs(**settings: object) -> TrainingInputs:
     given = {"data_url": "obs://bucket/data", "imgpath_train": "images"}
     given["jsonpath_train"] = "annotations/person_keypoints.json"
     return stage_training(build_config({**given, **settings}), Path("scratch"))
@@ -78,7 +82,7 @@ def test_the_pretrained_checkpoint_lies_where_it_is_asked_for_and_follows_the_st
     (bucket / "models").mkdir()
     for content in (b"first", b"second, longer"):
         (bucket / "models" / "model.ckpt").write_bytes(content)
-        pretrained = stage(**settings).pretrained
+        pretrained = stage_inputs(**settings).pretrained
         assert pretrained == Path("ckpt_folder/model.ckpt")
         assert pretrained.read_bytes() == content
 

@@ -55,7 +55,7 @@ def settings(name: str, **more: Any) -> Config:
 def test_shards_are_staged_and_give_the_samples_of_the_folder(packed: Path, tmp_path: Path) -> None:
     makers = []
     for name in ("plain", "packed"):
-        inputs = stage_training(settings(name, stage="stream" if name == "packed" else "full"), tmp_path / name)
+        inputs = stage_training(settings(name, stage="stream" if name == "packed" else "full"), tmp_path / name).sets[0]
         assert inputs.streamed is None
         index = index_annotations(inputs.annotations)
         makers.append(SampleMaker(index, inputs.pictures, sample_settings(insize=64), inputs.masks))
