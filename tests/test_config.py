@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from src.errors import ConfigError
-from src.model_utils.config import Config, build_config, parse_config, read_settings, setting_types
+from src.model_utils.config import DEFAULT_CONFIG_FILE, Config, build_config, parse_config, read_settings, setting_types
 from src.model_utils.unknown import PLATFORM_ARGUMENTS, SYNONYMS
 from src.model_utils.unused import unused_settings
 
@@ -33,6 +33,14 @@ def test_defaults_are_the_reference_training() -> None:
     assert config.lr_steps_NP == (250000, 300000)
     assert (config.loss_scale, config.clip_norm, config.heatmap_sigma, config.paf_half_width) == (16384, 10, 7, 8)
     assert (config.max_epoch_train, config.max_epoch_train_NP) == (2, 2)
+
+
+def test_a_running_process_is_not_disturbed_by_edits_of_the_file(tmp_path: Path) -> None:
+    copy = tmp_path / "default_config.yaml"
+    copy.write_text(DEFAULT_CONFIG_FILE.read_text(encoding="utf-8"), encoding="utf-8")
+    before = read_settings(copy)
+    copy.write_text("half: written", encoding="utf-8")
+    assert read_settings(copy) == before
 
 
 def test_every_key_is_a_field_and_is_used(root: Path) -> None:

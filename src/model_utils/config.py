@@ -174,14 +174,16 @@ def setting_types() -> dict[str, Any]:
 
 
 def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting], Mapping[str, Any]]:
-    """The annotated settings of the YAML file and its raw `actions` section; ConfigError when it has another form."""
-    settings, actions = _read_once(path, path.stat().st_mtime_ns if path.is_file() else 0)
+    """The annotated settings of the YAML file and its raw `actions` section; ConfigError when it has another form.
+
+    A process reads the file once: editing it does not disturb a job that is running.
+    """
+    settings, actions = _read_once(path)
     return dict(settings), actions
 
 
 @functools.lru_cache(maxsize=8)
-def _read_once(path: Path, _modified_ns: int) -> tuple[dict[str, Setting], Mapping[str, Any]]:
-    """`read_settings` of one state of the file; each command looks at the settings many times."""
+def _read_once(path: Path) -> tuple[dict[str, Setting], Mapping[str, Any]]:
     document = read_yaml_mapping(path, "configuration file")
     actions = document.pop(ACTIONS_KEY, {})
     groups = _groups(path)
