@@ -23,7 +23,8 @@ ALONE_MIN = 50
 
 
 def summarise(samples: MixedSamples) -> dict[str, Any]:
-    """JSON values: pictures, people trained on, labels per joint, joints left out, share of cells that count.
+    """JSON values: pictures, people trained on or excluded by reason, labels per joint, joints left out, share of cells
+    that count.
 
     With several data sets `sets` has the same of each; numbers of all are sums, or means over the samples of an epoch.
     """
@@ -33,13 +34,17 @@ def summarise(samples: MixedSamples) -> dict[str, Any]:
     shares = sum(one["counted_share"] * one["per_epoch"] for one in sets) / len(samples)
     return {
         **{name: sum(one[name] for one in sets) for name in ("pictures", "people", "per_epoch")},
-        "labels": {joint.name: sum(one["labels"][joint.name] for one in sets) for joint in JointType},
+        **{name: _sums([one[name] for one in sets]) for name in ("excluded", "labels")},
         "never_labelled": _in_all([one["never_labelled"] for one in sets]),
         "counted_share": round(shares, 4),
         "unlabelled_joints": sets[0]["unlabelled_joints"],
         "ignore_unannotated": [one["ignore_unannotated"] for one in sets],
         "sets": sets,
     }
+
+
+def _sums(counts: list[dict[str, int]]) -> dict[str, int]:
+    return {name: sum(each.get(name, 0) for each in counts) for name in {key: 0 for each in counts for key in each}}
 
 
 def _in_all(lists: list[list[str]]) -> list[str]:
@@ -53,6 +58,7 @@ def _of_set(maker: SampleMaker) -> dict[str, Any]:
         "folder": maker.pictures.place(""),
         "pictures": len(maker),
         "people": len(persons),
+        "excluded": dict(maker.index.summary.excluded) if maker.index.summary is not None else {},
         "labels": {joint.name: int(labels[joint]) for joint in JointType},
         "never_labelled": [JointType(int(joint)).name for joint in np.flatnonzero(maker.never_labelled)],
         "counted_share": round(counted_share(maker), 4),

@@ -29,6 +29,9 @@ def test_a_mixed_run_resumes_exactly_from_streamed_pictures_and_reports_each_set
     assert all(np.array_equal(one[name].asnumpy(), two[name].asnumpy()) for name in one)
     data = json.loads((bucket / "out" / "ckpt_0" / "startup.json").read_text())["data"]
     assert (data["pictures"], data["per_epoch"]) == (12, 9)
+    for counts in ("excluded", "labels"):
+        first, second = (part[counts] for part in data["sets"])
+        assert data[counts] == {name: first.get(name, 0) + second.get(name, 0) for name in {**first, **second}}
     assert [part["per_epoch"] for part in data["sets"]] == [6, 3]
     assert data["sets"][0]["counted_share"] > data["sets"][1]["counted_share"]
     assert train(*MIXED, "--max_epoch_train=3", "--data_weights=1,1") == 2

@@ -146,6 +146,8 @@
       [word("data_pictures"), String(data.pictures)],
       ...(data.sets || []).map((each, at) => [word("data_set", { number: at + 1 }), word("data_set_used", each)]),
       [word("data_people"), String(data.people)],
+      [word("data_excluded"), Object.entries(data.excluded || {}).map(([name, count]) =>
+        `${word(`data_${name}`)} ${count}`).join(", ") || word("data_none")],
       [word("data_counted"), `${(100 * data.counted_share).toFixed(0)} %`],
       [word("data_left_out"), data.never_labelled.join(", ") || word("data_none")],
       [word("data_labels"), Object.entries(data.labels).map(([name, count]) => `${name} ${count}`).join(", ")],

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from src.data.annotations.summary import CROWD, FEW_JOINTS, NOWHERE, SMALL
 from src.data.images import PictureError
 from src.model_utils.config import build_config
 from src.pose.skeleton import JointType
@@ -59,6 +60,8 @@ def facts(**settings: Any) -> RunFacts:
         data={
             "pictures": 1976,
             "people": 1976,
+            "excluded": {"small": 7, "crowd": 2},
+            "sets": [{"folder": f"/{HOSTILE}/{each}/", "pictures": 988, "per_epoch": 1976} for each in "ab"],
             "counted_share": 0.61,
             "never_labelled": ["Nose"],
             "labels": {joint.name: 1500 for joint in JointType},
@@ -125,7 +128,8 @@ def test_every_word_is_there_in_both_languages() -> None:
     script = (Path(__file__).parents[3] / "src/train/page/page.js").read_text(encoding="utf-8")
     markup = (Path(__file__).parents[3] / "src/train/page/index.html.j2").read_text(encoding="utf-8")
     used = set(re.findall(r'word\("(\w+)"', script)) | set(re.findall(r'data-text="(\w+)"', markup))
-    assert used | {"needs_script", "before", "at_step"} == set(english)
+    reasons = {f"data_{reason}" for reason in (FEW_JOINTS, SMALL, CROWD, NOWHERE)}
+    assert used | reasons | {"needs_script", "before", "at_step"} == set(english)
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +158,9 @@ def test_the_page_works_offline_in_both_languages(browser: Any, found_people: Fo
     assert page.locator(".pair img").evaluate_all("all => all.every(each => each.naturalWidth > 100)")
     assert HOSTILE in page.inner_text("#pictures")
     assert page.locator("tr:has(.badge)").inner_text().startswith("openpose-train-rank0-2_200.ckpt")
-    assert "61 %" in page.inner_text("#data-summary")
+    summary = page.inner_text("#data-summary")
+    for words in ("61 %", "too small 7, in crowds 2", f"/{HOSTILE}/b/: 988 images, 1976 samples per epoch"):
+        assert words in summary
     page.locator(".chart svg").first.hover()
     assert re.search(r"step \d+: each step", page.locator(".chart p").first.inner_text())
     page.click("#language")
