@@ -34,7 +34,8 @@
     const found = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1)
       for (const factor of high / low > 300 ? [1] : [1, 2, 5]) found.push(factor * 10 ** power);
-    return found.filter((at) => at >= low * 0.999 && at <= high * 1.001);
+    const within = found.filter((at) => at >= low * 0.999 && at <= high * 1.001);
+    return within.length > 1 ? within : ticks(low, high, 3);
   }
 
   function scales(series, options) {
@@ -119,7 +120,7 @@
   function pictures() {
     if (!run.pictures.length) return [element("p", { class: "note" }, word("no_pictures"))];
     return run.pictures.map((each) => element("div", { class: "pair" }, element("strong", {}, each.name),
-      ...each.sources.map((source, i) => element("figure", {}, element("img", { src: source, alt: each.name }),
+      ...each.sources.slice(0, each.steps[0] === each.steps[1] ? 1 : 2).map((source, i) => element("figure", {}, element("img", { src: source, alt: each.name }),
         element("figcaption", {}, `${moment(each.steps[i])} · ${word("found", { count: each.counts[i] })}`)))));
   }
 

@@ -154,6 +154,8 @@ def test_the_page_works_offline_in_both_languages(browser: Any, found_people: Fo
     assert "Step 600 of 600" in page.inner_text("#progress")
     assert page.locator(".chart").count() == 5
     assert page.locator(".chart svg polyline").count() >= 8
+    labelled = "all => all.every(each => each.querySelectorAll('text[text-anchor=end]').length > 1)"
+    assert page.locator(".chart svg").evaluate_all(labelled)
     assert page.locator(".pair").count() == 3
     assert page.locator(".pair img").evaluate_all("all => all.every(each => each.naturalWidth > 100)")
     assert HOSTILE in page.inner_text("#pictures")
@@ -179,5 +181,8 @@ def test_a_run_without_any_step_has_a_page(browser: Any, tmp_path: Path) -> None
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(write_page(tmp_path, facts(), [], []).as_uri())
     assert page.locator(".chart").count() == 0
+    flat = [{**line, "loss": 0.025 + 0.002 * (line["global_step"] % 3)} for line in lines() if "val_loss" not in line]
+    page.goto(write_page(tmp_path, facts(), flat, []).as_uri())
+    assert page.locator(".chart").first.locator("svg text[text-anchor=end]").count() > 1
     assert errors == []
     page.close()
