@@ -39,7 +39,7 @@ coverage: setup-dev  ## all tests, then the share of the code that they run, and
 	$(TESTS) -n 3 --cov --cov-report=term-missing
 
 test-fast: setup-dev  ## quick tests (under three minutes on two cores)
-	$(TESTS) -n 4 -m "not slow and not mindspore"
+	$(TESTS) -n 4 -m "not slow and not mindspore and not variants"
 
 lint: setup-dev  ## check style, types and directions of imports
 	$(RUN) -m ruff check .

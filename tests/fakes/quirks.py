@@ -38,6 +38,16 @@ def pairwise(factors: Mapping[str, Sequence[str]]) -> list[Combination]:
                 )
 
 
+def each_value(combinations: Sequence[Combination]) -> list[Combination]:
+    """Some of the combinations, in which every value still occurs."""
+    left = {fact for combination in combinations for fact in combination.items()}
+    found: list[Combination] = []
+    while left:
+        found.append(max(combinations, key=lambda combination: len(left & set(combination.items()))))
+        left -= set(found[-1].items())
+    return found
+
+
 Pair = tuple[tuple[str, str], tuple[str, str]]
 
 

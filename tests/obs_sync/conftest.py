@@ -16,13 +16,26 @@ import pytest
 import obs_sync
 from obs_sync import ObsFileSystem
 from tests.fakes.object_store import ObjectStore, resolve_domain_here, running_store
-from tests.fakes.quirks import QUIRKS, pairwise
+from tests.fakes.quirks import QUIRKS, each_value, pairwise
 from tests.fakes.replay import RECORDED, quirks_of, read_report
 
 BUCKET = "contract"
 FAKES = Path(__file__).resolve().parents[1] / "fakes"
 MODES = ("local", "obs", "moxing")
 MOXING_VARIANTS = [*pairwise(QUIRKS), *([quirks_of(read_report(RECORDED))] if "PROBE_JSON" in os.environ else [])]
+_QUICK_VARIANTS = each_value(MOXING_VARIANTS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the quick run leaves out: most variants of moxing, and patterns where the code of all modes is one."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec is None or Path(__file__).parent not in item.path.parents:
+            continue
+        variant = callspec.params.get("any_fs")
+        is_pattern = "glob_edge_cases" in item.name and callspec.params.get("fs") != "local"
+        if is_pattern or (isinstance(variant, int) and MOXING_VARIANTS[variant] not in _QUICK_VARIANTS):
+            item.add_marker("variants")
 
 
 @pytest.fixture(autouse=True)
