@@ -25,9 +25,9 @@ $(VENV)/.jobs: requirements.txt requirements-local.txt constraints.txt | $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-local.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.jobs
+$(VENV)/.dev: requirements-dev.txt requirements-cloud.txt requirements-local.txt requirements.txt constraints.txt | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
-	@touch $@
+	@touch $(VENV)/.jobs $@
 
 demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 minutes)
 	@$(RUN) -m modelarts.demo

@@ -11,6 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: Fixtures that start MindSpore, or lead to commands that do.
+NETWORK_FIXTURES = {"on_cpu", "small_checkpoint", "checkpoint", "real_checkpoint", "laptop"}
+
 os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must be set before its first import
 
 
@@ -18,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts MindSpore; files with long tests first, so that two processes end at about the same time."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        if ROOT / "tests" / "jobs" in item.path.parents or {"on_cpu", "small_checkpoint"} & set(fixtures):
+        if ROOT / "tests" / "jobs" in item.path.parents or NETWORK_FIXTURES & set(fixtures):
             item.add_marker("mindspore")
     slow, network = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "mindspore"))
     items.sort(key=lambda item: 0 if item.path in slow else 1 if item.path in network else 2)

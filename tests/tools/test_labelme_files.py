@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.test_labelme2coco import coco, joint, label_file, picture, point, problems, run
+from tests.tools.test_labelme2coco import Shape, coco, joint, label_file, picture, point, problems, run
 
 
 def broken(folder: Path, kind: str) -> None:
