@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,13 +19,15 @@ os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must be set be
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts MindSpore; files with long tests first, so that two processes end at about the same time."""
+    """Mark what starts MindSpore; files with the most slow tests first, so that all processes end at about one time."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if ROOT / "tests" / "jobs" in item.path.parents or NETWORK_FIXTURES & set(fixtures):
             item.add_marker("mindspore")
-    slow, network = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "mindspore"))
-    items.sort(key=lambda item: 0 if item.path in slow else 1 if item.path in network else 2)
+    weights: Counter[Path] = Counter()
+    for item in items:
+        weights[item.path] += 1000 * bool(item.get_closest_marker("slow")) + bool(item.get_closest_marker("mindspore"))
+    items.sort(key=lambda item: -weights[item.path])
 
 
 @pytest.fixture(autouse=True)

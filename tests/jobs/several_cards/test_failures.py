@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,7 @@ def test_a_rank_that_dies_before_the_ranks_meet_ends_the_others_with_its_name(
 ) -> None:
     ranks = start(command(root, "obs://bucket/out", "--hang_timeout=5"), 2, Path("logs"))
     started.append(ranks)
-    time.sleep(0.5)  # it is not even configured
-    ranks.processes[1].kill()
+    ranks.processes[1].kill()  # it is not even configured
     assert ranks.ended(within_s=60)[0] in (4, -signal.SIGKILL)
     assert re.search("because rank 1 (has not come|died)", ranks.last_line(0))
 

@@ -16,16 +16,26 @@ from modelarts.runtime import node_lock as node
 from modelarts.runtime.node_lock import NodeError, NodeLock, once_per_node
 from src.errors import ConfigError
 
-# A process of the node: notes that it works, works for some seconds in small steps, and prints what it got.
+# A process of the node: notes that it works or waits, works in small steps, and prints what it got.
 WORKER = """
-import os, sys, time
+import logging, os, sys, time
 from pathlib import Path
+from modelarts.runtime import node_lock
 from modelarts.runtime.node_lock import once_per_node
 from src.errors import DataError
+class Waits(logging.Handler):
+    def emit(self, record):
+        if record.getMessage().startswith("waiting"):
+            (folder / f"waits-{os.getpid()}").touch()
+node_lock.LOGGED_EVERY_S = 0.0
+node_lock.logger.setLevel("INFO")
+node_lock.logger.addHandler(Waits())
 folder, seconds, fails, stalled_s = Path(sys.argv[1]), float(sys.argv[2]), sys.argv[3] == "fails", float(sys.argv[4])
 def work(tell):
     (folder / f"worked-{os.getpid()}").touch()
     for step in range(int(seconds / 0.05)):
+        if (folder / "enough").exists():
+            break
         tell(f"step {step}")
         time.sleep(0.05)
     if fails:
@@ -38,7 +48,7 @@ except Exception as error:
 """
 
 
-def start(folder: Path, seconds: float = 0.5, fails: str = "", stalled_s: float = 20.0) -> subprocess.Popen[str]:
+def start(folder: Path, seconds: float = 60.0, fails: str = "", stalled_s: float = 20.0) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", WORKER, str(folder), str(seconds), fails, str(stalled_s)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
@@ -51,24 +61,35 @@ def workers(folder: Path) -> list[int]:
     return sorted(int(path.name.split("-")[1]) for path in folder.glob("worked-*"))
 
 
-def wait_for_worker(folder: Path) -> int:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        if found := workers(folder):
-            return found[0]
+def wait_for(folder: Path, pattern: str, count: int = 1) -> None:
+    end = time.monotonic() + 60
+    while len(list(folder.glob(pattern))) < count:
+        assert time.monotonic() < end, f"fewer than {count} {pattern}"
         time.sleep(0.02)
-    raise AssertionError("nobody began")
+
+
+def wait_for_worker(folder: Path) -> int:
+    wait_for(folder, "worked-*")
+    return workers(folder)[0]
+
+
+def finish_when_waiting(folder: Path, count: int) -> None:
+    """Let the work end once `count` processes wait for it."""
+    wait_for(folder, "waits-*", count)
+    (folder / "enough").touch()
 
 
 def test_one_works_and_all_get_its_result(tmp_path: Path) -> None:
-    processes = [start(tmp_path, seconds=2) for _ in range(4)]
+    processes = [start(tmp_path) for _ in range(4)]
+    finish_when_waiting(tmp_path, 3)
     results = {said(process) for process in processes}
     (worker,) = workers(tmp_path)
     assert results == {str(worker)}
 
 
 def test_all_get_the_failure_with_its_words_and_exit_code(tmp_path: Path) -> None:
-    processes = [start(tmp_path, seconds=2, fails="fails") for _ in range(3)]
+    processes = [start(tmp_path, fails="fails") for _ in range(3)]
+    finish_when_waiting(tmp_path, 2)
     results = sorted(said(process) for process in processes)
     (worker,) = workers(tmp_path)
     own = "DataError 2 pictures/1.jpg: no such picture"
@@ -77,12 +98,14 @@ def test_all_get_the_failure_with_its_words_and_exit_code(tmp_path: Path) -> Non
 
 
 def test_a_killed_worker_is_followed_by_another(tmp_path: Path) -> None:
-    first = start(tmp_path, seconds=60)
+    first = start(tmp_path)
     killed = wait_for_worker(tmp_path)
-    others = [start(tmp_path, seconds=1) for _ in range(2)]
-    time.sleep(1.5)  # both wait for the first by now
+    others = [start(tmp_path) for _ in range(2)]
+    wait_for(tmp_path, "waits-*", 2)
     assert len(workers(tmp_path)) == 1
     os.kill(killed, signal.SIGKILL)
+    wait_for(tmp_path, "worked-*", 2)
+    (tmp_path / "enough").touch()
     results = {said(process) for process in others}
     first.wait()
     (successor,) = set(workers(tmp_path)) - {killed}
@@ -90,7 +113,7 @@ def test_a_killed_worker_is_followed_by_another(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_stands_still_is_not_waited_for_for_ever(tmp_path: Path) -> None:
-    first = start(tmp_path, seconds=60)
+    first = start(tmp_path)
     stopped = wait_for_worker(tmp_path)
     os.kill(stopped, signal.SIGSTOP)
     try:

@@ -152,8 +152,9 @@ def test_a_rank_ends_the_other_even_where_it_stands_still(tmp_path: Path, root: 
 
 
 def test_a_rank_that_waits_for_one_that_never_came_is_ended_by_its_guard(tmp_path: Path, root: Path) -> None:
-    start(tmp_path, root, 1, "wait").kill()
-    time.sleep(1.5)
+    gone = start(tmp_path, root, 1, "wait")
+    gone.kill()
+    gone.wait()
     waiting = start(tmp_path, root, 0, "wait", 100)
     _, told = waiting.communicate(timeout=90)
     assert waiting.returncode == -9
