@@ -17,18 +17,18 @@ from src.processes import started_at
 from src.train.inputs import JOINING, TRAINING, WAITING
 
 MEET_S = 3.0
+#: Notes when it is ready; gives the other rank `meet_s` seconds to come.
 RANK = f"""
 import ctypes, logging, sys, time
 from pathlib import Path
 from modelarts.runtime.logs import set_up_logging
 from modelarts.runtime.watchdog import Watch
-rank, what, held = int(sys.argv[1]), sys.argv[2], float(sys.argv[4])
+rank, what, held, meet_s = int(sys.argv[1]), sys.argv[2], float(sys.argv[4]), float(sys.argv[5])
 set_up_logging(str(rank))
-with Watch(Path(sys.argv[3]), rank, range(2), 2, {MEET_S}) as watch:
+with Watch(Path(sys.argv[3]), rank, range(2), 2, meet_s) as watch:
     watch.alive("staging", 0)
     print("ready", flush=True)
     if what == "fail":
-        time.sleep(1)
         raise OSError("the disk is gone")
     watch.alive("{JOINING}", 0)
     ctypes.PyDLL(None).sleep(int(held))  # without letting go of the interpreter, as MindSpore does
@@ -129,9 +129,11 @@ def test_a_rank_that_never_comes_is_missed_while_the_others_wait(
     assert trouble(tmp_path, living, old, own=met, started=now - 9) == ""
 
 
-def start(folder: Path, root: Path, rank: int, what: str, held: float = 0.0) -> subprocess.Popen[str]:
+def start(
+    folder: Path, root: Path, rank: int, what: str, held: float = 0.0, meet_s: float = MEET_S
+) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", RANK, str(rank), what, str(folder), str(held)],
+        [sys.executable, "-c", RANK, str(rank), what, str(folder), str(held), str(meet_s)],
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -144,7 +146,8 @@ def start(folder: Path, root: Path, rank: int, what: str, held: float = 0.0) -> 
 
 @pytest.mark.parametrize("held", [0.0, 100.0])
 def test_a_rank_ends_the_other_even_where_it_stands_still(tmp_path: Path, root: Path, held: float) -> None:
-    waiting, failing = start(tmp_path, root, 0, "wait", held), start(tmp_path, root, 1, "fail")
+    waiting = start(tmp_path, root, 0, "wait", held, meet_s=60.0)
+    failing = start(tmp_path, root, 1, "fail", meet_s=60.0)
     _, told = waiting.communicate(timeout=90)
     assert failing.wait(90) == 1
     assert waiting.returncode == (-9 if held else 4)
