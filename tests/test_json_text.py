@@ -18,7 +18,7 @@ from modelarts.runtime.rank_status import Peers, RankStatus
 from modelarts.runtime.streaming import RequestQueue
 from src.errors import CheckpointError
 from src.infer.output.journal import Lines
-from src.infer.output.output_folder import RUN_FILE, find_unfinished, recorded_digest
+from src.infer.output.output_folder import RUN_FILE, recorded_digest, unfinished_folders
 from src.json_text import parse_dataclass, parse_json, parse_json_object
 from src.train.checkpoints.manifest import Manifest
 from src.train.monitoring.loss_record import read_record
@@ -88,8 +88,7 @@ def read_everything(folder: Path, content: bytes) -> None:
     for line in Lines([folder / "results.jsonl"]).values():
         assert isinstance(line["persons"], list)
     recorded_digest(folder / "output_img1")
-    found = find_unfinished(folder, "another digest")
-    assert found is None
+    assert not list(unfinished_folders(folder, "another digest"))
     read_record(folder / "loss-rank0.jsonl")
     queue = folder / "queue"
     queue.mkdir(exist_ok=True)

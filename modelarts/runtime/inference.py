@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from modelarts.job_inputs import INFERENCE
+from modelarts.runtime.results_owner import FolderClaims, describe_inputs
 from modelarts.runtime.results_upload import FinishedBefore, results_folder
 from modelarts.runtime.topology import locate
 from obs_sync import under
@@ -51,8 +52,10 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
     shard = Shard(topology.rank, topology.rank_size)
     parent = Path(config.output_img_path_relative)
     root = under(config.output_path_root_obs, "output_img") if config.is_model_arts else ""
+    claims = FolderClaims(shard, topology.job_id, describe_inputs(listing.names))
+    digest = digest_of(config, checkpoint, folder)
     try:
-        with results_folder(parent, root, digest_of(config, checkpoint, folder), shard) as (output, results, sink):
+        with results_folder(parent, root, digest, shard, claims) as (output, results, sink):
             summary = infer_folder(
                 network, folder, listing.names, output, action, facts, shard=shard, sink=sink, options=options
             )

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -30,11 +30,22 @@ FILES_AT_ONCE = 32
 class ObsResultSink:
     """Copies finished files of the output folder to `url` every `every_s` seconds, then a segment of their lines.
 
-    A failed upload is retried with the next one; only `flush` raises.
+    A failed upload is retried with the next one; only `flush` raises. `confirm` raises InvalidRequest when another job
+    has taken the folder over: then nothing more is sent, and `enqueue` raises that, too.
     """
 
-    def __init__(self, folder: Path, url: str, name: str, every_s: float, look_every_s: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        name: str,
+        every_s: float,
+        look_every_s: float,
+        confirm: Callable[[], None] = lambda: None,
+    ) -> None:
         obs_sync.create_local_buckets([url])
+        self._confirm = confirm
+        self._taken_over: obs_sync.InvalidRequest | None = None
         self._folder, self._url, self._every_s = folder, url, every_s
         self.look_every_s = look_every_s
         started = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S%f")
@@ -63,6 +74,8 @@ class ObsResultSink:
         return self.collect()
 
     def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+        if self._taken_over is not None:
+            raise self._taken_over
         with self._lock:
             self._pending[0].extend(names)
             if line is not None:
@@ -70,6 +83,7 @@ class ObsResultSink:
 
     def flush(self) -> None:
         with self._delivering:
+            self._check_owner()
             with self._lock:
                 (names, lines), self._pending = self._pending, ([], [])
             try:
@@ -120,6 +134,13 @@ class ObsResultSink:
             obs_sync.copy(str(part), under(self._url, f"{SEGMENTS}/{name}"), progress=False)
         finally:
             part.unlink(missing_ok=True)
+
+    def _check_owner(self) -> None:
+        try:
+            self._confirm()
+        except obs_sync.InvalidRequest as error:
+            self._taken_over = error
+            raise
 
     def _deliver_now_and_then(self) -> None:
         while not self._closed.wait(self._every_s):

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import obs_sync
 from modelarts.runtime import storage
+from modelarts.runtime.checkpoints.owner import RunOwner
 from modelarts.runtime.result_sink import ObsResultSink
+from modelarts.runtime.results_owner import FolderClaims
 from modelarts.runtime.storage import filesystem_of, list_with_stamps
 from obs_sync import under
 from src.errors import IncompleteError
@@ -23,8 +25,8 @@ from src.infer.output.output_folder import (
     PREFIX,
     RUN_FILE,
     OutputFolder,
-    find_unfinished,
     new_output_folder,
+    unfinished_folders,
 )
 from src.infer.output.results import SUMMARY_FILE, write_bytes
 from src.infer.output.shard import Shard
@@ -48,37 +50,43 @@ class FinishedBefore(Exception):
 
 
 @contextmanager
-def results_folder(parent: Path, root: str, digest: str, shard: Shard) -> Iterator[tuple[Path, str, ResultSink]]:
+def results_folder(
+    parent: Path, root: str, digest: str, shard: Shard, claims: FolderClaims | None = None
+) -> Iterator[tuple[Path, str, ResultSink]]:
     """The local output folder, the URL its content is uploaded to, and the sink that uploads it.
 
     `root` is the OBS folder (or mounted folder) for results; empty when they stay in `parent`. Rank 0 takes the newest
-    unfinished folder of this digest, or a new one; the other ranks wait for the same one, or raise FinishedBefore.
+    unfinished folder of this digest that no other job works in, or a new one; the other ranks wait for the same one, or
+    raise FinishedBefore.
     """
-    folder = _open_folder(parent, root, digest, shard)
+    folder, owner = _open_folder(parent, root, digest, shard, claims or FolderClaims(shard))
     try:
         if not root:
-            yield folder.path, str(folder.path), LocalResultSink(folder.path)
+            yield folder.path, str(folder.path), LocalResultSink(folder.path, owner.confirm)
             return
         url = under(root, folder.path.name)
-        with ObsResultSink(folder.path, url, shard.journal, DELIVER_EVERY_S, LOOK_EVERY_S) as sink:
+        with ObsResultSink(folder.path, url, shard.journal, DELIVER_EVERY_S, LOOK_EVERY_S, owner.confirm) as sink:
             if shard.rank == 0:
                 sink.enqueue([RUN_FILE])
                 sink.flush()
             yield folder.path, url, sink
     finally:
+        owner.release(remove_note=True)
         folder.close()
 
 
-def _open_folder(parent: Path, root: str, digest: str, shard: Shard) -> OutputFolder:
+def _open_folder(
+    parent: Path, root: str, digest: str, shard: Shard, claims: FolderClaims
+) -> tuple[OutputFolder, RunOwner]:
     given_up = time.monotonic() + shard.stall_timeout_s
     while True:
         if root:
             _recall(parent, root, digest)
-        folder = find_unfinished(parent, digest, shard.rank)
-        if folder is None and shard.rank == 0:
-            folder = _new_folder(parent, root, digest)
-        if folder is not None:
-            return folder
+        found = _take_unfinished(parent, root, digest, shard.rank, claims)
+        if found is None and shard.rank == 0:
+            found = _take_new(parent, root, digest, claims)
+        if found is not None:
+            return found
         if time.monotonic() > given_up:
             if finished := _just_finished(root or str(parent), digest, shard.stall_timeout_s + STARTS_APART_S):
                 raise FinishedBefore(finished)
@@ -87,6 +95,33 @@ def _open_folder(parent: Path, root: str, digest: str, shard: Shard) -> OutputFo
                 "see its log (all ranks must see the same output folder)"
             )
         time.sleep(LOOK_EVERY_S if root else 1.0)
+
+
+def _take_unfinished(
+    parent: Path, root: str, digest: str, rank: int, claims: FolderClaims
+) -> tuple[OutputFolder, RunOwner] | None:
+    """The newest unfinished folder that no other job works in, here or below `root`."""
+    for folder in unfinished_folders(parent, digest, rank):
+        is_open = not root or not filesystem_of(root).exists(under(root, f"{folder.path.name}/{SUMMARY_FILE}"))
+        owner = claims.take(_address(folder, root)) if is_open else None
+        if owner is not None:
+            return folder, owner
+        folder.close()
+    return None
+
+
+def _take_new(parent: Path, root: str, digest: str, claims: FolderClaims) -> tuple[OutputFolder, RunOwner]:
+    while True:
+        folder = _new_folder(parent, root, digest)
+        owner = claims.take(_address(folder, root))
+        if owner is not None:
+            return folder, owner
+        folder.close()  # another container's job was faster to continue it
+
+
+def _address(folder: OutputFolder, root: str) -> str:
+    """Where the folder's results belong."""
+    return under(root, folder.path.name) if root else str(folder.path)
 
 
 def _new_folder(parent: Path, root: str, digest: str) -> OutputFolder:
@@ -128,7 +163,7 @@ def _just_finished(url: str, digest: str, within_s: float) -> str:
 
 
 def _recall(parent: Path, root: str, digest: str) -> None:
-    """Create the local folder of the newest unfinished run of this digest in `root`, if there is one.
+    """Create the local folders of the unfinished runs of this digest in `root`.
 
     A continued job may run in a fresh container without any file of the interrupted one.
     """
@@ -139,10 +174,8 @@ def _recall(parent: Path, root: str, digest: str) -> None:
             continue
         data = fs.cat_file(run_file)
         with contextlib.suppress(ValueError):
-            if parse_json_object(data).get("digest") == digest:
-                if not (parent / name / RUN_FILE).exists():
-                    write_bytes(parent / name / RUN_FILE, data)
-                return
+            if parse_json_object(data).get("digest") == digest and not (parent / name / RUN_FILE).exists():
+                write_bytes(parent / name / RUN_FILE, data)
 
 
 def _names_in(url: str) -> list[str]:

@@ -25,7 +25,7 @@ from modelarts.runtime.results_upload import FinishedBefore, results_folder
 from src.actions import find_action
 from src.errors import IncompleteError, OutputError
 from src.infer.output.journal import SEGMENTS, Journal, journals_in, read_journals
-from src.infer.output.output_folder import find_unfinished, new_output_folder, run_digest
+from src.infer.output.output_folder import new_output_folder, run_digest, unfinished_folders
 from src.infer.output.shard import Shard
 from src.infer.run import infer_folder
 from tests.infer.fakes import FakeNetwork
@@ -130,15 +130,13 @@ def test_a_finished_job_starts_anew_and_other_settings_too(root: Path, pictures:
         assert judged(output_of(start(root, pictures, parent, "", 0, 1, 0.0))) == COUNT
         assert len(list(parent.iterdir())) == runs
     digest = run_digest({"pictures": str(pictures)})
-    assert find_unfinished(parent, digest) is None
+    assert not list(unfinished_folders(parent, digest))
     (max(parent.iterdir()) / "summary.json").unlink()
-    assert find_unfinished(parent, run_digest({"pictures": "others"})) is None
-    found = find_unfinished(parent, digest)
-    assert found is not None
-    assert find_unfinished(parent, digest) is None, "somebody works in it"
+    assert not list(unfinished_folders(parent, run_digest({"pictures": "others"})))
+    (found,) = unfinished_folders(parent, digest)
+    assert not list(unfinished_folders(parent, digest)), "somebody works in it"
     found.close()
-    again = find_unfinished(parent, digest)
-    assert again is not None
+    (again,) = unfinished_folders(parent, digest)
     again.close()
 
 

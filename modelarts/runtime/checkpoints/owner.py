@@ -1,4 +1,4 @@
-"""Who may write to a `train_url`: a note beside the checkpoints that one job at a time owns.
+"""Who may write to a `train_url`, or to an output folder of inference: a note in it, which one job at a time owns.
 
 Rank 0 claims it, renews it while the job runs and marks it as ended; all ranks read it again before each upload. A
 store has no locks, so a job that finds another one's note stops: whoever wrote last owns the run.
@@ -20,7 +20,7 @@ from pathlib import Path
 from filelock import FileLock
 
 import obs_sync
-from modelarts.runtime.storage import read_bytes, write_bytes
+from modelarts.runtime.storage import read_bytes, remove, write_bytes
 from src.errors import ConfigError, OutputError
 from src.files import lock_file
 from src.json_text import parse_dataclass
@@ -37,7 +37,10 @@ LOOK_S = 1.0
 
 @dataclass(frozen=True)
 class OwnerNote:
-    """Which start of which run owns a `train_url`; `job` is the platform's job id, `renewed` counts signs of life."""
+    """Which start of which run owns a folder; `job` is the platform's job id, `renewed` counts signs of life.
+
+    `inputs` is what all ranks of the job must agree on (the pictures of inference), in few characters.
+    """
 
     run_id: str
     start_id: str
@@ -48,6 +51,7 @@ class OwnerNote:
     job: str = ""
     renewed: int = 0
     ended: bool = False
+    inputs: str = ""
 
     def to_json(self) -> bytes:
         return (json.dumps(asdict(self), indent=2) + "\n").encode()
@@ -62,11 +66,11 @@ class OwnerNote:
         return f"a job that started at {self.started} ({self.machine.partition('/')[0]}, process {self.pid})"
 
 
-def new_note(run_id: str, job: str) -> OwnerNote:
+def new_note(run_id: str, job: str, inputs: str = "") -> OwnerNote:
     """The note of a start of this process."""
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     pid = os.getpid()
-    return OwnerNote(run_id, uuid.uuid4().hex, started, this_machine(), pid, started_at(pid), job)
+    return OwnerNote(run_id, uuid.uuid4().hex, started, this_machine(), pid, started_at(pid), job, inputs=inputs)
 
 
 def this_machine() -> str:
@@ -80,11 +84,17 @@ def this_machine() -> str:
 
 
 class RunOwner:
-    """This rank's part in owning the run in `folder` (rank 0's folder of the `train_url`)."""
+    """This rank's part in owning the run in `folder`: rank 0's folder of a `train_url`, or an output folder.
 
-    def __init__(self, folder: str, rank: int, job: str = "") -> None:
+    `kind` is what messages call the place that is owned, `address` where it is.
+    """
+
+    def __init__(
+        self, folder: str, rank: int, job: str = "", *, kind: str = "train_url", address: str = "", inputs: str = ""
+    ) -> None:
         self._url = obs_sync.join(folder, NOTE_FILE)
-        self._rank, self._job = rank, job
+        self._rank, self._job, self._inputs = rank, job, inputs
+        self._kind, self._address = kind, address or folder.rpartition("/ckpt_")[0]
         self._note: OwnerNote | None = None
         self._lock: FileLock | None = None
         self._lost = self._former_run = ""
@@ -95,10 +105,6 @@ class RunOwner:
     def run_id(self) -> str:
         """The run's id; empty while it is not known."""
         return self._note.run_id if self._note is not None else self._former_run
-
-    @property
-    def _train_url(self) -> str:
-        return self._url.rpartition("/ckpt_")[0]
 
     @property
     def lost(self) -> str:
@@ -114,7 +120,9 @@ class RunOwner:
         if self._lock is None:
             note = self.read()
             owner = note.owner if note is not None and not note.ended else "another job on this machine"
-            raise ConfigError(f"train_url: {self._train_url} is in use by {owner}; stop it, or use another train_url")
+            raise ConfigError(
+                f"{self._kind}: {self._address} is in use by {owner}; stop it, or use another {self._kind}"
+            )
 
     def is_restart(self) -> bool:
         """Whether the platform starts the job again that owns the run."""
@@ -132,13 +140,13 @@ class RunOwner:
             self._former_run = before.run_id if before is not None and goes_on else ""
             return
         is_restart = before is not None and bool(self._job) and before.job == self._job
-        if before is not None and not before.ended and not is_restart and self._is_alive(before):
+        if before is not None and not before.ended and not is_restart and self.is_alive(before):
             raise ConfigError(
-                f"train_url: {self._train_url} belongs to {before.owner}, which is still running; stop it, or use "
-                "another train_url"
+                f"{self._kind}: {self._address} belongs to {before.owner}, which is still running; stop it, or use "
+                f"another {self._kind}"
             )
         run_id = before.run_id if before is not None and goes_on else uuid.uuid4().hex
-        self._note = new_note(run_id, self._job)
+        self._note = new_note(run_id, self._job, self._inputs)
         write_bytes(self._url, self._note.to_json())
         self._renewer.start()
 
@@ -153,20 +161,25 @@ class RunOwner:
             return
         note = self.read()
         if not self._lost and note is not None and note.start_id != self._note.start_id:
-            self._lost = f"{note.owner} has taken over this train_url"
+            self._lost = f"{note.owner} has taken over this {self._kind}"
             logger.error("%s: %s; this job publishes nothing more", self._url, self._lost)
         if self._lost:
-            raise obs_sync.InvalidRequest(self._lost, url=self._url, next_step="give each job a train_url of its own")
+            raise obs_sync.InvalidRequest(
+                self._lost, url=self._url, next_step=f"give each job a {self._kind} of its own"
+            )
 
-    def release(self) -> None:
-        """The work is over: the next job need not wait."""
+    def release(self, remove_note: bool = False) -> None:
+        """The work is over: the next job need not wait. The note says so, or goes."""
         self._over.set()
         if self._renewer.is_alive():
             self._renewer.join(LOOK_S)
         try:
             if self._rank == 0 and self._note is not None:
                 self.confirm()
-                write_bytes(self._url, replace(self._note, ended=True).to_json())
+                if remove_note:
+                    remove(self._url)
+                else:
+                    write_bytes(self._url, replace(self._note, ended=True).to_json())
         except (obs_sync.ObsSyncError, OSError) as error:
             logger.warning("%s: not marked as ended: %s", self._url, error)
         finally:
@@ -186,7 +199,8 @@ class RunOwner:
             logger.warning("%s: not an owner note (%s); ignoring it", self._url, error)
             return None
 
-    def _is_alive(self, note: OwnerNote) -> bool:
+    def is_alive(self, note: OwnerNote) -> bool:
+        """Whether the job of a note is running; of one on another machine, that takes up to DEAD_AFTER_S to tell."""
         if note.machine == this_machine():
             return note.pid != os.getpid() and is_running(note.pid, note.pid_started)
         logger.info("waiting up to %.0f s to see whether %s is still running", DEAD_AFTER_S, note.owner)

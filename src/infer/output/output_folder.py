@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -47,14 +47,16 @@ class OutputFolder:
             self._lock = None
 
 
-def find_unfinished(parent: Path, digest: str, rank: int = 0) -> OutputFolder | None:
-    """The newest folder in `parent` that a run of this digest has left unfinished, if nobody works in it."""
+def unfinished_folders(parent: Path, digest: str, rank: int = 0) -> Iterator[OutputFolder]:
+    """The folders in `parent` that runs of this digest have left unfinished and no process here works in, newest first.
+
+    Close those that are not used.
+    """
     for path in sorted(parent.glob(f"{PREFIX}*"), reverse=True):
         if recorded_digest(path) == digest and not (path / SUMMARY_FILE).exists():
             is_free, lock = _lock(path, rank)
             if is_free:
-                return OutputFolder(path, lock)
-    return None
+                yield OutputFolder(path, lock)
 
 
 def new_output_folder(parent: Path, digest: str = "", rank: int = 0) -> OutputFolder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -33,12 +33,15 @@ class ResultSink(Protocol):
 
 
 class LocalResultSink:
-    """The output folder itself is where the results belong; other processes work in the same folder."""
+    """The output folder itself is where the results belong; other processes work in the same folder.
+
+    `confirm` raises when another job has taken the folder over.
+    """
 
     look_every_s = 0.5
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, confirm: Callable[[], None] = lambda: None) -> None:
+        self._folder, self._confirm = folder, confirm
         self._lines = Lines()
 
     def previous_lines(self) -> Lines:
@@ -48,7 +51,7 @@ class LocalResultSink:
         """Nothing to do: they are there."""
 
     def flush(self) -> None:
-        """Nothing to do: they are there."""
+        self._confirm()  # the files are there
 
     def collect(self) -> Lines:
         self._lines.look_at(journals_in(self._folder))
