@@ -177,3 +177,85 @@ def test_points_without_a_box(tmp_path: Path) -> None:
     assert found["num_keypoints"] == 2
     assert found["area"] > 0
     assert "not a known joint" in (tmp_path / "out" / "a_errors.csv").read_text("utf-8-sig")
+
+
+def test_a_skeleton_that_names_no_joints_is_not_used(tmp_path: Path) -> None:
+    """jsbroks/coco-annotator#304: edges up to 33 for 17 joints; the program's own fields are passed over."""
+    file = content(person(1, 1, isbbox=False, color="#1f", metadata={}, keypoint_colors=[]), person(2, 2))
+    file["categories"][0]["skeleton"] = [[4, 3], [32, 33], [21, 20], [0, 0]]
+    for image in file["images"]:
+        image.update(path="/datasets/df/1.jpg", dataset_id=5, category_ids=[], annotated=False)
+    assert average_precision(written(tmp_path, file)) == pytest.approx(1)
+
+
+def test_people_without_joints_beside_good_ones(tmp_path: Path) -> None:
+    """jsbroks/coco-annotator#209: empty `keypoints` where nothing was outlined, and no `num_keypoints`."""
+    empty = person(2, 1, keypoints=[], segmentation=[], bbox=[100, 10, 40, 80])
+    del empty["num_keypoints"]
+    summary = index_annotations(written(tmp_path, content(person(1, 1), empty))).summary
+    assert summary is not None
+    assert (summary.trained_on, dict(summary.excluded)) == (1, {"few_joints": 1})
+
+
+def test_category_ids_anywhere(tmp_path: Path) -> None:
+    """jsbroks/coco-annotator#484: the only category has an id far from 1."""
+    file = content(person(1, 1, category_id=4711))
+    file["categories"][0]["id"] = 4711
+    assert average_precision(written(tmp_path, file)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("root", [{"name": "people", "supercategory": "none"}, {"name": "Background", "keypoints": []}])
+def test_a_root_category_that_owns_nothing(tmp_path: Path, root: Content) -> None:
+    """roboflow/rf-detr#1303, roboflow/rf-detr#413: category 0 is the group of the others, or the background."""
+    file = content(person(1, 1), person(2, 2))
+    file["categories"] = [{"id": 0, **root}, {**file["categories"][0], "supercategory": root["name"]}]
+    path = written(tmp_path, file)
+    assert len(index_annotations(path).persons.values) == 2
+    assert average_precision(path) == pytest.approx(1)
+
+
+def test_a_category_without_supercategory(tmp_path: Path) -> None:
+    """HumanSignal/label-studio-converter#48."""
+    file = content(person(1, 1))
+    file["categories"][0].pop("supercategory", None)
+    file["categories"][0].pop("skeleton", None)
+    assert average_precision(written(tmp_path, file)) == pytest.approx(1)
+
+
+def test_joints_without_a_place_are_refused_by_annotation(tmp_path: Path) -> None:
+    """HumanSignal/label-studio-sdk#480: points that were set only as a prompt have no x."""
+    file = content(person(1, 1), person(7, 2))
+    file["annotations"][1]["keypoints"][3] = None
+    assert "annotation 7: 'keypoints' must be a list of numbers" in refusal(tmp_path, file)
+
+
+def test_fewer_joints_than_the_category_has_are_refused(tmp_path: Path) -> None:
+    """cvat-ai/datumaro#114: joints that are not there are left out of the list, so that the others move up."""
+    short = person(3, 1)
+    short["keypoints"] = short["keypoints"][:39]
+    assert "annotation 3: has 39 numbers in 'keypoints', not 51" in refusal(tmp_path, content(short))
+
+
+def test_a_missing_category_is_refused_where_there_are_several(tmp_path: Path) -> None:
+    """zylo117/Yet-Another-EfficientDet-Pytorch#579: an annotation without `category_id`."""
+    file = content(person(1, 1), person(2, 2))
+    del file["annotations"][1]["category_id"]
+    assert len(index_annotations(written(tmp_path, file)).persons.values) == 2, "there is only one it can be"
+    file["categories"].append({"id": 2, "name": "rope"})
+    assert "annotation 2: lacks 'category_id'" in refusal(tmp_path, file)
+
+
+def test_a_file_without_annotations_says_so(tmp_path: Path) -> None:
+    """cvat-ai/cvat#5831, cvat-ai/cvat#7161: points that belong to no skeleton are not exported."""
+    with pytest.raises(DataError, match="no person with at least 5 keypoints"):
+        index_annotations(written(tmp_path, content()))
+
+
+def test_masks_as_text_and_no_keypoints_at_all(tmp_path: Path) -> None:
+    """ryouchinsa/Rectlabel-support#50: compressed run lengths and nothing else; such a person is masked."""
+    runs = {"size": [144, 192], "counts": "P\\a0d2l1"}
+    masked = {"id": 2, "image_id": 1, "category_id": 1, "segmentation": runs, "area": 60, "iscrowd": 0}
+    index = index_annotations(written(tmp_path, content(person(1, 1), masked)))
+    assert index.summary is not None
+    assert dict(index.summary.excluded) == {"few_joints": 1}
+    assert len(index.ignored[0]) > 0
