@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,6 +46,17 @@ class Categories:
         return [*self.people, *self.others]
 
 
+def identity(value: Any, key: str) -> int | str:
+    """An id: a whole number (however written) or text; ValueError for anything else, naming its `key`."""
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or value == "":
+        raise ValueError(f"'{key}' is neither a whole number nor text: {value!r:.40}")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"'{key}' is out of range: {value!r:.40}")
+    return value
+
+
 def read_categories(raw: Any) -> Categories:
     """The people among a file's categories; ValueError saying what is missing when there are none with COCO's joints.
 
@@ -57,9 +69,10 @@ def read_categories(raw: Any) -> Categories:
     others: dict[Hashable, str] = {}
     problems = []
     for category in raw:
-        number = category.get("id")
-        if isinstance(number, bool) or not isinstance(number, (int, str)):
-            raise ValueError(f"category {category.get('name')!r} needs an id")
+        try:
+            number = identity(category.get("id"), "id")
+        except ValueError as error:
+            raise ValueError(f"category {category.get('name')!r:.40}: {error}") from None
         if number in people or number in others:
             raise ValueError(f"'categories' has the id {number!r} twice")
         order = _joint_order(category.get("keypoints"))
@@ -70,10 +83,10 @@ def read_categories(raw: Any) -> Categories:
             others[number] = str(category.get("name"))
     if not people:
         raise ValueError("'categories' has none with COCO's 17 keypoints: " + ("; ".join(problems) or "it is empty"))
-    for number, name in list(others.items()):
+    for other, name in list(others.items()):
         if name.strip().casefold() in PERSON_NAMES:
-            people[number] = JointOrder()
-            del others[number]
+            people[other] = JointOrder()
+            del others[other]
     return Categories(people, others)
 
 

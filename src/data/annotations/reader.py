@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections import Counter
 from collections.abc import Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from src.data.annotations.categories import Categories, JointOrder, read_categories
+from src.data.annotations.categories import Categories, JointOrder, identity, read_categories
 from src.data.annotations.jsonstream import walk_object
 from src.data.annotations.person import Person, complete_person
 from src.data.annotations.summary import notes
@@ -233,7 +232,7 @@ def _picture(path: Path, position: int, raw: Any) -> Picture:
             name = annotated_name(raw["file_name"])
         except ValueError as error:
             raise ValueError(f"file_name {error}") from None
-        return Picture(0, _identity(raw["id"], "id"), name, width, height)
+        return Picture(0, identity(raw["id"], "id"), name, width, height)
     except ValueError as error:
         raise DataError(f"{path}: {label}: {error}") from None
 
@@ -248,22 +247,11 @@ def _side(raw: Mapping[str, Any], key: str) -> int:
     return int(value)
 
 
-def _identity(value: Any, key: str) -> int | str:
-    """An id: a whole number (however written) or text."""
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or value == "":
-        raise ValueError(f"'{key}' is neither a whole number nor text: {value!r:.40}")
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise ValueError(f"'{key}' is out of range: {value!r:.40}")
-    return value
-
-
 def _lookup(raw: Mapping[str, Any], key: str, known: Container[Hashable]) -> Hashable:
     """The id an annotation names; None where nothing has it, ValueError where only its type is another."""
     if key not in raw:
         raise ValueError(f"lacks '{key}'")
-    value = _identity(raw[key], key)
+    value = identity(raw[key], key)
     if value in known:
         return value
     other: Hashable = str(value) if isinstance(value, int) else int(value) if value.strip().isdecimal() else None

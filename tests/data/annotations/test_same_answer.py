@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,14 @@ import numpy as np
 import pytest
 
 from src.data.coco import index_annotations
-from src.data.drawn.dataset import PERSON_CATEGORY, draw_dataset
+from src.data.drawn.dataset import draw_dataset
 from src.data.packed import read_shard_index
 from src.errors import DataError
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, COCO_ORDER, JointType
-from src.tools import coco2labelme, gen_ignore_mask, pack_dataset
+from src.tools import coco2labelme, evaluate, gen_ignore_mask, pack_dataset
 from src.tools.common import command
 from src.tools.evaluation.ground_truth import read_ground_truth
-
-Content = dict[str, Any]
-Change = Callable[[Content], None]
+from tests.data.annotations.odd_files import ODD, TOGETHER, Change, Content, bicycle_beside, nothing_derived
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -57,11 +55,11 @@ def plain(drawn: Path) -> Content:
 Answer = dict[str, Any]
 
 
-def answers(content: Content, drawn: Path, folder: Path) -> Answer:
+def answers(content: Content, drawn: Path, folder: Path, encoding: str = "utf-8") -> Answer:
     """What training's index, masks, evaluation, shards and labelme files say of an annotation file."""
     folder.mkdir()
     path = folder / "a.json"
-    path.write_text(json.dumps(content), encoding="utf-8")
+    path.write_text(json.dumps(content), encoding=encoding)
     index = index_annotations(path)
     given, masks = f"--jsonpath_train={path}", folder / "masks"
     assert gen_ignore_mask.main([given, f"--maskpath_train={masks}"]) == 0
@@ -112,137 +110,30 @@ def expected(plain: Content, drawn: Path, tmp_path_factory: pytest.TempPathFacto
     return answer
 
 
-def categories_first(content: Content) -> None:
-    others = {key: content.pop(key) for key in ("info", "images", "annotations")}
-    content.update(others)
+@pytest.mark.parametrize("changes", TOGETHER, ids=["1", "2"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_oddities_together_change_nothing(
+    changes: list[Change], encoding: str, plain: Content, expected: Answer, drawn: Path, tmp_path: Path
+) -> None:
+    content = copy.deepcopy(plain)
+    for change in changes:
+        change(content)
+    assert answers(content, drawn, tmp_path / "run", encoding) == expected
 
 
-def annotations_first(content: Content) -> None:
-    others = {key: content.pop(key) for key in ("images", "categories", "info")}
-    content.update(others)
-
-
-def bicycle_beside(content: Content) -> None:
-    content["categories"] = [{"id": 2, "name": "bicycle"}, *content["categories"]]
-    box = {"bbox": [100, 100, 60, 60], "area": 3600, "iscrowd": 0}
-    content["annotations"].insert(0, {"id": 900, "image_id": 1, "category_id": 2, **box})
-
-
-def two_categories(content: Content) -> None:
-    content["categories"].append({**PERSON_CATEGORY, "id": 9, "name": "climber"})
-    for each in content["annotations"][::2]:
-        each["category_id"] = 9
-
-
-def empty_category_first(content: Content) -> None:
-    content["categories"].insert(0, {"id": 5, "name": "people in groups", "keypoints": []})
-
-
-def people_without_joints(content: Content) -> None:
-    content["categories"].append({"id": 8, "name": "Person"})
-    for each in content["annotations"][-2:]:
-        each["category_id"] = 8
-
-
-def joints_in_joint_type_order(content: Content) -> None:
-    content["categories"][0]["keypoints"] = [joint.name for joint in JointType]
-    for each in content["annotations"]:
-        rows = [each["keypoints"][3 * i : 3 * i + 3] for i in range(17)]
-        moved = [[0, 0, 0] for _ in JointType]
-        for joint, row in zip(COCO_ORDER, rows):
-            moved[joint] = row
-        each["keypoints"] = [value for row in moved for value in row]
-
-
-def joints_backwards(content: Content) -> None:
-    content["categories"][0]["keypoints"] = [name.replace("_", " ").title() for name in COCO_KEYPOINT_NAMES[::-1]]
-    for each in content["annotations"]:
-        rows = [each["keypoints"][3 * i : 3 * i + 3] for i in range(17)]
-        each["keypoints"] = [value for row in rows[::-1] for value in row]
-
-
-def ids_from_zero(content: Content) -> None:
-    for number, each in enumerate(content["annotations"]):
-        each["id"] = number
-
-
-def repeated_ids(content: Content) -> None:
-    for each in content["annotations"]:
-        each["id"] = 3
-
-
-def no_ids(content: Content) -> None:
-    for each in content["annotations"]:
-        del each["id"]
-
-
-def picture_ids_as_text(content: Content) -> None:
-    for each in content["images"]:
-        each["id"] = f"img-{each['id']}"
-    for each in content["annotations"]:
-        each["image_id"] = f"img-{each['image_id']}"
-
-
-def picture_ids_of_zero_and_floats(content: Content) -> None:
-    for each in content["images"]:
-        each["id"] = float(each["id"] - 1)
-    for each in content["annotations"]:
-        each["image_id"] -= 1
-
-
-def crowd_flags_as_text(content: Content) -> None:
-    for each in content["annotations"]:
-        each["iscrowd"] = str(each["iscrowd"])
-
-
-def counts_contradict(content: Content) -> None:
-    for each in content["annotations"]:
-        each["num_keypoints"] = 17 - each["num_keypoints"]
-
-
-def nothing_derived(content: Content) -> None:
-    for each in content["annotations"]:
-        for key in ("num_keypoints", "area", "iscrowd") if not each.get("iscrowd") else ("num_keypoints", "area"):
-            each.pop(key, None)
-
-
-def no_boxes_of_outlined(content: Content) -> None:
-    for number, each in enumerate(content["annotations"]):
-        if each["segmentation"]:
-            each["bbox"] = (None, [], [0, 0, 0, 0], [900, 900, 3, 3])[number % 4]
-
-
-def outlines_flat_or_in_pairs(content: Content) -> None:
-    for number, each in enumerate(content["annotations"]):
-        outline = each["segmentation"]
-        if isinstance(outline, list) and len(outline) == 1:
-            pairs = [list(pair) for pair in zip(outline[0][::2], outline[0][1::2])]
-            each["segmentation"] = (outline[0], pairs, [pairs])[number % 3]
-
-
-def empty_outlines(content: Content) -> None:
-    for each in content["annotations"]:
-        if each["segmentation"] == []:
-            each["segmentation"] = [[]]
-
-
-def picture_listed_twice(content: Content) -> None:
-    content["images"].append({**content["images"][0], "id": 77})
-    again = copy.deepcopy([each for each in content["annotations"] if each["image_id"] == 1])
-    content["annotations"] += [{**each, "image_id": 77, "id": each["id"] + 1000} for each in again]
-
-
-def backslashes(content: Content) -> None:
-    for each in content["images"]:
-        each["file_name"] = ".\\" + each["file_name"]
-
-
-ODD: list[Change] = [
-    *(categories_first, annotations_first, bicycle_beside, two_categories, empty_category_first, people_without_joints),
-    *(joints_in_joint_type_order, joints_backwards, ids_from_zero, repeated_ids, no_ids, picture_ids_as_text),
-    *(picture_ids_of_zero_and_floats, crowd_flags_as_text, counts_contradict, no_boxes_of_outlined),
-    *(outlines_flat_or_in_pairs, empty_outlines, picture_listed_twice, backslashes),
-]
+def test_evaluate_scores_oddities_like_the_plain_file(
+    plain: Content, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = set()
+    for number, changes in enumerate([[], *TOGETHER]):
+        content = copy.deepcopy(plain)
+        for change in changes:
+            change(content)
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(content))
+        assert evaluate.main([f"--jsonpath_val={path}", "--self_test"]) == 0
+        printed.add(capsys.readouterr().out)
+    assert len(printed) == 1
 
 
 @pytest.mark.parametrize("change", ODD, ids=lambda change: change.__name__)
@@ -251,7 +142,7 @@ def test_every_tool_reads_an_odd_file_like_the_plain_one(
 ) -> None:
     content = copy.deepcopy(plain)
     change(content)
-    assert content != plain or list(content) != list(plain), "the file is odd"
+    assert json.dumps(content) != json.dumps(plain), "the file is odd"
     found = answers(content, drawn, tmp_path / "run")
     for part, answer in expected.items():
         assert found[part] == answer, part
@@ -347,6 +238,7 @@ def test_every_tool_refuses_alike_and_writes_nothing(
         (gen_ignore_mask, f"--jsonpath_train={path}", f"--maskpath_train={tmp_path / 'out'}"),
         (pack_dataset, f"--jsonpath_train={path}", images, f"--result_path={tmp_path / 'out'}"),
         (coco2labelme, f"--json_path={path}", f"--result_path={tmp_path / 'out'}"),
+        (evaluate, f"--jsonpath_val={path}", "--self_test"),
     ):
         assert tool.main(arguments) == 2
         error = capsys.readouterr().err
