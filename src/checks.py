@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError
-from src.strict_yaml import read_documents
+from src.strict_yaml import read_documents, read_yaml_text
 
 
 def check_keys(raw: Any, allowed: Iterable[str], where: str) -> None:
@@ -66,13 +66,7 @@ def read_yaml_mapping(path: Path, what: str = "file") -> dict[str, Any]:
 
     `what` is the word for the file in messages, such as "configuration file".
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such {what}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    documents = read_documents(text, str(path))
+    documents = read_documents(read_yaml_text(path, what), str(path))
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise ConfigError(f"{path}: must hold 'key: value' lines")
     return documents[0]

@@ -15,6 +15,8 @@ import yaml
 from src.errors import ConfigError
 
 _INT, _FLOAT, _TIMESTAMP = (f"tag:yaml.org,2002:{name}" for name in ("int", "float", "timestamp"))
+_MOST_VALUES = 100_000  # of a document
+_MOST_BYTES = 16 << 20
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 
 
@@ -62,7 +64,10 @@ _StrictLoader.add_implicit_resolver(
 def read_documents(text: str, origin: str) -> list[Any]:
     """All documents of a YAML text; ConfigError with `origin` and line if it is invalid or has a duplicate key."""
     try:
-        return list(yaml.load_all(text, _StrictLoader))  # derived from SafeLoader: builds plain values only
+        documents = list(yaml.load_all(text, _StrictLoader))  # derived from SafeLoader: builds plain values only
+        for document in documents:
+            _expanded_size(document, {})
+        return documents
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from None
     except RecursionError:
@@ -71,15 +76,43 @@ def read_documents(text: str, origin: str) -> list[Any]:
         raise ConfigError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
+def _expanded_size(value: Any, known: dict[int, int]) -> int:
+    """How many values there are when each alias stands for a copy; ConfigError for too many, or a value inside itself.
+
+    `known` are the sizes of containers by id, -1 while they are being counted.
+    """
+    parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+    if not isinstance(parts, (list, tuple, set)):
+        return 1
+    if known.get(id(value), 0) < 0:
+        raise ConfigError("an alias (*name) refers to what it is part of")
+    if id(value) not in known:
+        known[id(value)] = -1
+        known[id(value)] = 1 + sum(_expanded_size(each, known) for each in parts)
+    if known[id(value)] > _MOST_VALUES:
+        raise ConfigError(f"aliases (*name) expand to more than {_MOST_VALUES} values")
+    return known[id(value)]
+
+
+def read_yaml_text(path: Path, what: str) -> str:
+    """The text of a YAML file; ConfigError when it is missing, no regular file, too large, or not UTF-8."""
+    if not path.exists():
+        raise ConfigError(f"{path}: no such {what}")
+    if not path.is_file():
+        raise ConfigError(f"{path}: cannot be read: not a regular file")
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ConfigError(f"{path}: more than {_MOST_BYTES} bytes, too large for a {what}")
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: cannot be read: not UTF-8 text ({error.reason}); save it as UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
 def read_section(path: Path, key: str) -> Any:
     """The value of a top-level key in any document of a YAML file; ConfigError if no document has it."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: cannot be read ({error}); give a YAML file in UTF-8 with a section {key!r}"
-        ) from None
-    for document in read_documents(text, str(path)):
+    for document in read_documents(read_yaml_text(path, f"YAML file with a section {key!r}"), str(path)):
         if isinstance(document, dict) and key in document:
             return document[key]
     raise ConfigError(f"{path}: has no section {key!r}; add one, as in default_config.yaml")

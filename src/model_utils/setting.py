@@ -7,13 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from src.checks import did_you_mean
+from src.checks import boolean_hint, did_you_mean
 from src.errors import ConfigError
 
 TRAINING, INFERENCE = "training", "inference"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: How a number's text may be written; Python alone would also take 1_000, Arabic digits and the like.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
+_KINDS = {dict: "a mapping", bytes: "binary data", set: "a set"}
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -65,6 +66,9 @@ def convert(name: str, raw: Any, kind: Any, setting: Setting) -> Any:
 
 
 def _as_type(name: str, raw: Any, kind: Any) -> Any:
+    is_list = isinstance(raw, (list, tuple)) and kind not in (str, bool, int, float)
+    if isinstance(raw, (list, tuple, set, dict, bytes)) and not is_list:
+        raise ConfigError(f"{name}: {_KINDS.get(type(raw), 'a list')} where a single value is needed")
     if kind is str:
         return _as_text(name, raw)
     if kind is bool:
@@ -79,6 +83,8 @@ def _as_type(name: str, raw: Any, kind: Any) -> Any:
 
 
 def _as_text(name: str, raw: Any) -> str:
+    if isinstance(raw, (bool, int, float)):
+        raise ConfigError(f"{name}: {raw!r} is not text{boolean_hint(raw) or '; put it in quotes'}")
     text = "" if raw is None else _unquoted(str(raw))
     if _CONTROL.search(text):
         raise ConfigError(f"{name}: {_short(repr(text))} contains a control character")
