@@ -241,7 +241,7 @@ def test_bad_files(tmp_path: Path, text: str, words: str) -> None:
 
 
 def test_missing_and_unreadable_files(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such YAML file|cannot be read"):
+    with pytest.raises(ConfigError, match=r"no such YAML file|cannot be read"):
         load_actions(tmp_path / "nothing.yaml")
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("actions: {jump: {display: é}}".encode("latin-1"))
