@@ -175,9 +175,9 @@ def _wait_for(command: Sequence[str]) -> int:
 
 def _newest_checkpoint(folder: str) -> str:
     """The name of the checkpoint written last."""
-    files = [entry for entry in obs_sync.filesystem().ls(folder, detail=True) if entry["name"].endswith(".ckpt")]
-    newest = max(files, key=lambda entry: str(entry["LastModified"]))
-    return str(newest["name"]).rsplit("/", 1)[-1]
+    store = obs_sync.filesystem()
+    names = [name for name in obs_sync.list_files(folder) if name.endswith(".ckpt")]
+    return max(names, key=lambda name: str(store.modified(obs_sync.join(folder, name))))
 
 
 def _found_persons(results: Path) -> dict[str, NDArray[np.float64]]:

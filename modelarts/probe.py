@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 OUTPUT, ADDRESS = "train_url", "probe_url"
 REPORT, HEARTBEAT = "probe.json", "after_sigterm.jsonl"
@@ -55,9 +54,9 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def report(arguments: Mapping[str, str], environment: Mapping[str, str], scratch: Path) -> dict[str, Any]:
+def report(arguments: Mapping[str, str], environment: Mapping[str, str], scratch: Path) -> dict[str, object]:
     """All facts by subject; one that cannot be had is the error's text."""
-    subjects: dict[str, Callable[[], Any]] = {
+    subjects: dict[str, Callable[[], object]] = {
         "arguments": lambda: {name: kind_of(value) for name, value in arguments.items()},
         "environment": lambda: shown(environment),
         "rank_table": lambda: rank_table(environment.get("RANK_TABLE_FILE", "")),
@@ -71,7 +70,7 @@ def report(arguments: Mapping[str, str], environment: Mapping[str, str], scratch
     return {name: attempt(facts) for name, facts in subjects.items()}
 
 
-def attempt(facts: Callable[[], Any]) -> Any:
+def attempt(facts: Callable[[], object]) -> object:
     """What the function returns, or the kind of its error: no fact may cost the others."""
     try:
         return facts()
@@ -91,14 +90,14 @@ def kind_of(value: str) -> str:
     return "folder" if value.startswith(("/", "./")) else f"text of {len(value)} characters"
 
 
-def rank_table(path: str) -> Any:
+def rank_table(path: str) -> object:
     """The form of the rank table, with every value replaced by its type; numbers of servers and devices stay."""
     if not path:
         return None
     return form_of(json.loads(Path(path).read_text(encoding="utf-8")))
 
 
-def form_of(value: Any) -> Any:
+def form_of(value: object) -> object:
     """A JSON value with its leaves replaced by their types."""
     if isinstance(value, dict):
         return {key: form_of(item) for key, item in value.items()}
@@ -114,13 +113,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def machine() -> dict[str, Any]:
+def machine() -> dict[str, object]:
     """Processors and cards."""
     cards = sorted(path.name for path in Path("/dev").glob("davinci[0-9]*"))
     return {"processors": os.cpu_count(), "usable": len(os.sched_getaffinity(0)), "cards": cards, "uid": os.getuid()}
 
 
-def folder_facts(path: Path) -> dict[str, Any]:
+def folder_facts(path: Path) -> dict[str, object]:
     """Whether a folder is there and writable, and its space in GB."""
     if not path.is_dir():
         return {"exists": False}
@@ -153,7 +152,7 @@ def disk_speed(folder: Path, size: int) -> dict[str, float]:
     return {"write": round(size / 1e6 / (written - started), 1), "read": round(size / 1e6 / (read - written), 1)}
 
 
-def moxing_facts(url: str) -> dict[str, Any]:
+def moxing_facts(url: str) -> dict[str, object]:
     """What `mox.file` offers, and how it answers about OBS (below `url`) and about a local file: names and types."""
     file = importlib.import_module("moxing").file
     here = str(Path(__file__).parent)
@@ -165,14 +164,14 @@ def moxing_facts(url: str) -> dict[str, Any]:
     }
 
 
-def observe_obs(file: Any, url: str) -> dict[str, Any]:
+def observe_obs(file: object, url: str) -> dict[str, object]:
     """The answers of moxing's file module about objects below `url`; the code of obs_sync lies beside this folder."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     observed = importlib.import_module("obs_sync.stores.moxing.observed")
     return dict(observed.observe_folder(file, url))
 
 
-def types_of(value: Any) -> dict[str, str]:
+def types_of(value: object) -> dict[str, str]:
     """The public attributes of an object and the types of their values."""
     names = (name for name in dir(value) if not name.startswith("__"))
     return {name: str(attempt(lambda name=name: type(getattr(value, name)).__name__)) for name in names}  # type: ignore[misc]

@@ -33,7 +33,7 @@ from obs_sync.errors import (
     Transient,
 )
 from obs_sync.filesystem import ObsFileSystem, filesystem, register
-from obs_sync.settings import Settings, configure
+from obs_sync.settings import Settings, Value, configure
 from obs_sync.stores.open import create_local_buckets
 from obs_sync.transfer.copy import copy, create_exclusive, download, exists, list_files, upload
 from obs_sync.transfer.progress import Progress
@@ -61,6 +61,7 @@ __all__ = [
     "TransferResult",
     "Transient",
     "Uploader",
+    "Value",
     "configure",
     "copy",
     "create_exclusive",

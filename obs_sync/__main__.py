@@ -14,7 +14,6 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import obs_sync
 from obs_sync.commands import ALL, Summary
@@ -62,12 +61,14 @@ def _version() -> str:
         return "obs_sync, run from a source folder (not installed)"
 
 
-def _add_common(to: argparse.ArgumentParser, **default: Any) -> None:
-    to.add_argument("--storage_mode", choices=MODES, help="default: OBS_STORAGE_MODE, else auto", **default)
-    to.add_argument("--obs_local_root", help="local mode: the folder used as OBS (default: ./obs_root)", **default)
-    to.add_argument("--endpoint", help="default: OBS_ENDPOINT", **default)
-    to.add_argument("--json", action="store_true", help="print one JSON document instead of text", **default)
-    to.add_argument("--verbose", action="store_true", help="log every retry", **default)
+def _add_common(to: argparse.ArgumentParser, default: str | None = None) -> None:
+    help_of_root = "local mode: the folder used as OBS (default: ./obs_root)"
+    off = default or False
+    to.add_argument("--storage_mode", choices=MODES, help="default: OBS_STORAGE_MODE, else auto", default=default)
+    to.add_argument("--obs_local_root", help=help_of_root, default=default)
+    to.add_argument("--endpoint", help="default: OBS_ENDPOINT", default=default)
+    to.add_argument("--json", action="store_true", help="print one JSON document instead of text", default=off)
+    to.add_argument("--verbose", action="store_true", help="log every retry", default=off)
 
 
 def exit_code(error: ObsSyncError) -> int:
@@ -92,7 +93,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     summary: Summary = {"command": options.command}
     code = 0
     try:
-        settings = {name: getattr(options, name) for name in ("storage_mode", "obs_local_root", "endpoint")}
+        settings: dict[str, str | None] = {
+            name: getattr(options, name) for name in ("storage_mode", "obs_local_root", "endpoint")
+        }
         summary.update(options.run(obs_sync.filesystem(**settings), options))
     except ObsSyncError as error:
         code = exit_code(error)
@@ -120,10 +123,10 @@ def _line(summary: Summary) -> str:
     return f"{summary['command']}: {', '.join(facts)}"
 
 
-def _fact(name: str, value: Any) -> str:
-    if name == "bytes":
+def _fact(name: str, value: object) -> str:
+    if isinstance(value, int) and name == "bytes":
         return human_size(value)
-    return plural(value, _NOUNS[name]) if name in _NOUNS else f"{value} {name}"
+    return plural(value, _NOUNS[name]) if isinstance(value, int) and name in _NOUNS else f"{value} {name}"
 
 
 if __name__ == "__main__":

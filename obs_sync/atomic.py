@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol, cast
 
 from obs_sync.errors import AccessDenied, LocalProblem, NotFound, ObsSyncError
 
@@ -81,15 +81,19 @@ def sync_folder(folder: str) -> None:
             os.close(handle)
 
 
+class _SystemCall(Protocol):
+    def __call__(self, *arguments: int) -> int: ...
+
+
 @functools.cache
-def _linux(name: str, *kinds: Any) -> Any:
+def _linux(name: str, *kinds: object) -> _SystemCall | None:
     """A Linux system call on files, or None elsewhere."""
     try:
         function = getattr(ctypes.CDLL(None, use_errno=True), name)
     except (OSError, AttributeError, TypeError):
         return None
     function.argtypes = kinds
-    return function
+    return cast("_SystemCall", function)
 
 
 def reserve(handle: BinaryIO, offset: int, size: int) -> None:

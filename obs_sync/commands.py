@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, Callable
+from typing import Callable, TypedDict, cast
 
 import obs_sync
 from obs_sync.doctor import ChecksFailed, DoctorReport, Finding, examine
 from obs_sync.errors import InvalidRequest, NotFound
+from obs_sync.filesystem import Entry
 from obs_sync.formatting import human_size, one_line, plural
 from obs_sync.transfer.mirror import mirror
 from obs_sync.transfer.mirror import move as move_files
@@ -16,13 +17,24 @@ from obs_sync.transfer.result import Incomplete
 
 _BLOCK = 1 << 20
 
-Summary = dict[str, Any]
+Summary = dict[str, object]
 Command = Callable[[obs_sync.ObsFileSystem, argparse.Namespace], Summary]
+
+
+class _Shown(TypedDict):
+    """A file or folder as the commands print it; a folder's URL ends with a slash."""
+
+    url: str
+    size: int  # bytes
+    modified: str | None  # ISO 8601
 
 
 def ls(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     """List what is directly below a URL, or with -r everything."""
-    entries = list(fs.find(options.url, detail=True).values()) if options.recursive else fs.ls(options.url)
+    if options.recursive:
+        entries = list(cast("dict[str, Entry]", fs.find(options.url, detail=True)).values())
+    else:
+        entries = cast("list[Entry]", fs.ls(options.url))
     entries.sort(key=lambda entry: entry["name"])
     if options.recursive and not entries:
         raise NotFound("no such folder or object", url=options.url, operation="ls", next_step="check the URL")
@@ -34,7 +46,7 @@ def ls(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     return {"entries": len(shown), "bytes": sum(e["size"] for e in shown), **({"list": shown} if options.json else {})}
 
 
-def _shown(entry: dict[str, Any]) -> dict[str, Any]:
+def _shown(entry: Entry) -> _Shown:
     folder = "/" if entry["type"] == "directory" else ""
     moment = entry.get("LastModified")
     url = f"obs://{entry['name']}{folder}"
@@ -126,7 +138,7 @@ def stat(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     info = fs.info(options.url)
     shown = {**_shown(info), "type": info["type"], "etag": info.get("etag", "")}
     if not options.json:
-        for name, value in {**shown, "size": f"{shown['size']:,} ({human_size(shown['size'])})"}.items():
+        for name, value in {**shown, "size": f"{info['size']:,} ({human_size(info['size'])})"}.items():
             print(one_line(f"{name:<9} {value}"))
     return shown if options.json else {"text": f"{info['type']}, {human_size(info['size'])}"}
 

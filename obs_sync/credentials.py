@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable
+from typing import Callable, NoReturn
 
 from obs_sync.errors import AccessDenied
 
@@ -37,7 +37,7 @@ class Credentials:
     def __repr__(self) -> str:
         return f"Credentials(hidden, temporary={bool(self.security_token)}, expires={self.expires})"
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> NoReturn:
         raise TypeError("credentials cannot be pickled; the other process reads its own from its environment")
 
     def hide_in(self, text: str) -> str:

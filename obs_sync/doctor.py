@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Callable
+from typing import Callable
 
 from obs_sync import credentials, urls
 from obs_sync.errors import ObsSyncError
@@ -39,7 +39,7 @@ class DoctorReport:
         """The findings that did not pass."""
         return [finding for finding in self.findings if not finding.good]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The report as plain values."""
         found = [{"check": each.check, "good": each.good, "detail": each.detail} for each in self.findings]
         return {"checks": len(found), "failed": len(self.failed), "findings": found}

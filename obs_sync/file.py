@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Protocol
+from typing import Protocol
 
 from fsspec.spec import AbstractBufferedFile
 
@@ -27,7 +27,7 @@ class ObjectFileSystem(Protocol):
     def object_at(self, path: str, operation: str) -> Location:
         """Bucket and key of a path."""
 
-    def exists(self, path: str, **kwargs: Any) -> bool:
+    def exists(self, path: str, **kwargs: object) -> bool:
         """Whether there is an object or folder."""
 
 
@@ -41,9 +41,9 @@ class ObsFile(AbstractBufferedFile):
         fs: ObjectFileSystem,
         path: str,
         mode: str = "rb",
-        block_size: Any = None,
+        block_size: int | str | None = None,
         autocommit: bool = True,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         if block_size in (None, "default"):
             block_size = _READ_BLOCK if mode == "rb" else fs.store.part_size

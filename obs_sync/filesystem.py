@@ -5,22 +5,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from datetime import datetime
+from typing import Protocol, TypedDict, cast
 
 import fsspec
-from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from fsspec.spec import AbstractFileSystem
 
 from obs_sync import urls
 from obs_sync.credentials import Credentials, Provider
 from obs_sync.errors import AlreadyExists, InvalidName, NotAFile, NotFound
 from obs_sync.file import ObsFile
-from obs_sync.settings import default_credentials, resolve
+from obs_sync.settings import Value, default_credentials, resolve
 from obs_sync.stores.base import ObjectInfo, Store
 from obs_sync.stores.open import open_store
 
-Entry = dict[str, Any]
 _SECRET = ("credentials", "access_key_id", "secret_access_key", "security_token")
+
+
+class Entry(TypedDict, total=False):
+    """A file, or a folder, which has neither ETag nor time."""
+
+    name: str
+    size: int  # bytes
+    type: str  # file or directory
+    etag: str
+    LastModified: datetime | None
 
 
 class ObsFileSystem(AbstractFileSystem):
@@ -42,7 +52,7 @@ class ObsFileSystem(AbstractFileSystem):
         access_key_id: str = "",
         secret_access_key: str = "",
         security_token: str = "",
-        **settings: Any,
+        **settings: Value,
     ) -> None:
         for ours in ("use_listings_cache", "listings_expiry_time", "max_paths", "asynchronous", "loop"):
             settings.pop(ours, None)
@@ -67,27 +77,24 @@ class ObsFileSystem(AbstractFileSystem):
         return self.store.mode
 
     @property
-    def storage_options(self) -> Entry:
+    def storage_options(self) -> dict[str, object]:
         """The arguments to create this filesystem again, without its credentials."""
-        return self.__dict__.get("_options", {})
+        return cast("dict[str, object]", self.__dict__.get("_options", {}))
 
     @storage_options.setter
-    def storage_options(self, options: Entry) -> None:
+    def storage_options(self, options: dict[str, object]) -> None:
         self.__dict__["_options"] = {name: value for name, value in options.items() if name not in _SECRET}
 
     def __repr__(self) -> str:
         return f"ObsFileSystem(storage_mode={self.settings.storage_mode!r})"
 
     @classmethod
-    def _strip_protocol(cls, path: Any) -> Any:
-        if isinstance(path, (list, tuple)):
-            return [cls._strip_protocol(each) for each in path]
-        text = urls.without_scheme(os.fspath(path))
-        return text.rstrip("/") if text.strip("/") else ""
+    def _strip_protocol(cls, path: str | list[str]) -> str | list[str]:
+        return [_stripped(each) for each in path] if isinstance(path, (list, tuple)) else _stripped(path)
 
     def split(self, path: str) -> urls.Location:
         """Bucket and key of a path."""
-        return urls.split(self._strip_protocol(path))
+        return urls.split(_stripped(path))
 
     def object_at(self, path: str, operation: str) -> urls.Location:
         """Bucket and key of a path that must name an object, not a bucket."""
@@ -102,9 +109,9 @@ class ObsFileSystem(AbstractFileSystem):
         name = f"{bucket}/{info.key}"
         return {"name": name, "size": info.size, "type": "file", "etag": info.etag, "LastModified": info.modified}
 
-    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
+    def ls(self, path: str, detail: bool = True, **kwargs: object) -> list[Entry] | list[str]:
         """Files and folders directly below a folder, or the file itself; NotFound if there is neither."""
-        stripped = self._strip_protocol(path)
+        stripped = _stripped(path)
         entries = self._ls(stripped) if stripped else [_folder(bucket) for bucket in self.store.buckets()]
         return entries if detail else sorted(entry["name"] for entry in entries)
 
@@ -121,9 +128,9 @@ class ObsFileSystem(AbstractFileSystem):
             return entries
         return [self._file(bucket, self.store.head(bucket, key))]
 
-    def info(self, path: str, **kwargs: Any) -> Entry:
+    def info(self, path: str, **kwargs: object) -> Entry:
         """What a path names: a file with size and ETag, or a folder with at least one file."""
-        stripped = self._strip_protocol(path)
+        stripped = _stripped(path)
         if not stripped:
             return _folder("")
         bucket, key = self.split(stripped)
@@ -139,12 +146,13 @@ class ObsFileSystem(AbstractFileSystem):
             raise NotFound("no such object or folder", url=f"obs://{stripped}", next_step=error.next_step) from None
 
     def find(
-        self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **kwargs: Any
-    ) -> Any:
+        self, path: str, maxdepth: int | None = None, withdirs: bool = False, detail: bool = False, **kwargs: object
+    ) -> dict[str, Entry] | list[str]:
         """All files below a path: one request per 1,000 keys."""
-        stripped = self._strip_protocol(path)
+        stripped = _stripped(path)
         if not stripped or maxdepth is not None or withdirs:
-            return super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
+            found = super().find(path, maxdepth=maxdepth, withdirs=withdirs, detail=detail, **kwargs)
+            return cast("dict[str, Entry] | list[str]", found)
         bucket, key = self.split(stripped)
         found = {
             f"{bucket}/{info.key}": self._file(bucket, info) for info in self._below(bucket, f"{key}/" if key else "")
@@ -153,28 +161,28 @@ class ObsFileSystem(AbstractFileSystem):
             try:
                 found = {stripped: self._file(bucket, self.store.head(bucket, key))}
             except NotFound:
-                found = {}
+                return {} if detail else []
         return found if detail else sorted(found)
 
     def _below(self, bucket: str, prefix: str) -> Iterator[ObjectInfo]:
         for page in self.store.pages(bucket, prefix):
             yield from (info for info in page.objects if not info.key.endswith("/"))
 
-    def created(self, path: str) -> Any:
+    def created(self, path: str) -> datetime | None:
         """When the object was written; stores keep no other time."""
         return self.modified(path)
 
-    def modified(self, path: str) -> Any:
+    def modified(self, path: str) -> datetime | None:
         """When the object was written, in UTC."""
         return self.info(path)["LastModified"]
 
-    def checksum(self, path: str) -> Any:
+    def checksum(self, path: str) -> str:
         """The ETag, which changes when the content does."""
-        return self.info(path).get("etag") or self.ukey(path)
+        return self.info(path).get("etag") or str(self.ukey(path))
 
     # ---- folders, which exist only while they contain files ----
 
-    def mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
+    def mkdir(self, path: str, create_parents: bool = True, **kwargs: object) -> None:
         """Create a bucket; folders need not be created."""
         bucket, key = self.split(path)
         if not key:
@@ -192,7 +200,7 @@ class ObsFileSystem(AbstractFileSystem):
 
     # ---- content ----
 
-    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: Any) -> bytes:
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **kwargs: object) -> bytes:
         """An object's bytes, or a range of them; negative positions count from the end."""
         bucket, key = self.object_at(path, "read")
         if (start or 0) < 0 or (end is not None and end < 0):
@@ -204,13 +212,13 @@ class ObsFileSystem(AbstractFileSystem):
             return b""
         return self.store.read(bucket, key, start or 0, end)
 
-    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: Any) -> None:
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **kwargs: object) -> None:
         """Store bytes; mode `create` raises AlreadyExists instead of overwriting, also for simultaneous writers."""
         bucket, key = self.object_at(path, "write")
         self.store.write(bucket, key, bytes(value), exclusive=mode == "create")
 
     def get_file(
-        self, rpath: str, lpath: Any, callback: Any = DEFAULT_CALLBACK, outfile: Any = None, **kwargs: Any
+        self, rpath: str, lpath: object, callback: Callback = DEFAULT_CALLBACK, outfile: object = None, **kwargs: object
     ) -> None:
         """Write an object to a local file that appears complete and verified, or not at all."""
         if outfile is not None or not isinstance(lpath, (str, os.PathLike)):
@@ -229,7 +237,7 @@ class ObsFileSystem(AbstractFileSystem):
         self.store.download(bucket, info, os.fspath(lpath), callback.relative_update)
 
     def put_file(
-        self, lpath: Any, rpath: str, callback: Any = DEFAULT_CALLBACK, mode: str = "overwrite", **kwargs: Any
+        self, lpath: str, rpath: str, callback: Callback = DEFAULT_CALLBACK, mode: str = "overwrite", **kwargs: object
     ) -> None:
         """Store a local file, verified."""
         if os.path.isdir(lpath):
@@ -241,7 +249,7 @@ class ObsFileSystem(AbstractFileSystem):
         callback.set_size(os.path.getsize(lpath))
         self.store.confirm(bucket, self.store.upload(os.fspath(lpath), bucket, key, callback.relative_update))
 
-    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+    def cp_file(self, path1: str, path2: str, **kwargs: object) -> None:
         """Copy an object within the store; a folder needs no copy."""
         bucket, key = self.split(path1)
         to_bucket = self.split(path2).bucket
@@ -265,7 +273,7 @@ class ObsFileSystem(AbstractFileSystem):
     def _rm(self, path: str) -> None:
         self.rm_file(path)
 
-    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+    def rm(self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None) -> None:
         """Remove objects, or with `recursive` everything below a path (1,000 keys per request)."""
         for each in path if isinstance(path, (list, tuple)) else [path]:
             if recursive and maxdepth is None and not any(mark in str(each) for mark in "*?["):
@@ -291,22 +299,32 @@ class ObsFileSystem(AbstractFileSystem):
         self,
         path: str,
         mode: str = "rb",
-        block_size: Any = None,
+        block_size: int | str | None = None,
         autocommit: bool = True,
-        cache_options: Any = None,
-        **kwargs: Any,
+        cache_options: dict[str, object] | None = None,
+        **kwargs: object,
     ) -> ObsFile:
         self.object_at(path, "open")
         return ObsFile(self, path, mode, block_size, autocommit, cache_options=cache_options, **kwargs)
+
+
+def _stripped(path: str) -> str:
+    """A path without scheme and trailing slashes; empty for the root."""
+    text = urls.without_scheme(os.fspath(path))
+    return text.rstrip("/") if text.strip("/") else ""
 
 
 def _folder(name: str) -> Entry:
     return {"name": name, "size": 0, "type": "directory"}
 
 
-def filesystem(storage_mode: str | None = None, **settings: Any) -> ObsFileSystem:
-    """The filesystem for a mode and other `Settings`; unset ones come from `configure` or the environment."""
-    return ObsFileSystem(storage_mode=storage_mode, **settings)
+class _Open(Protocol):
+    def __call__(self, **options: Credentials | Provider | Value) -> ObsFileSystem: ...
+
+
+def filesystem(storage_mode: str | None = None, **options: Credentials | Provider | Value) -> ObsFileSystem:
+    """The filesystem for a mode, other `Settings` and credentials; unset ones: `configure`, then the environment."""
+    return cast("_Open", ObsFileSystem)(storage_mode=storage_mode, **options)
 
 
 def register() -> None:

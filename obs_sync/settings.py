@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Protocol, Union, cast
 
 from obs_sync import credentials as creds
 from obs_sync.errors import InvalidRequest
 from obs_sync.formatting import nearest
+
+Value = Union[str, float, bool, None]
 
 MODES = ("auto", "moxing", "obs", "local")
 _ENVIRONMENT = {
@@ -70,27 +72,39 @@ def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise InvalidRequest(f"{name} is {value!r}", next_step=f"{guess}use one of {', '.join(choices)}")
 
 
-_configured: dict[str, Any] = {}
+class _Build(Protocol):
+    """Settings by name; the types of values that come from outside are not known."""
+
+    def __call__(self, **values: Value) -> Settings: ...
 
 
-def configure(credentials: creds.Credentials | creds.Provider | None = None, **settings: Any) -> None:
+@dataclass
+class _Configured:
+    """What `configure` was given in this process."""
+
+    settings: dict[str, Value] = field(default_factory=dict)
+    credentials: creds.Credentials | creds.Provider | None = None
+
+
+_configured = _Configured()
+
+
+def configure(credentials: creds.Credentials | creds.Provider | None = None, **settings: Value) -> None:
     """Set defaults for this process, for calls without a filesystem and for `fsspec.open("obs://…")`.
 
     Takes the fields of `Settings`; each call replaces the previous one. `configure()` restores
     environment and defaults.
     """
     resolve(**settings)
-    _configured.clear()
-    _configured.update(settings)
-    _configured["credentials"] = credentials
+    _configured.settings, _configured.credentials = settings, credentials
 
 
 def default_credentials() -> creds.Credentials | creds.Provider | None:
     """The credentials given to `configure`, if any."""
-    return _configured.get("credentials")
+    return _configured.credentials
 
 
-def resolve(**arguments: Any) -> Settings:
+def resolve(**arguments: Value) -> Settings:
     """The settings in force: arguments (None: not given), then `configure`, then the environment, then defaults."""
     known = {field.name for field in fields(Settings)}
     unknown = sorted(set(arguments) - known)
@@ -98,15 +112,13 @@ def resolve(**arguments: Any) -> Settings:
         guess = nearest(unknown[0], known)
         step = f"did you mean {guess}?" if guess else f"use one of {', '.join(sorted(known))}"
         raise InvalidRequest(f"unknown storage setting {unknown[0]!r}", next_step=step)
-    values = from_environment(os.environ)
-    values.update({name: value for name, value in _configured.items() if name in known})
-    values.update({name: value for name, value in arguments.items() if value is not None})
-    return replace(Settings(), **values)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return cast("_Build", Settings)(**{**from_environment(os.environ), **_configured.settings, **given})
 
 
-def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+def from_environment(environment: Mapping[str, str]) -> dict[str, Value]:
     """The settings given by environment variables."""
-    values: dict[str, Any] = {}
+    values: dict[str, Value] = {}
     for name, variables in _ENVIRONMENT.items():
         found = next((environment[variable] for variable in variables if environment.get(variable)), "")
         if found:

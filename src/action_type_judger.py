@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+
+from numpy.typing import ArrayLike
 
 from src.actions import find_action, judge_person
 from src.actions.action import ANY_SIDE, DeclaredCriterion
@@ -27,7 +28,7 @@ class ActionTypeJudger:
     """Judges one person by the rules declared under `actions:`; also offers each rule and its geometry alone."""
 
     @staticmethod
-    def judge_action_type_through_criterions(keypoints: Any, target_action_type: str) -> int:
+    def judge_action_type_through_criterions(keypoints: ArrayLike, target_action_type: str) -> int:
         """1 when the declared action occurs, 0 when it does not or the person is too incomplete to tell.
 
         ValueError (a ConfigError that names the nearest action) when the action is not declared.
@@ -37,7 +38,7 @@ class ActionTypeJudger:
     # --- tools -------------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def get_joint_from_keypoints(keypoints: Any, joint_type: JointType) -> list[float]:
+    def get_joint_from_keypoints(keypoints: ArrayLike, joint_type: JointType) -> list[float]:
         """[x, y, confidence] of one joint; [0, 0, 0] when it was not found."""
         return list(as_pose(keypoints).joints[JointType(joint_type)])
 
@@ -65,7 +66,7 @@ class ActionTypeJudger:
         return degrees_of_gradient(gradient(_point(first), _point(second)))
 
     @staticmethod
-    def construct_criterion_list_by_target_action_type(target_action_type: str) -> list[Callable[[Any], int]]:
+    def construct_criterion_list_by_target_action_type(target_action_type: str) -> list[Callable[[ArrayLike], int]]:
         """The declared criteria of an action, in order, each a function from keypoints to 1, 0 or -1."""
         return [_as_function(declared) for declared in find_action(target_action_type).criteria]
 
@@ -85,37 +86,37 @@ class ActionTypeJudger:
     # --- heights -----------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def judge_by_hand_over_shoulder(keypoints: Any, threshold: float = USUAL["hand_over_shoulder"]) -> int:
+    def judge_by_hand_over_shoulder(keypoints: ArrayLike, threshold: float = USUAL["hand_over_shoulder"]) -> int:
         """1 when a hand is more than `threshold` torsos above the shoulder of its side."""
         return _judge("hand_over_shoulder", keypoints, threshold)
 
     @staticmethod
-    def judge_by_hand_over_neck(keypoints: Any, threshold: float = USUAL["hand_over_neck"]) -> int:
+    def judge_by_hand_over_neck(keypoints: ArrayLike, threshold: float = USUAL["hand_over_neck"]) -> int:
         """1 when a hand is more than `threshold` torsos above the neck."""
         return _judge("hand_over_neck", keypoints, threshold)
 
     @staticmethod
-    def judge_by_foot_over_knee(keypoints: Any, threshold: float = USUAL["foot_over_knee"]) -> int:
+    def judge_by_foot_over_knee(keypoints: ArrayLike, threshold: float = USUAL["foot_over_knee"]) -> int:
         """1 when a foot is more than `threshold` torsos above a knee, of either leg."""
         return _judge("foot_over_knee", keypoints, threshold)
 
     @staticmethod
-    def judge_by_foot_over_hand(keypoints: Any, threshold: float = USUAL["foot_over_hand"]) -> int:
+    def judge_by_foot_over_hand(keypoints: ArrayLike, threshold: float = USUAL["foot_over_hand"]) -> int:
         """1 when a foot is more than `threshold` torsos above a hand, of either side."""
         return _judge("foot_over_hand", keypoints, threshold)
 
     @staticmethod
-    def judge_by_waist_over_hand(keypoints: Any, threshold: float = USUAL["waist_over_hand"]) -> int:
+    def judge_by_waist_over_hand(keypoints: ArrayLike, threshold: float = USUAL["waist_over_hand"]) -> int:
         """1 when the waist is more than `threshold` torsos above a hand (the handbook's code; its table says head)."""
         return _judge("waist_over_hand", keypoints, threshold)
 
     @staticmethod
-    def judge_by_waist_over_elbow(keypoints: Any, threshold: float = USUAL["waist_over_elbow"]) -> int:
+    def judge_by_waist_over_elbow(keypoints: ArrayLike, threshold: float = USUAL["waist_over_elbow"]) -> int:
         """1 when the waist is more than `threshold` torsos above an elbow, of either side."""
         return _judge("waist_over_elbow", keypoints, threshold)
 
     @staticmethod
-    def judge_by_elbow_over_shoulder(keypoints: Any, threshold: float = USUAL["elbow_over_shoulder"]) -> int:
+    def judge_by_elbow_over_shoulder(keypoints: ArrayLike, threshold: float = USUAL["elbow_over_shoulder"]) -> int:
         """1 when an elbow is more than `threshold` torsos above the shoulder of its side."""
         return _judge("elbow_over_shoulder", keypoints, threshold)
 
@@ -123,56 +124,56 @@ class ActionTypeJudger:
 
     @staticmethod
     def judge_by_body_acute_angle_betweeen_vertical_line(
-        keypoints: Any, threshold: float = USUAL["body_acute_angle_betweeen_vertical_line"]
+        keypoints: ArrayLike, threshold: float = USUAL["body_acute_angle_betweeen_vertical_line"]
     ) -> int:
         """1 when the line from neck to waist is at least `threshold` degrees off the vertical."""
         return _judge("body_acute_angle_betweeen_vertical_line", keypoints, threshold)
 
     @staticmethod
     def judge_by_neck_nose_line_horizontal(
-        keypoints: Any, threshold: float = USUAL["neck_nose_line_horizontal"]
+        keypoints: ArrayLike, threshold: float = USUAL["neck_nose_line_horizontal"]
     ) -> int:
         """1 when the line from neck to nose is less than `threshold` degrees off the horizontal."""
         return _judge("neck_nose_line_horizontal", keypoints, threshold)
 
     @staticmethod
     def judge_by_hand_foot_line_horizontal(
-        keypoints: Any, threshold: float = USUAL["hand_foot_line_horizontal"]
+        keypoints: ArrayLike, threshold: float = USUAL["hand_foot_line_horizontal"]
     ) -> int:
         """1 when a line from hand to foot is less than `threshold` degrees off the horizontal."""
         return _judge("hand_foot_line_horizontal", keypoints, threshold)
 
     @staticmethod
     def judge_by_elbow_knee_line_horizontal(
-        keypoints: Any, threshold: float = USUAL["elbow_knee_line_horizontal"]
+        keypoints: ArrayLike, threshold: float = USUAL["elbow_knee_line_horizontal"]
     ) -> int:
         """1 when a line from elbow to knee is less than `threshold` degrees off the horizontal."""
         return _judge("elbow_knee_line_horizontal", keypoints, threshold)
 
     @staticmethod
     def judge_by_neck_foot_line_horizontal(
-        keypoints: Any, threshold: float = USUAL["neck_foot_line_horizontal"]
+        keypoints: ArrayLike, threshold: float = USUAL["neck_foot_line_horizontal"]
     ) -> int:
         """1 when a line from neck to foot is less than `threshold` degrees off the horizontal."""
         return _judge("neck_foot_line_horizontal", keypoints, threshold)
 
     @staticmethod
     def judge_by_hand_knee_line_horizontal(
-        keypoints: Any, threshold: float = USUAL["hand_knee_line_horizontal"]
+        keypoints: ArrayLike, threshold: float = USUAL["hand_knee_line_horizontal"]
     ) -> int:
         """1 when a line from hand to knee is less than `threshold` degrees off the horizontal."""
         return _judge("hand_knee_line_horizontal", keypoints, threshold)
 
     @staticmethod
     def judge_by_knee_foot_line_horizontal(
-        keypoints: Any, threshold: float = USUAL["knee_foot_line_horizontal"]
+        keypoints: ArrayLike, threshold: float = USUAL["knee_foot_line_horizontal"]
     ) -> int:
         """1 when a line from knee to foot of one leg is less than `threshold` degrees off the horizontal."""
         return _judge("knee_foot_line_horizontal", keypoints, threshold)
 
     @staticmethod
     def judge_by_neck_waist_line_horizontal(
-        keypoints: Any, threshold: float = USUAL["neck_waist_line_horizontal"]
+        keypoints: ArrayLike, threshold: float = USUAL["neck_waist_line_horizontal"]
     ) -> int:
         """1 when the line from neck to waist is less than `threshold` degrees off the horizontal."""
         return _judge("neck_waist_line_horizontal", keypoints, threshold)
@@ -181,21 +182,21 @@ class ActionTypeJudger:
 
     @staticmethod
     def judge_by_hand_elbow_shoulder_inner_angle(
-        keypoints: Any, threshold: float = USUAL["hand_elbow_shoulder_inner_angle"]
+        keypoints: ArrayLike, threshold: float = USUAL["hand_elbow_shoulder_inner_angle"]
     ) -> int:
         """1 when the angle at an elbow, between hand and shoulder, is below `threshold` degrees."""
         return _judge("hand_elbow_shoulder_inner_angle", keypoints, threshold)
 
     @staticmethod
     def judge_by_waist_knee_foot_inner_angle(
-        keypoints: Any, threshold: float = USUAL["waist_knee_foot_inner_angle"]
+        keypoints: ArrayLike, threshold: float = USUAL["waist_knee_foot_inner_angle"]
     ) -> int:
         """1 when the angle at a knee, between waist and foot, is below `threshold` degrees."""
         return _judge("waist_knee_foot_inner_angle", keypoints, threshold)
 
     @staticmethod
     def judge_by_neck_waist_knee_inner_angle(
-        keypoints: Any, threshold: float = USUAL["neck_waist_knee_inner_angle"]
+        keypoints: ArrayLike, threshold: float = USUAL["neck_waist_knee_inner_angle"]
     ) -> int:
         """1 when the angle at a side of the waist, between neck and knee, is below `threshold` degrees."""
         return _judge("neck_waist_knee_inner_angle", keypoints, threshold)
@@ -203,22 +204,22 @@ class ActionTypeJudger:
     # --- distances ---------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def judge_by_knees(keypoints: Any, threshold: float = USUAL["knees"]) -> int:
+    def judge_by_knees(keypoints: ArrayLike, threshold: float = USUAL["knees"]) -> int:
         """1 when the knees are more than `threshold` torsos apart."""
         return _judge("knees", keypoints, threshold)
 
     @staticmethod
-    def judge_by_distance_between_feet(keypoints: Any, threshold: float = USUAL["distance_between_feet"]) -> int:
+    def judge_by_distance_between_feet(keypoints: ArrayLike, threshold: float = USUAL["distance_between_feet"]) -> int:
         """1 when the feet are more than `threshold` torsos apart."""
         return _judge("distance_between_feet", keypoints, threshold)
 
 
-def _judge(name: str, keypoints: Any, threshold: float) -> int:
+def _judge(name: str, keypoints: ArrayLike, threshold: float) -> int:
     return measure(as_pose(keypoints), CRITERIA[name], threshold, ANY_SIDE).verdict
 
 
-def _as_function(declared: DeclaredCriterion) -> Callable[[Any], int]:
-    def judge(keypoints: Any) -> int:
+def _as_function(declared: DeclaredCriterion) -> Callable[[ArrayLike], int]:
+    def judge(keypoints: ArrayLike) -> int:
         trusted = as_pose(keypoints).trusting(declared.min_confidence)
         return measure_declared(trusted, declared).verdict
 

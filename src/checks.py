@@ -6,27 +6,27 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from src.errors import ConfigError
 from src.strict_yaml import read_documents, read_yaml_text
 
 
-def check_keys(raw: Any, allowed: Iterable[str], where: str) -> None:
-    """ConfigError when `raw` is not a mapping or has a key that is not allowed, naming the nearest one."""
+def check_keys(raw: object, allowed: Iterable[str], where: str) -> Mapping[str, object]:
+    """`raw` as a mapping; ConfigError when it is none or has a key that is not allowed, naming the nearest one."""
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: must be 'key: value' lines with {', '.join(allowed)}, not {raw!r}")
     for key in raw:
         if key not in allowed:
             hint = nearest_or_all(key, allowed) + boolean_hint(key)
             raise ConfigError(f"{where}: {key!r} is not a setting here; {hint}")
+    return raw
 
 
-def number_in(raw: Any, where: str, limits: tuple[float, float], unit: str = "") -> float:
+def number_in(raw: object, where: str, limits: tuple[float, float], unit: str = "") -> float:
     """A number within inclusive limits, also one that YAML left as text (1e-4, "0.2"); else ConfigError."""
     try:
-        value = math.nan if isinstance(raw, bool) else float(raw)
-    except (TypeError, ValueError, OverflowError):
+        value = float(raw) if isinstance(raw, (str, int, float)) and not isinstance(raw, bool) else math.nan
+    except (ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
         raise ConfigError(f"{where}: {raw!r} is not a number{boolean_hint(raw)}")
@@ -56,12 +56,12 @@ def nearest_or_all(word: object, known: Iterable[str]) -> str:
     return f"did you mean {nearest!r}?" if nearest else f"choose from {', '.join(words)}"
 
 
-def boolean_hint(raw: Any) -> str:
+def boolean_hint(raw: object) -> str:
     """Why a word may have arrived as True or False; empty for anything else."""
     return " (YAML reads yes, no, on and off as true and false: put it in quotes)" if isinstance(raw, bool) else ""
 
 
-def read_yaml_mapping(path: Path, what: str = "file") -> dict[str, Any]:
+def read_yaml_mapping(path: Path, what: str = "file") -> dict[str, object]:
     """The single mapping that a YAML file holds; ConfigError naming the file when it is missing, unreadable or other.
 
     `what` is the word for the file in messages, such as "configuration file".

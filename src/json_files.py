@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import json
 from pathlib import Path
-from typing import Any
 
 #: The longer marks first: UTF-32's little-endian mark begins with UTF-16's.
 _MARKS = (
@@ -17,7 +16,7 @@ _MARKS = (
 )
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """The value a JSON file holds; OSError, or ValueError saying what is wrong with its content."""
     text = read_json_text(path)
     try:
@@ -50,7 +49,7 @@ def decode_json(data: bytes) -> str:
         raise ValueError("is neither UTF-8, UTF-16 nor GB18030 text") from None
 
 
-def to_json_text(content: Any, indent: int | None = None) -> str:
+def to_json_text(content: object, indent: int | None = None) -> str:
     """JSON that can be written as UTF-8: characters as they are, but escaped where a name was not Unicode."""
     text = json.dumps(content, ensure_ascii=False, indent=indent)
     try:

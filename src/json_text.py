@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar, get_type_hints
+from typing import NoReturn, TypeVar, get_type_hints
+
+from src.fill import fill
 
 T = TypeVar("T")
 
@@ -12,7 +14,7 @@ T = TypeVar("T")
 STATE_FILE_MAX_BYTES = 4 << 20
 
 
-def parse_json(text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) -> Any:
+def parse_json(text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) -> object:
     """The value of a JSON text; ValueError for anything else, for nesting too deep and for more than `max_bytes`.
 
     NaN and Infinity, which JSON does not have, are rejected as well.
@@ -25,7 +27,7 @@ def parse_json(text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) -> Any:
         raise ValueError("nested too deeply") from None
 
 
-def parse_json_object(text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) -> dict[str, Any]:
+def parse_json_object(text: str | bytes, max_bytes: int = STATE_FILE_MAX_BYTES) -> dict[str, object]:
     """The same for a text that must be a JSON object."""
     value = parse_json(text, max_bytes)
     if not isinstance(value, dict):
@@ -46,11 +48,11 @@ def parse_dataclass(cls: type[T], text: str | bytes, max_bytes: int = STATE_FILE
             values[field.name] = _of_type(field.name, document[field.name], kinds[field.name])
         elif field.default is MISSING:
             raise ValueError(f"{field.name} is missing")
-    return cls(**values)
+    return fill(cls, values)
 
 
-def _of_type(name: str, value: Any, kind: type) -> Any:
-    if kind is float and type(value) is int:
+def _of_type(name: str, value: object, kind: type) -> object:
+    if kind is float and isinstance(value, int) and type(value) is int:
         try:
             return float(value)
         except OverflowError:
@@ -60,5 +62,5 @@ def _of_type(name: str, value: Any, kind: type) -> Any:
     return value
 
 
-def _reject(constant: str) -> Any:
+def _reject(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON value")

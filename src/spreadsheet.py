@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 #: A cell that begins like this is a formula to Excel and its kin, also behind blanks.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "＝", "＋", "－", "＠")
 
 
-def csv_rows(rows: Iterable[Sequence[Any]]) -> bytes:
+def csv_rows(rows: Iterable[Sequence[object]]) -> bytes:
     """Rows of a table in UTF-8, without a byte order mark; what is not Unicode becomes a question mark."""
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
@@ -19,7 +18,7 @@ def csv_rows(rows: Iterable[Sequence[Any]]) -> bytes:
     return text.getvalue().encode("utf-8", "replace")
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """Numbers as they are, nothing as an empty cell, text without a meaning to the spreadsheet."""
     if value is None:
         return ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -29,7 +28,7 @@ class _StrictLoader(yaml.SafeLoader):
         base = _BASES.get(digits[:2].lower(), 10)
         return int(sign + (digits if base == 10 else digits[2:]), base)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -40,7 +39,7 @@ class _StrictLoader(yaml.SafeLoader):
                 raise ConfigError(f"line {line}: {key!r} is given twice in the same mapping; keep one of them")
             if isinstance(key, Hashable):
                 seen.add(key)
-        return super().construct_mapping(node, deep)
+        return dict(super().construct_mapping(node, deep))
 
 
 _StrictLoader.yaml_implicit_resolvers = {
@@ -61,7 +60,7 @@ _StrictLoader.add_implicit_resolver(
 )
 
 
-def read_documents(text: str, origin: str) -> list[Any]:
+def read_documents(text: str, origin: str) -> list[object]:
     """All documents of a YAML text; ConfigError with `origin` and line if it is invalid or has a duplicate key."""
     try:
         documents = list(yaml.load_all(text, _StrictLoader))  # derived from SafeLoader: builds plain values only
@@ -76,7 +75,7 @@ def read_documents(text: str, origin: str) -> list[Any]:
         raise ConfigError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def _expanded_size(value: Any, known: dict[int, int]) -> int:
+def _expanded_size(value: object, known: dict[int, int]) -> int:
     """How many values there are when each alias stands for a copy; ConfigError for too many, or a value inside itself.
 
     `known` are the sizes of containers by id, -1 while they are being counted.
@@ -110,7 +109,7 @@ def read_yaml_text(path: Path, what: str) -> str:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
-def read_section(path: Path, key: str) -> Any:
+def read_section(path: Path, key: str) -> object:
     """The value of a top-level key in any document of a YAML file; ConfigError if no document has it."""
     for document in read_documents(read_yaml_text(path, f"YAML file with a section {key!r}"), str(path)):
         if isinstance(document, dict) and key in document:

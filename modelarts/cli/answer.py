@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Callable
 
 from src.errors import ConfigError
 
@@ -16,7 +16,7 @@ Echo = Callable[[str], None]
 class Answer:
     """What a command found: plain values for scripts, text for people, the exit code, and notes beside the result."""
 
-    data: Any
+    data: object
     text: str
     exit_code: int = 0
     notes: tuple[str, ...] = field(default=())

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
 
 import obs_sync
 from modelarts.cli import options as given
@@ -27,7 +25,7 @@ from modelarts.cli.tables import (
 from modelarts.cloud.client import RUNNING_PHASES, Cloud
 from modelarts.cloud.errors import CloudError
 from modelarts.cloud.profile import has_profile
-from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
+from modelarts.cloud.request import Body, job_body, outputs_of, rebuilt_body, rebuilt_name
 from modelarts.dryrun.state import ask_to_stop, dry_runs, find_dry_run
 from modelarts.jobs.checks import (
     check_definition,
@@ -120,7 +118,7 @@ def rebuild(options: argparse.Namespace, echo: Echo) -> Answer:
 def list_jobs(options: argparse.Namespace, _: Echo) -> Answer:
     """The newest jobs of the platform, and the dry-runs here."""
     states = [] if options.cloud_only else dry_runs(options.work)
-    found: list[Any] = []
+    found: list[Body] = []
     notes: tuple[str, ...] = ()
     if options.cloud_only or has_profile(os.environ, options.profile):
         found = given.cloud_of(options).jobs(options.limit)
@@ -252,12 +250,12 @@ def offers(options: argparse.Namespace, _: Echo) -> Answer:
     return Answer({"engines": engines, "flavours": flavours}, aligned(rows) or "the platform offers nothing")
 
 
-def _created(answer: Mapping[str, Any], name: str) -> Answer:
+def _created(answer: Body, name: str) -> Answer:
     job_id = (answer.get("metadata") or {}).get("id")
     if not job_id:
         raise CloudError(f"{name}: the platform answered without an id; look at: python -m modelarts list")
     return Answer(dict(answer), f"{job_id}  {name}\nfollow it with: python -m modelarts logs {job_id} --follow")
 
 
-def _pretty(body: Mapping[str, Any]) -> str:
+def _pretty(body: Body) -> str:
     return json.dumps(body, ensure_ascii=False, indent=2)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import obs_sync
 from modelarts.cli import options as given
@@ -22,6 +23,7 @@ from modelarts.dryrun.state import DryRunState
 from modelarts.jobs.checks import check_definition, check_in_use, check_storage, setting_notes
 from modelarts.jobs.definition import Changes
 from modelarts.jobs.loading import load_job
+from src.fill import fill
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -45,13 +47,13 @@ def dry_run(options: argparse.Namespace, echo: Echo) -> Answer:
 
 def rebuild_dry_run(state: DryRunState, options: argparse.Namespace, echo: Echo) -> Answer:
     """The same dry run again under a new name, with the values changed that the command line names."""
-    changes = _merged(Changes(**state.changes), given.changes_of(options), rebuilt_name(state.name))
+    changes = _merged(fill(Changes, state.changes), given.changes_of(options), rebuilt_name(state.name))
     if options.print:
         job = load_job(state.job, changes)
         refuse(check_definition(job, for_cloud=False))
         return Answer(job.to_dict(), "\n".join(f"--{name}={value}" for name, value in job.arguments().items()))
-    before = {**state.options, "storage": Storage(**state.options["storage"]), "work": options.work, "echo": echo}
-    chosen = DryRunOptions(**before)
+    storage = fill(Storage, cast("Mapping[str, object]", state.options["storage"]))
+    chosen = fill(DryRunOptions, {**state.options, "storage": storage, "work": options.work, "echo": echo})
     if options.storage_mode != "auto":
         chosen = replace(chosen, storage=given.storage_of(options))
     return _run(options, state.job, changes, chosen, ())

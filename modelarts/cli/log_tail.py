@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
 from modelarts.cloud.client import ENDED_PHASES, WAITING_PHASES, Cloud
 from modelarts.cloud.errors import NotThere
+from modelarts.cloud.request import Body
 from modelarts.dryrun.state import DryRunState, find_dry_run
 from src.errors import JobError
 
@@ -76,7 +76,7 @@ def last_error(log: str) -> str:
     return (reported or raised or [""])[-1]
 
 
-def last_error_of_cloud(cloud: Cloud, details: Mapping[str, Any]) -> str:
+def last_error_of_cloud(cloud: Cloud, details: Body) -> str:
     """The last error in the log of a job's first task; empty unless the job has failed."""
     status = details.get("status") or {}
     if status.get("phase") not in ("Failed", "Abnormal"):

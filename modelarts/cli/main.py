@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Callable, NoReturn
+from typing import Callable, NoReturn
 
 from modelarts.cli import commands
 from modelarts.cli.answer import Answer
@@ -135,7 +135,7 @@ class _Parser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; see: {self.prog} --help")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> _Parser:
     """The parser of all commands; `options.command` is the function that runs the chosen one."""
     parser = _Parser(
         prog="python -m modelarts",
@@ -147,12 +147,14 @@ def make_parser() -> argparse.ArgumentParser:
     where, storage, changes, job = _where(), _storage(), _changes(), _job()
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, **options: Any) -> argparse.ArgumentParser:
+    def add(name: str, help: str, parents: list[_Parser]) -> _Parser:
         examples = "".join(f"  python -m modelarts {line}\n" for line in EXAMPLES[name])
         raw = argparse.RawDescriptionHelpFormatter
-        return subparsers.add_parser(name, epilog=f"examples:\n{examples}", formatter_class=raw, **options)
+        return subparsers.add_parser(
+            name, epilog=f"examples:\n{examples}", formatter_class=raw, help=help, parents=parents
+        )
 
-    base = argparse.ArgumentParser(add_help=False)
+    base = _Parser(add_help=False)
     base.add_argument("--json", action="store_true", help="print JSON, for scripts")
     base.add_argument("--work", type=Path, default=WORK_FOLDER, help=f"folder of dry runs (default {WORK_FOLDER})")
 
@@ -202,14 +204,14 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_followers(add: Callable[..., argparse.ArgumentParser], parents: list[argparse.ArgumentParser]) -> None:
+def _add_followers(add: Callable[[str, str, list[_Parser]], _Parser], parents: list[_Parser]) -> None:
     """The commands that take the id of a job that was created."""
     for name, command, help_text in (
         ("status", commands.status, "show the status of a job"),
         ("logs", commands.logs, "print a job's log"),
         ("stop", commands.stop, "stop a job"),
     ):
-        one = add(name, help=help_text, parents=parents)
+        one = add(name, help_text, parents)
         one.add_argument(
             "id",
             metavar="ID",
@@ -221,21 +223,21 @@ def _add_followers(add: Callable[..., argparse.ArgumentParser], parents: list[ar
             one.add_argument("--task", default="", help="which node's log, such as worker-1 (default: the first)")
 
 
-def _job() -> argparse.ArgumentParser:
-    part = argparse.ArgumentParser(add_help=False)
+def _job() -> _Parser:
+    part = _Parser(add_help=False)
     part.add_argument("job", metavar="JOB", help="file name in modelarts/jobs, console name, or path of a YAML file")
     return part
 
 
-def _where() -> argparse.ArgumentParser:
-    part = argparse.ArgumentParser(add_help=False)
+def _where() -> _Parser:
+    part = _Parser(add_help=False)
     part.add_argument("--bucket", default="", help="instead of the bucket in modelarts/jobs/common.yaml")
     part.add_argument("--prefix", default="", help="instead of the prefix there")
     return part
 
 
-def _changes() -> argparse.ArgumentParser:
-    part = argparse.ArgumentParser(add_help=False)
+def _changes() -> _Parser:
+    part = _Parser(add_help=False)
     part.add_argument(
         "--set",
         nargs="+",
@@ -260,8 +262,8 @@ def _changes() -> argparse.ArgumentParser:
     return part
 
 
-def _storage() -> argparse.ArgumentParser:
-    part = argparse.ArgumentParser(add_help=False)
+def _storage() -> _Parser:
+    part = _Parser(add_help=False)
     part.add_argument("--storage_mode", choices=MODES, default="auto", help="how OBS is accessed here (default auto)")
     part.add_argument(
         "--obs_local_root",
@@ -273,8 +275,8 @@ def _storage() -> argparse.ArgumentParser:
     return part
 
 
-def _cloud() -> argparse.ArgumentParser:
-    part = argparse.ArgumentParser(add_help=False)
+def _cloud() -> _Parser:
+    part = _Parser(add_help=False)
     part.add_argument("--profile", default="", help="section of ~/.huaweicloud/credentials to use")
     part.add_argument("--workspace", default="", help="id of the workspace, instead of the one in common.yaml")
     return part

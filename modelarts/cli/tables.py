@@ -6,10 +6,9 @@ import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from modelarts.cloud.request import COPY_SUFFIX as _COPY
-from modelarts.cloud.request import obs_path, outputs_of
+from modelarts.cloud.request import Body, obs_path, outputs_of
 from modelarts.dryrun.state import DryRunState
 from modelarts.jobs.definition import JobSpec, Placement
 from modelarts.jobs.hardware import chip_of_engine
@@ -103,7 +102,7 @@ def console_rows(job: JobSpec) -> list[Row]:
 LIST_HEAD = ("ID", "PHASE", "NAME", "WHERE", "START", "DURATION", "CHANGED")
 
 
-def cloud_row(details: Mapping[str, Any]) -> list[str]:
+def cloud_row(details: Body) -> list[str]:
     """Id, phase, name, place, start, duration and changed values of a job of the platform, under LIST_HEAD."""
     metadata, status = details.get("metadata") or {}, details.get("status") or {}
     started = status.get("start_time") or metadata.get("create_time") or 0  # milliseconds since 1970
@@ -120,7 +119,7 @@ def dry_run_row(state: DryRunState) -> list[str]:
     return [state.id, state.phase, state.name, "dry run", *end]
 
 
-def changed_values(details: Mapping[str, Any]) -> dict[str, str]:
+def changed_values(details: Body) -> dict[str, str]:
     """The hyperparameters of a platform job that differ from the declared job of its name, else from the defaults."""
     name = _COPY.sub("", str((details.get("metadata") or {}).get("name", "")))
     usual = (
@@ -143,7 +142,7 @@ def _pairs(values: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in values.items())
 
 
-def cloud_lines(details: Mapping[str, Any]) -> list[str]:
+def cloud_lines(details: Body) -> list[str]:
     """Where a job of the cloud stands, how its tasks ended, and where its log and outputs are."""
     status = details.get("status") or {}
     lines = ["  ".join(filter(None, cloud_row(details)))]

@@ -6,9 +6,9 @@ import logging
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Callable, cast
 
 from modelarts.cloud.errors import CloudError, CloudUnreachable, NotThere
 from modelarts.cloud.profile import Profile
@@ -113,9 +113,9 @@ class Cloud:
         answer = self._call("show_training_job_flavors", self._sdk.ShowTrainingJobFlavorsRequest(flavor_type="Ascend"))
         return {str(one["flavor_id"]): _cards_of(one) for one in answer.get("flavors") or [] if one.get("flavor_id")}
 
-    def request_body(self, details: Mapping[str, Any]) -> Body:
+    def request_body(self, details: Body) -> Body:
         """What `show` answers as a body that `create` takes: only what the request's own models know."""
-        body = known_parts(self._sdk, "Job", details)
+        body: Body = cast(Body, known_parts(self._sdk, "Job", details))
         algorithm = body.get("algorithm") or {}
         if engine := algorithm.get("engine"):
             algorithm["engine"] = _named_once(engine)
@@ -157,7 +157,7 @@ class Cloud:
         profile = self._read_profile()
         return profile if profile.endpoint else replace(profile, endpoint=endpoint_of(profile.region))
 
-    def _call(self, method: str, request: Any, recover: Callable[[], Body | None] | None = None) -> Body:
+    def _call(self, method: str, request: object, recover: Callable[[], Body | None] | None = None) -> Body:
         """Send until it succeeds, is refused, or attempts run out; `recover` finds what a lost answer created."""
         for attempt in range(1, self._retry.attempts + 1):
             try:
@@ -187,7 +187,7 @@ class Cloud:
         return True
 
 
-def _cards_of(flavour: Mapping[str, Any]) -> str:
+def _cards_of(flavour: Body) -> str:
     """The cards of a flavour, such as `8 × ascend-snt9b`."""
     npu = (flavour.get("flavor_info") or {}).get("npu") or {}
     return (

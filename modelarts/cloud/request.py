@@ -16,7 +16,7 @@ from src.checks import did_you_mean
 from src.errors import ConfigError
 from src.model_utils.config import setting_types
 
-Body = dict[str, Any]
+Body = dict[str, Any]  # an object of the platform's API, whose fields it documents
 NAME_LIMIT = 64
 COPY_SUFFIX = re.compile(r"-copy-\d{4}$")
 
@@ -181,7 +181,7 @@ def _check_values(boot_file: str, values: Mapping[str, str]) -> None:
             raise ConfigError("\n".join(problems))
 
 
-def outputs_of(body: Mapping[str, Any]) -> list[str]:
+def outputs_of(body: Body) -> list[str]:
     """The obs:// addresses that a job of the cloud writes its outputs to."""
     algorithm = body.get("algorithm") or {}
     found = [((one.get("remote") or {}).get("obs") or {}).get("obs_url") for one in algorithm.get("outputs") or ()]

@@ -5,17 +5,24 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from modelarts.cloud.errors import CloudError, CloudUnreachable, NotInstalled, NotThere, NotTrusted
 from modelarts.cloud.profile import Profile
 from src.checks import did_you_mean
 from src.errors import ConfigError, JobError
 
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
+    from huaweicloudsdkcore.exceptions.exceptions import SdkError
+    from huaweicloudsdkmodelarts.v1 import ModelArtsClient
+
 _UNDOCUMENTED = {"Output": ("prefetch_to_local",)}  # the console's "predownload"; no model of the SDK has it
 
 
-def make_client(profile: Profile, timeout_s: tuple[float, float]) -> Any:
+def make_client(profile: Profile, timeout_s: tuple[float, float]) -> ModelArtsClient:
     """A client for the profile's endpoint; `timeout_s`: to connect, and to answer."""
     from huaweicloudsdkcore.auth.credentials import BasicCredentials
     from huaweicloudsdkcore.http.http_config import HttpConfig
@@ -64,7 +71,7 @@ def _hide(profile: Profile, text: str) -> str:
     return text
 
 
-def _keep_answers(client: Any) -> None:
+def _keep_answers(client: ModelArtsClient) -> None:
     """Have the SDK leave a 429 to us as it is: its own session throws the platform's code and words away.
 
     What it writes to its log as well is quietened, since every failure is told here.
@@ -78,13 +85,13 @@ def _keep_answers(client: Any) -> None:
     logging.getLogger("HuaweiCloud-SDK-ModelArtsClient").addHandler(logging.NullHandler())
 
 
-def _with_solutions() -> Any:
+def _with_solutions() -> DefaultExceptionHandler:
     """The SDK's reader of error answers, which also keeps the solution that the platform suggests."""
     from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
 
     class Reader(DefaultExceptionHandler):
         @classmethod
-        def _process_sdk_error(cls, sdk_error: Any, answer: Mapping[str, Any]) -> None:
+        def _process_sdk_error(cls, sdk_error: SdkError, answer: Mapping[str, object]) -> None:
             super()._process_sdk_error(sdk_error, answer)
             solution = str(answer.get("error_solution") or "").strip()
             if solution and solution not in str(sdk_error.error_msg):
@@ -106,7 +113,7 @@ def endpoint_of(region: str) -> str:
     return str(known[region].endpoints[0])
 
 
-def import_sdk() -> Any:
+def import_sdk() -> ModuleType:
     try:
         import huaweicloudsdkmodelarts.v1 as sdk
     except ImportError:
@@ -114,17 +121,17 @@ def import_sdk() -> Any:
     return sdk
 
 
-def known_parts(sdk: Any, type_name: str, value: Any) -> Any:
+def known_parts(sdk: ModuleType, type_name: str, value: object) -> object:
     """The parts of an answer that a model of a request has too, and that are not empty."""
     if value is None:
         return None
     listed = re.fullmatch(r"list\[(.+)\]", type_name)
     if listed:
-        return [known_parts(sdk, listed[1], item) for item in value]
+        return [known_parts(sdk, listed[1], item) for item in value] if isinstance(value, list) else []
     if type_name.startswith("dict("):
         if isinstance(value, list):  # the platform answers variables as a list of one-entry objects
             value = {key: item for entry in value for key, item in entry.items()}
-        return {str(key): str(item) for key, item in value.items()}
+        return {str(key): str(item) for key, item in value.items()} if isinstance(value, Mapping) else {}
     model = getattr(sdk, type_name, None)
     if model is None or not isinstance(value, Mapping):
         return value

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Callable
+from typing import BinaryIO, Callable
 
 import obs_sync
 from modelarts.dryrun.cards import SCHEDULER, NodeProgram, card_processes
@@ -24,6 +24,7 @@ from modelarts.dryrun.requirements import install, make_interpreter, requirement
 from modelarts.dryrun.state import STOP_FILE, WORK_FOLDER, DryRunState, write_state
 from modelarts.jobs.definition import NO_CHANGES, Changes, JobSpec
 from src.errors import JobError
+from src.fill import fill
 from src.plural import plural
 from src.processes import started_at
 
@@ -227,8 +228,8 @@ class DryRun:
     def _end(self, phase: str, exit_code: int | None, message: str) -> None:
         self._update(phase=phase, exit_code=exit_code, message=message, ended=now())
 
-    def _update(self, **changes: Any) -> None:
-        self.state = replace(self.state, **changes)
+    def _update(self, **changes: str | int | tuple[str, ...] | None) -> None:
+        self.state = fill(DryRunState, {**self.state.__dict__, **changes})
         self._note()
 
     def _note(self) -> None:

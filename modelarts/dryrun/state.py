@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from src.errors import JobError
 from src.files import write_atomically
+from src.fill import fill
 from src.processes import is_running
 
 WORK_FOLDER = Path("work") / "dryrun"
@@ -45,8 +46,8 @@ class DryRunState:
     values: Mapping[str, str] = field(default_factory=dict)
     ended: str = ""
     pid_started: float = 0.0
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, object] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     log_files: tuple[str, ...] = ()
 
     @property
@@ -57,7 +58,8 @@ class DryRunState:
     @property
     def changed(self) -> dict[str, str]:
         """The values that the command line changed."""
-        return dict(self.changes.get("values") or {})
+        values = self.changes.get("values")
+        return {str(k): str(v) for k, v in values.items()} if isinstance(values, Mapping) else {}
 
     @property
     def given_name(self) -> str:
@@ -106,10 +108,11 @@ def ask_to_stop(state: DryRunState, work: Path = WORK_FOLDER) -> None:
     (work / state.id / STOP_FILE).touch()
 
 
-def _from_json(raw: Any) -> DryRunState:
+def _from_json(raw: Mapping[str, object]) -> DryRunState:
     """A state from its JSON; keys of later versions are left out."""
     known = {one.name for one in fields(DryRunState)}
-    lists = {"outputs": tuple(raw["outputs"]), "log_files": tuple(raw.get("log_files", ()))}
-    state = DryRunState(**{**{key: value for key, value in raw.items() if key in known}, **lists})
+    given = {"outputs": raw["outputs"], "log_files": raw.get("log_files", [])}
+    lists = {name: tuple(map(str, cast("list[object]", each))) for name, each in given.items()}
+    state = fill(DryRunState, {**{key: value for key, value in raw.items() if key in known}, **lists})
     datetime.fromisoformat(state.started)
     return state

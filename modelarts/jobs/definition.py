@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from modelarts.jobs.hyperparameters import Hyperparameter
 
@@ -59,7 +58,7 @@ class Placement:
     auto_stop_hours: int = 0
     image: str = ""
     command: str = ""
-    volumes: tuple[Mapping[str, Any], ...] = ()
+    volumes: tuple[Mapping[str, object], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class JobSpec:
         """Those channels whose folder the platform provides."""
         return [channel for channel in channels if channel.pass_as == FOLDER]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
         return {**asdict(self), "code_folder": str(self.code_folder), "environment": dict(self.environment)}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from src.actions import Action, load_actions
 from src.checks import did_you_mean
@@ -21,7 +20,7 @@ _TRANSLATIONS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in ((r"\s*[(（]", ", "), (r"[<>{}*'\")）]", ""), (r"\s*[;:；：，、]", ","), ("。", "."))
 ]
-_PLATFORM_TYPES = {bool: "Boolean", int: "Integer", float: "Float", str: "String"}
+_PLATFORM_TYPES: Mapping[object, str] = {bool: "Boolean", int: "Integer", float: "Float", str: "String"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Hyperparameter:
         return bool(self.value or self.default)
 
 
-def hyperparameters(values: Mapping[str, Any], offered: tuple[str, ...]) -> tuple[list[Hyperparameter], list[str]]:
+def hyperparameters(values: Mapping[str, object], offered: tuple[str, ...]) -> tuple[list[Hyperparameter], list[str]]:
     """The offered settings, then others that have a value here, and one line for each mistake among the values."""
     settings, actions_section = read_settings()
     actions, problems = _actions(as_text(values.get(ACTIONS_FILE_KEY)), actions_section)
@@ -68,14 +67,14 @@ def hyperparameters(values: Mapping[str, Any], offered: tuple[str, ...]) -> tupl
     return found, problems
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """A YAML value as a hyperparameter's text; lists are written with commas."""
     if isinstance(value, (list, tuple)):
         return ",".join(as_text(item) for item in value)
     return "" if value is None else str(value)
 
 
-def _actions(file: str, section: Any) -> tuple[Mapping[str, Action], list[str]]:
+def _actions(file: str, section: Mapping[str, object]) -> tuple[Mapping[str, Action], list[str]]:
     """The actions that the job will know: those of its own file, if it names one, else the declared ones."""
     try:
         return load_actions(file or section), []
@@ -93,7 +92,7 @@ def _hints(name: str, setting: Setting, actions: Mapping[str, Action]) -> tuple[
     return console_text(setting.meaning()), console_text(setting.help_zh + choices)
 
 
-def _problems(name: str, value: str, kind: Any, setting: Setting, actions: Mapping[str, Action]) -> list[str]:
+def _problems(name: str, value: str, kind: object, setting: Setting, actions: Mapping[str, Action]) -> list[str]:
     try:
         convert(name, value, kind, setting)
     except ConfigError as error:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import obs_sync
 from modelarts.jobs.definition import (
@@ -25,6 +24,7 @@ from modelarts.jobs.definition import (
 from modelarts.jobs.hyperparameters import as_text, hyperparameters
 from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
+from src.fill import fill
 from src.model_utils.config import read_settings
 
 JOBS_FOLDER = Path(__file__).resolve().parent
@@ -96,15 +96,15 @@ def is_declared(word: str) -> bool:
     return True
 
 
-def _fill_in(raw: dict[str, Any], path: Path) -> dict[str, Any]:
+def _fill_in(raw: Mapping[str, object], path: Path) -> dict[str, object]:
     """Replace ${name} everywhere by the text of that key, whose own placeholders are replaced first."""
 
     def value_of(name: str, asked: tuple[str, ...]) -> str:
         if name in asked or not isinstance(raw.get(name), (str, int)):
             raise ConfigError(f"{path}: ${{{name}}} is not defined; use bucket, prefix, root, job_dir or code_dir")
-        return filled(str(raw[name]), (*asked, name))
+        return str(filled(str(raw[name]), (*asked, name)))
 
-    def filled(value: Any, asked: tuple[str, ...] = ()) -> Any:
+    def filled(value: object, asked: tuple[str, ...] = ()) -> object:
         if isinstance(value, str):
             return _PLACEHOLDER.sub(lambda found: value_of(found[1], asked), value)
         if isinstance(value, dict):
@@ -114,7 +114,7 @@ def _fill_in(raw: dict[str, Any], path: Path) -> dict[str, Any]:
     return {key: filled(value) for key, value in raw.items()}
 
 
-def _build(path: Path, raw: dict[str, Any], changes: Changes, problems: list[str]) -> JobSpec:
+def _build(path: Path, raw: Mapping[str, object], changes: Changes, problems: list[str]) -> JobSpec:
     cards, nodes = _count(raw, "cards", problems), _count(raw, "nodes", problems)
     channels = {
         part: [_channel(name, one, changes, problems) for name, one in _mapping(raw, part, problems).items()]
@@ -134,7 +134,7 @@ def _build(path: Path, raw: dict[str, Any], changes: Changes, problems: list[str
         description=as_text(raw.get("description")),
         kind=str(raw["kind"]),
         code_folder=(code_file.parent / str(code.get("folder", "."))).resolve(),
-        code_files=tuple(str(name) for name in code.get("files", ())),
+        code_files=tuple(_words(code.get("files"))),
         code_dir=obs_sync.join(str(raw["code_dir"]), ""),
         boot_file=str(raw["boot_file"]),
         engine_name=as_text(engine.get("name")),
@@ -153,26 +153,27 @@ def _build(path: Path, raw: dict[str, Any], changes: Changes, problems: list[str
     )
 
 
-def _offered(raw: dict[str, Any], processes: int, channels: set[str], problems: list[str]) -> tuple[str, ...]:
+def _offered(raw: Mapping[str, object], processes: int, channels: set[str], problems: list[str]) -> tuple[str, ...]:
     """The settings that the console shows for this kind of job and number of cards."""
     if raw["kind"] not in KINDS:
         problems.append(f"kind: '{raw['kind']}' is not one of {', '.join(KINDS)}")
     groups = _mapping(raw, "offered", problems)
-    wanted = [raw["kind"]]
+    wanted = [str(raw["kind"])]
     if raw["kind"] == "training":
         wanted.append("one_card" if processes == 1 else "several_cards")
-    names = [str(name) for group in wanted for name in groups.get(group) or ()]
+    names = [name for group in wanted for name in _words(groups.get(group))]
     return tuple(name for name in names if name not in channels)
 
 
-def _out_of_place(values: Mapping[str, Any], raw: dict[str, Any], offered: Sequence[str], processes: int) -> list[str]:
+def _out_of_place(
+    values: Mapping[str, object], raw: Mapping[str, object], offered: Sequence[str], processes: int
+) -> list[str]:
     """One line for each value that this job would never look at: of the other kind of job, or number of cards."""
     problems = []
     settings, _ = read_settings()
     shared = {name for name, setting in settings.items() if setting.job in ("", raw["kind"])}
-    groups = raw.get("offered") if isinstance(raw.get("offered"), dict) else {}
-    for group, names in (groups or {}).items():
-        elsewhere = set(names or ()) - set(offered) - (shared if group in KINDS else set())
+    for group, names in _mapping(raw, "offered", []).items():
+        elsewhere = set(_words(names)) - set(offered) - (shared if group in KINDS else set())
         for name in (one for one in values if one in elsewhere):
             if group in KINDS:
                 problems.append(f"{name}: has no effect here: it is a setting of {group}, not of {raw['kind']}")
@@ -185,7 +186,7 @@ def _out_of_place(values: Mapping[str, Any], raw: dict[str, Any], offered: Seque
     return problems
 
 
-def _channel(name: str, raw: Any, changes: Changes, problems: list[str]) -> Channel:
+def _channel(name: str, raw: object, changes: Changes, problems: list[str]) -> Channel:
     if not isinstance(raw, dict) or not raw.get("url") or set(raw) - {"url", "pass", "predownload"}:
         problems.append(
             f"{name}: must be written {{url: obs://…, pass: {FOLDER} or {URL}, predownload: True or False}}"
@@ -202,13 +203,13 @@ def _channel(name: str, raw: Any, changes: Changes, problems: list[str]) -> Chan
     return Channel(name, url, pass_as, raw.get("predownload") is True)
 
 
-def _flavour(raw: dict[str, Any], cards: int, problems: list[str]) -> str:
+def _flavour(raw: Mapping[str, object], cards: int, problems: list[str]) -> str:
     """The flavour named by itself, else that of the table for this number of cards; empty when it is to be chosen."""
     table = _mapping(raw, "pool_flavours" if raw.get("pool") else "flavours", problems)
-    return as_text(raw.get("flavour")) or as_text(table.get(cards))
+    return as_text(raw.get("flavour")) or as_text(table.get(str(cards)))
 
 
-def _placement(raw: dict[str, Any], problems: list[str]) -> Placement:
+def _placement(raw: Mapping[str, object], problems: list[str]) -> Placement:
     start = str(raw.get("start") or RANK_TABLE)
     if start not in (RANK_TABLE, MSRUN):
         problems.append(f"start: '{start}' is not one of {RANK_TABLE}, {MSRUN}")
@@ -224,7 +225,7 @@ def _placement(raw: dict[str, Any], problems: list[str]) -> Placement:
     )
 
 
-def _whole(raw: dict[str, Any], key: str, limits: tuple[int, int], problems: list[str]) -> int:
+def _whole(raw: Mapping[str, object], key: str, limits: tuple[int, int], problems: list[str]) -> int:
     """A whole number within limits, 0 when the key is absent."""
     value = raw.get(key) or 0
     if not isinstance(value, int) or isinstance(value, bool) or not limits[0] <= value <= limits[1]:
@@ -233,24 +234,23 @@ def _whole(raw: dict[str, Any], key: str, limits: tuple[int, int], problems: lis
     return value
 
 
-def _volumes(raw: Any, problems: list[str]) -> tuple[Mapping[str, Any], ...]:
+def _volumes(raw: object, problems: list[str]) -> tuple[Mapping[str, object], ...]:
     """Mounts of one kind each, with the keys that the API documents."""
     found = []
     for one in raw if isinstance(raw, list) else [] if raw is None else [raw]:
-        kinds = list(one) if isinstance(one, dict) else []
-        keys = _VOLUME_KEYS.get(kinds[0], set()) if len(kinds) == 1 else set()
-        given = one[kinds[0]] if keys else None
-        if not isinstance(given, dict) or not keys - {"read_only"} <= set(given) <= keys:
+        kind, given = next(iter(one.items())) if isinstance(one, dict) and len(one) == 1 else ("", None)
+        keys = _VOLUME_KEYS.get(kind, set())
+        if not isinstance(given, dict) or not keys or not keys - {"read_only"} <= set(given) <= keys:
             forms = "; ".join(f"{kind}: {', '.join(sorted(names))}" for kind, names in _VOLUME_KEYS.items())
             problems.append(f"volumes: {one!r} is not a mount; write one of {forms}")
             continue
-        found.append(one)
+        found.append({str(kind): given})
     return tuple(found)
 
 
-def _auto_restart(raw: dict[str, Any], problems: list[str]) -> AutoRestart:
+def _auto_restart(raw: Mapping[str, object], problems: list[str]) -> AutoRestart:
     try:
-        found = AutoRestart(**_mapping(raw, "auto_restart", problems))
+        found = fill(AutoRestart, _mapping(raw, "auto_restart", problems))
     except TypeError:
         problems.append("auto_restart: must be written {times: 3, unconditional: True, hang: True}")
         return AutoRestart()
@@ -260,7 +260,12 @@ def _auto_restart(raw: dict[str, Any], problems: list[str]) -> AutoRestart:
     return found
 
 
-def _count(raw: dict[str, Any], key: str, problems: list[str]) -> int:
+def _words(value: object) -> list[str]:
+    """The entries of a YAML list as text; none for anything else."""
+    return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _count(raw: Mapping[str, object], key: str, problems: list[str]) -> int:
     value = raw.get(key, 1)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         problems.append(f"{key}: {value!r} is not a whole number from 1")
@@ -268,11 +273,11 @@ def _count(raw: dict[str, Any], key: str, problems: list[str]) -> int:
     return value
 
 
-def _mapping(raw: dict[str, Any], key: str, problems: list[str]) -> dict[Any, Any]:
+def _mapping(raw: Mapping[str, object], key: str, problems: list[str]) -> dict[str, object]:
     value = raw.get(key)
     if value is None:
         return {}
     if not isinstance(value, dict):
         problems.append(f"{key}: must contain 'name: value' lines")
         return {}
-    return value
+    return {str(name): item for name, item in value.items()}

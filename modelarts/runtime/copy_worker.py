@@ -28,7 +28,7 @@ def main(argv: Sequence[str]) -> int:
     request = StageRequest.read(Path(argv[0]))
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # the copy then records what it has finished
     threading.Thread(target=_end_with, args=(int(argv[1]),), daemon=True).start()
-    obs_sync.configure(**request.storage)
+    obs_sync.configure(None, **request.storage)
     status = request.status
     for _ in range(LOCK_TRIES):  # others take it briefly to see whether it is free
         if status.lock.take():

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import obs_sync
 from modelarts.job_inputs import CHANNELS, INFERENCE, TRAINING, channels_in, job_inputs, missing_settings
@@ -51,7 +50,7 @@ def inference_job(argv: Sequence[str]) -> int:
     return _run(val, INFERENCE, argv, "test_tmp.py", INFERENCE_EXAMPLES)
 
 
-def val(config: Config | None = None) -> dict[str, Any]:
+def val(config: Config | None = None) -> Mapping[str, object]:
     """The inference job: stage in, load the model, judge every picture, stage out. Returns the summary.
 
     Without a configuration it takes the process's command line.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from modelarts.job_inputs import INFERENCE
 from modelarts.runtime.results_owner import FolderClaims, describe_inputs
@@ -17,6 +17,7 @@ from src.actions import declaration_of
 from src.actions.scene import Scenes, load_scenes
 from src.data.listing import Listing
 from src.files import file_sha256
+from src.fill import fill
 from src.infer.options import InferenceOptions
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Shard
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 NOT_READ_LISTED = 1000
 
 
-def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listing: Listing) -> dict[str, Any]:
+def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listing: Listing) -> Mapping[str, object]:
     """Judge this card's shard of the pictures and deliver the results; returns the summary."""
     from src.infer.forward import load_model_for
     from src.infer.report.page import REPORT_FILE
@@ -62,11 +63,12 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
     except FinishedBefore as finished:
         logger.info("nothing left to do: rank 0 has finished %s", finished)
         return {}
+    counts = cast("Mapping[str, int]", summary)
     logger.info(
         "%s, %d unreadable; %s: %s occurred in %d, not in %d, undecided %d; report: %s",
-        *(plural(summary["pictures"], "picture"), summary["unreadable"], plural(summary["persons"], "person")),
+        *(plural(counts["pictures"], "picture"), counts["unreadable"], plural(counts["persons"], "person")),
         action.name,
-        *(summary[key] for key in ("occurred", "not_occurred", "undecided")),
+        *(counts[key] for key in ("occurred", "not_occurred", "undecided")),
         under(results, REPORT_FILE),
     )
     return summary
@@ -75,7 +77,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
 def _told(config: Config) -> Config:
     """The settings with network and stages None unless they were set explicitly: then the checkpoint says them."""
     told = {name: config.if_given(name) for name in ("network", "stages")}
-    return replace(config, **told)
+    return fill(Config, {**config.__dict__, **told})
 
 
 def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:

@@ -14,9 +14,9 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable, TypeVar, cast
 
 from filelock import FileLock
 
@@ -31,6 +31,7 @@ OUTCOME_MAX_BYTES = 256 << 20  # it may list every missing picture of a large da
 REPORTED_EVERY_S = 0.5
 LOGGED_EVERY_S = 10.0
 
+T = TypeVar("T")
 Report = Callable[[str], None]
 
 
@@ -42,7 +43,7 @@ class NodeError(JobError):
         self.exit_code = exit_code
 
 
-def once_per_node(folder: Path, name: str, work: Callable[[Report], Any], stalled_s: float) -> Any:
+def once_per_node(folder: Path, name: str, work: Callable[[Report], T], stalled_s: float) -> T:
     """Return what `work` returns (JSON values), run by one of the processes that call this with this folder and name.
 
     `work` is given a function that reports one line of progress; all processes log it. A process that arrives after the
@@ -54,18 +55,19 @@ def once_per_node(folder: Path, name: str, work: Callable[[Report], Any], stalle
     with status.lock.held(lambda: status.progress(), stalled_s):
         after = status.outcome()
         if after.get("mark") != before.get("mark"):
-            return _shared(after)
+            return cast(T, _shared(after))
         return _done_here(status, work)
 
 
-def _shared(outcome: dict[str, Any]) -> Any:
+def _shared(outcome: Mapping[str, object]) -> object:
     if "error" in outcome:
         text = f"process {outcome.get('pid')} of this node failed: {outcome['error']}"
-        raise NodeError(text, int(outcome.get("exit_code", 1)))
+        code = outcome.get("exit_code", 1)
+        raise NodeError(text, code if isinstance(code, int) else 1)
     return outcome.get("value")
 
 
-def _done_here(status: WorkStatus, work: Callable[[Report], Any]) -> Any:
+def _done_here(status: WorkStatus, work: Callable[[Report], T]) -> T:
     status.report("started")  # replaces the last line of an earlier start
     try:
         value = work(status.report)
@@ -140,7 +142,7 @@ class WorkStatus:
         self._outcome, self._progress = folder / f"{name}.json", folder / f"{name}.progress"
         self._reported = self._logged = 0.0
 
-    def outcome(self) -> dict[str, Any]:
+    def outcome(self) -> Mapping[str, object]:
         """The last outcome, of this start of the job or an earlier one; empty when there is none."""
         try:
             found = parse_json_object(self._outcome.read_bytes(), OUTCOME_MAX_BYTES)
@@ -149,7 +151,7 @@ class WorkStatus:
         is_valid = isinstance(found.get("mark"), str) and type(found.get("exit_code", 1)) is int
         return found if is_valid else {}
 
-    def post(self, outcome: dict[str, Any]) -> None:
+    def post(self, outcome: Mapping[str, object]) -> None:
         """Publish the outcome under a new mark."""
         with _usable(self._outcome):
             write_atomically(self._outcome, json.dumps({"mark": uuid.uuid4().hex, "pid": os.getpid(), **outcome}))

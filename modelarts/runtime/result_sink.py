@@ -18,8 +18,8 @@ import obs_sync
 from modelarts.runtime.storage import filesystem_of
 from obs_sync import under
 from src.errors import OutputError
-from src.infer.output.journal import SEGMENTS, Line, Lines, as_bytes
-from src.infer.output.results import write_bytes
+from src.infer.output.journal import SEGMENTS, Lines, as_bytes
+from src.infer.output.results import ResultLine, write_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class ObsResultSink:
         self._segments_sent = 0
         self._segments_read: set[str] = set()
         self._lines = Lines()
-        self._pending: tuple[list[str], list[Line]] = ([], [])
+        self._pending: tuple[list[str], list[ResultLine]] = ([], [])
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
         self._closed = threading.Event()
@@ -73,7 +73,7 @@ class ObsResultSink:
     def previous_lines(self) -> Lines:
         return self.collect()
 
-    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+    def enqueue(self, names: Sequence[str], line: ResultLine | None = None) -> None:
         if self._taken_over is not None:
             raise self._taken_over
         with self._lock:
@@ -122,7 +122,7 @@ class ObsResultSink:
             part = unique[first : first + FILES_AT_ONCE]
             obs_sync.copy(f"{self._folder}/", self._url.rstrip("/") + "/", names=part, progress=False)
 
-    def _send_segment(self, lines: list[Line]) -> None:
+    def _send_segment(self, lines: list[ResultLine]) -> None:
         """Send the lines as a file of its own, under a new name at each attempt: a name is read once."""
         if not lines:
             return

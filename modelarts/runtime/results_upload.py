@@ -156,7 +156,7 @@ def _just_finished(url: str, digest: str, within_s: float) -> str:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
             run = parse_json_object(fs.cat_file(under(url, f"{name}/{RUN_FILE}")))
             summary = parse_json_object(fs.cat_file(under(url, f"{name}/{SUMMARY_FILE}")), SUMMARY_MAX_BYTES)
-            age = datetime.now().astimezone() - datetime.fromisoformat(summary["started"])
+            age = datetime.now().astimezone() - datetime.fromisoformat(str(summary["started"]))
             if run["digest"] == digest and age.total_seconds() < within_s:
                 return under(url, name)
     return ""

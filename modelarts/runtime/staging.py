@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, TypeVar, cast
 
 import obs_sync
 from modelarts.job_inputs import TRAINING, job_inputs, missing_settings, training_sets
@@ -29,7 +29,23 @@ from src.model_utils.config import Config
 from src.train.inputs import TrainingInputs, TrainingSet
 from src.train.monitoring.startup import Startup
 
+T = TypeVar("T")
 STREAM = "stream"
+
+
+class _Compared(TypedDict):
+    """Pictures that the store does not have, and how many are to be copied."""
+
+    missing: list[str]
+    due: int
+
+
+class _Copied(TypedDict):
+    """Names that the store does not have, and what was copied."""
+
+    missing: list[str]
+    files: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -40,11 +56,11 @@ class Site:
     stalled_s: float
     startup: Startup = field(default_factory=Startup)
 
-    def once(self, kind: str, target: Path, work: Callable[[Report], Any]) -> Any:
+    def once(self, kind: str, target: Path, work: Callable[[Report], T]) -> T:
         """What `work` returns; one process of the node runs it for all that stage the same kind to the same target."""
         return once_per_node(self.node, _work_name(kind, target), work, self.stalled_s)
 
-    def last(self, kind: str, target: Path) -> Any:
+    def last(self, kind: str, target: Path) -> object:
         """What the last such work returned, in this start of the job or an earlier one; None if it failed."""
         return WorkStatus(self.node, _work_name(kind, target)).outcome().get("value")
 
@@ -211,10 +227,10 @@ def _streamed_pictures(
     request = StageRequest(url, str(target.absolute()), str(site.node), name, (), storage_settings())
     started: list[StreamedPictures] = []
 
-    def compare(report: Report) -> dict[str, Any]:
+    def compare(report: Report) -> _Compared:
         last = site.last("compare", target)
         if isinstance(last, dict) and {"missing", "due"} <= last.keys() and request.is_under_way():
-            return last  # this rank is late: others already train on these files
+            return cast(_Compared, last)  # this rank is late: others already train on these files
         report(f"comparing {len(index)} pictures with {url}")
         result = copy_names(url, str(target), index.names.tolist(), report, dry_run=True)
         there = leave_out(index, result.missing, url, config.missing_pictures_max)
@@ -222,7 +238,7 @@ def _streamed_pictures(
         due = set(result.copied)
         for old in due:
             (target / old).unlink(missing_ok=True)
-        StageRequest(**{**request.__dict__, "names": [each for each in first if each in due]}).write()
+        replace(request, names=[each for each in first if each in due]).write()
         if due:
             started.append(StreamedPictures(request, site.stalled_s))
             started[0].start()
@@ -253,7 +269,7 @@ def _fetch_shards(url: str, site: Site) -> bool:
 def _fetch_names(url: str, target: Path, names: Sequence[str], kind: str, site: Site) -> tuple[str, ...]:
     """Copy the named objects, once per node; returns the names that do not exist."""
 
-    def copy(report: Report) -> dict[str, Any]:
+    def copy(report: Report) -> _Copied:
         report(f"copying {len(names)} {kind} from {url}")
         result = copy_names(url, str(target), names, report)
         return {"missing": result.missing, "files": len(result.copied), "bytes": result.copied_bytes}

@@ -6,18 +6,18 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import fsspec
+from fsspec import AbstractFileSystem
 
 import obs_sync
 from src.files import write_atomically
 
 #: What a listing says of a file; equal for two listings between which the file was not written.
-Stamp = tuple[Any, ...]
+Stamp = tuple[object, ...]
 
 
-def filesystem_of(url: str) -> Any:
+def filesystem_of(url: str) -> AbstractFileSystem:
     """The fsspec filesystem of an obs:// URL or of a folder, with nothing remembered of earlier listings."""
     filesystem = obs_sync.filesystem() if obs_sync.is_url(url) else fsspec.filesystem("file")
     filesystem.invalidate_cache()
@@ -55,6 +55,6 @@ def absolute(url: str) -> str:
     return url.rstrip("/") if obs_sync.is_url(url) else os.path.abspath(url)
 
 
-def _stamp(entry: Mapping[str, Any]) -> Stamp:
+def _stamp(entry: Mapping[str, object]) -> Stamp:
     names = ("size", "etag", "LastModified", "mtime", "ino")
     return tuple(entry.get(name) for name in names)

@@ -19,7 +19,6 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import obs_sync
 from modelarts.runtime.node_lock import POLL_S, NodeError, StallTimeout, WorkStatus
@@ -43,7 +42,7 @@ class StageRequest:
     folder: str
     name: str
     names: Sequence[str]
-    storage: dict[str, Any]
+    storage: dict[str, obs_sync.Value]
 
     @property
     def status(self) -> WorkStatus:
@@ -83,7 +82,7 @@ class StageRequest:
         return cls(**json.loads(file.read_text(encoding="utf-8")))
 
 
-def storage_settings() -> dict[str, Any]:
+def storage_settings() -> dict[str, obs_sync.Value]:
     """The current storage settings for another process, which reads credentials from the environment like this one."""
     settings = dataclasses.asdict(obs_sync.filesystem().settings)
     return {**settings, "obs_local_root": os.path.abspath(str(settings["obs_local_root"]))}
@@ -157,7 +156,8 @@ class StreamedPictures:
         if outcome.get("mark") == self._mark:
             return False
         if "error" in outcome:
-            raise NodeError(f"copying the pictures failed: {outcome['error']}", int(outcome.get("exit_code", 1)))
+            code = outcome.get("exit_code", 1)
+            raise NodeError(f"copying the pictures failed: {outcome['error']}", code if isinstance(code, int) else 1)
         return True
 
 

@@ -10,7 +10,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from src.errors import ConfigError
 from src.json_text import parse_json_object
@@ -164,9 +163,12 @@ def _read_table(environment: Mapping[str, str]) -> dict[int, _Card]:
         raise ConfigError(f"environment: RANK_TABLE_FILE={name}: {reason}") from None
 
 
-def _cards(document: Mapping[str, Any]) -> dict[int, _Card]:
-    cards = {}
-    for node, server in enumerate(document.get("server_list", ())):
+def _cards(document: Mapping[str, object]) -> dict[int, _Card]:
+    cards: dict[int, _Card] = {}
+    servers = document.get("server_list", [])
+    if not isinstance(servers, list):
+        raise TypeError("server_list is no list")
+    for node, server in enumerate(servers):
         ranks = sorted(int(device["rank_id"]) for device in server["device"])
         cards.update({rank: _Card(node, local) for local, rank in enumerate(ranks)})
     return cards

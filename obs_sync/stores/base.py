@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Callable, NamedTuple
 
-from obs_sync.errors import Integrity
+from obs_sync.errors import Integrity, NotFound
 
 OnBytes = Callable[[int], None]
 
@@ -80,6 +80,14 @@ class Store(ABC):
         """Raise Integrity unless the object is in the store as it was written."""
         if self.must_confirm and (problem := mismatch(info, self.head(bucket, info.key))):
             raise Integrity(problem, url=f"obs://{bucket}/{info.key}", operation="verify", next_step="run it again")
+
+    def exists(self, bucket: str, key: str) -> bool:
+        """Whether there is such an object."""
+        try:
+            self.head(bucket, key)
+        except NotFound:
+            return False
+        return True
 
     @abstractmethod
     def buckets(self) -> list[str]:

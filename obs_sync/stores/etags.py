@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import Any, Callable, cast
+from typing import Callable, Protocol
 
 from obs_sync.atomic import CHUNK
 
@@ -14,7 +14,20 @@ _MIB = 1 << 20
 _COMMON_PART_SIZES = (16, 8, 5, 9, 10, 15, 20, 32, 50, 64, 100, 128, 256, 512, 1024)
 
 
-def file_digest(path: str, offset: int, size: int, new_hash: Callable[[], Any] = hashlib.md5) -> bytes:
+class Digest(Protocol):
+    """A digest that is computed block by block, as those of hashlib."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Take the next bytes."""
+
+    def digest(self) -> bytes:
+        """The digest of all bytes so far."""
+
+    def hexdigest(self) -> str:
+        """The same in hexadecimal digits."""
+
+
+def file_digest(path: str, offset: int, size: int, new_hash: Callable[[], Digest] = hashlib.md5) -> bytes:
     """Digest of `size` bytes of a file from `offset`, or of as many as there are."""
     digest = new_hash()
     with open(path, "rb") as handle:
@@ -22,7 +35,7 @@ def file_digest(path: str, offset: int, size: int, new_hash: Callable[[], Any] =
         while block := handle.read(min(CHUNK, size)):
             digest.update(block)
             size -= len(block)
-    return cast(bytes, digest.digest())
+    return digest.digest()
 
 
 def part_digests(path: str, size: int, part_size: int) -> list[bytes]:

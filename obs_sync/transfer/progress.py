@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Union
+from typing import Callable, Protocol, Union
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,26 @@ Listener = Callable[[Progress], None]
 ProgressOption = Union[bool, Listener, None]
 
 
+class _Bar(Protocol):
+    """The part of a tqdm bar that is used here."""
+
+    def update(self, count: int) -> object:
+        """Count bytes."""
+
+    def set_postfix_str(self, text: str, refresh: bool) -> object:
+        """The text behind the bar."""
+
+    def close(self) -> object:
+        """End it."""
+
+
 class ProgressTracker:
     """Thread-safe counts; calls the listener at each change. `close` ends a bar."""
 
     def __init__(self, option: ProgressOption, files_total: int, bytes_total: int) -> None:
         self._now = Progress(0, files_total, 0, bytes_total)
         self._lock = threading.Lock()
-        self._bar: Any = _bar(bytes_total) if option is True else None
+        self._bar = _bar(bytes_total) if option is True else None
         self._listener: Listener | None = option if callable(option) else None
 
     def add(self, files: int = 0, count: int = 0) -> None:
@@ -63,7 +76,8 @@ class FileProgress:
         self._tracker.add(1, size - self._count)
 
 
-def _bar(total: int) -> Any:
+def _bar(total: int) -> _Bar:
     from tqdm import tqdm
 
-    return tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024, mininterval=0.5)
+    bar: _Bar = tqdm(total=total, unit="B", unit_scale=True, unit_divisor=1024, mininterval=0.5)
+    return bar

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from obs_sync.errors import ObsSyncError
 from obs_sync.formatting import human_size, one_line, plural
@@ -50,7 +49,7 @@ class TransferResult:
         names = {name: why for name, why in self.skipped.items() if why not in (IDENTICAL, "folder marker")}
         return f"; not copied: {_shown(names)}" if names else ""
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """The outcome as plain values, for JSON."""
         return dict(self.__dict__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Union
+from typing import Union
 
 from src.actions.combination import AllOf, AtLeast, Leaf, Node, Not, PointsAtLeast, Unless
 from src.actions.criteria import Criterion
@@ -79,7 +79,7 @@ class Action:
         return self.display.get(language) or next(iter(self.display.values()), self.name)
 
 
-def declaration_of(action: Action) -> dict[str, Any]:
+def declaration_of(action: Action) -> dict[str, object]:
     """The declaration that load_actions would read as this very action, in plain YAML values."""
     return {
         "display": dict(action.display),
@@ -89,8 +89,8 @@ def declaration_of(action: Action) -> dict[str, Any]:
     }
 
 
-def _criterion_declaration(one: DeclaredCriterion) -> dict[str, Any]:
-    plain: dict[str, Any] = {} if one.label == one.criterion.name else {"criterion": one.criterion.name}
+def _criterion_declaration(one: DeclaredCriterion) -> dict[str, object]:
+    plain: dict[str, object] = {} if one.label == one.criterion.name else {"criterion": one.criterion.name}
     if one.scale is not None:
         plain.update(bounds=_plain_numbers(one.scale.bounds), points=_plain_numbers(one.scale.points))
     else:
@@ -102,7 +102,7 @@ def _criterion_declaration(one: DeclaredCriterion) -> dict[str, Any]:
     return plain
 
 
-def _node_declaration(node: Node) -> Any:
+def _node_declaration(node: Node) -> object:
     if isinstance(node, Leaf):
         return node.label
     if isinstance(node, Not):

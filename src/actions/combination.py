@@ -12,15 +12,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
-from typing import Any, NamedTuple, Union
+from typing import NamedTuple, Union
 
 import numpy as np
+from numpy.typing import NDArray
 
 HOLDS, FAILS, UNJUDGED = 1, 0, -1
 
 #: label -> 1, 0 or -1; for a sign with a scale its points, NaN where it was not seen. Or an array of these.
-Verdicts = Mapping[str, Any]
-Answer = tuple[Any, Any]
+Verdict = Union[float, NDArray[np.float64], NDArray[np.int8]]
+Verdicts = Mapping[str, Verdict]
+Flag = Union[bool, NDArray[np.bool_]]
+Answer = tuple[Flag, Flag]
+Sum = Union[float, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,7 @@ class AtLeast:
         certain, possible = zip(*(part.answer(verdicts) for part in self.parts))
         return self._reached(certain), self._reached(possible)
 
-    def _reached(self, held: tuple[Any, ...]) -> Any:
+    def _reached(self, held: tuple[Flag, ...]) -> Flag:
         total = sum(weight * one for weight, one in zip(self.weights, held))
         return total >= self.count - 1e-9  # sums of decimal weights such as 0.1 + 0.2
 
@@ -121,11 +125,11 @@ class PointsAtLeast:
         reached = total >= self.needed - 1e-9
         return enough & reached, reached | (enough ^ True) & (total + unseen >= self.needed - 1e-9)
 
-    def sums(self, verdicts: Verdicts) -> tuple[Any, Any, Any]:
+    def sums(self, verdicts: Verdicts) -> tuple[Sum, Sum, Sum]:
         """Points so far, share of the evidence that was seen, and what the signs that were not seen could add."""
-        total: Any = 0.0
-        seen: Any = 0.0
-        unseen: Any = 0.0
+        total: Sum = 0.0
+        seen: Sum = 0.0
+        unseen: Sum = 0.0
         for label, span, most in zip(self.labels, self.spans, self.most):
             points = verdicts[label]
             known = points == points

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from src.actions.action import Action, DeclaredCriterion
 from src.actions.combination import UNJUDGED, decide, labels_of
@@ -29,7 +28,7 @@ class UnknownActionError(ConfigError, ValueError):
 
 
 def load_actions(
-    source: Mapping[str, Any] | str | Path, criteria: Mapping[str, Criterion] = CRITERIA
+    source: Mapping[str, object] | str | Path, criteria: Mapping[str, Criterion] = CRITERIA
 ) -> dict[str, Action]:
     """Read and check declared actions: from the `actions:` mapping itself, or from a YAML file that has such a section.
 
@@ -61,15 +60,15 @@ def _read_default_actions() -> Mapping[str, Action]:
     return load_actions(DEFAULT_FILE)
 
 
-def _parse_actions(section: Any, criteria: Mapping[str, Criterion]) -> dict[str, Action]:
+def _parse_actions(section: object, criteria: Mapping[str, Criterion]) -> dict[str, Action]:
     if not isinstance(section, Mapping) or not section:
         raise ConfigError(f"{SECTION}: give at least one action as 'name: {{criteria: …, occurs_when: …}}'")
     return {parse_name(name, SECTION): _parse_action(name, raw, criteria) for name, raw in section.items()}
 
 
-def _parse_action(name: str, raw: Any, criteria: Mapping[str, Criterion]) -> Action:
+def _parse_action(name: str, body: object, criteria: Mapping[str, Criterion]) -> Action:
     where = f"action {name}"
-    check_keys(raw, ACTION_KEYS, where)
+    raw = check_keys(body, ACTION_KEYS, where)
     min_confidence = parse_number(raw, "min_confidence", DEFAULT_MIN_CONFIDENCE, (0.0, 1.0), where)
     declared = parse_criteria(raw.get("criteria"), min_confidence, criteria, where)
     occurs_when = parse_combination(raw.get("occurs_when"), declared, where)
@@ -93,7 +92,7 @@ def _nothing_seen(declared: Mapping[str, DeclaredCriterion]) -> dict[str, float]
     return {label: UNJUDGED if one.scale is None else math.nan for label, one in declared.items()}
 
 
-def _parse_display(raw: Any, where: str) -> dict[str, str]:
+def _parse_display(raw: object, where: str) -> dict[str, str]:
     if raw is None:
         return {}
     if isinstance(raw, str):
@@ -106,7 +105,7 @@ def _parse_display(raw: Any, where: str) -> dict[str, str]:
     }
 
 
-def _text(raw: Any, where: str) -> str:
+def _text(raw: object, where: str) -> str:
     if not isinstance(raw, str):
         raise ConfigError(f"{where}: {raw!r} is not text{boolean_hint(raw) or '; put it in quotes'}")
     return raw

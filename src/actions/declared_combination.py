@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from src.actions.action import DeclaredCriterion
 from src.actions.combination import AllOf, AnyOf, AtLeast, Leaf, Node, Not, PointsAtLeast, Unless
@@ -18,7 +17,7 @@ COMBINERS = {
 DEFAULT_EVIDENCE = 0.5
 
 
-def parse_combination(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str) -> Node:
+def parse_combination(raw: object, declared: Mapping[str, DeclaredCriterion], where: str) -> Node:
     where = f"{where}: occurs_when"
     everything = list(declared)
     if raw is None:
@@ -32,7 +31,7 @@ def parse_combination(raw: Any, declared: Mapping[str, DeclaredCriterion], where
     return _parse_node(raw, declared, where)
 
 
-def _parse_node(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str) -> Node:
+def _parse_node(raw: object, declared: Mapping[str, DeclaredCriterion], where: str) -> Node:
     if isinstance(raw, str):
         if raw not in declared:
             raise ConfigError(f"{where} asks for {raw!r}, which is not under criteria; {nearest_or_all(raw, declared)}")
@@ -59,7 +58,7 @@ def _parse_node(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str)
     return AllOf(parts) if COMBINERS[word] == "all" else AnyOf(parts)
 
 
-def _parse_at_least(raw: Mapping[str, Any], declared: Mapping[str, DeclaredCriterion], where: str) -> AtLeast:
+def _parse_at_least(raw: Mapping[str, object], declared: Mapping[str, DeclaredCriterion], where: str) -> AtLeast:
     check_keys(raw, ("at_least", "of"), where)
     parts = _parse_parts(raw.get("of"), declared, f"{where}.at_least")
     weights = tuple(_weight(part, declared) for part in parts)
@@ -67,7 +66,7 @@ def _parse_at_least(raw: Mapping[str, Any], declared: Mapping[str, DeclaredCrite
     return AtLeast(count, parts, weights)
 
 
-def _parse_points(raw: Mapping[str, Any], declared: Mapping[str, DeclaredCriterion], where: str) -> PointsAtLeast:
+def _parse_points(raw: Mapping[str, object], declared: Mapping[str, DeclaredCriterion], where: str) -> PointsAtLeast:
     check_keys(raw, ("points_at_least", "evidence", "of"), where)
     where = f"{where}.points_at_least"
     signs = [declared[label] for label in _parse_labels(raw.get("of"), declared, where)]
@@ -82,7 +81,7 @@ def _parse_points(raw: Mapping[str, Any], declared: Mapping[str, DeclaredCriteri
     )
 
 
-def _parse_labels(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str) -> list[str]:
+def _parse_labels(raw: object, declared: Mapping[str, DeclaredCriterion], where: str) -> list[str]:
     if not isinstance(raw, list) or not raw:
         raise ConfigError(f"{where}: give a list of criteria with points, not {raw!r}")
     for place, label in enumerate(raw):
@@ -103,7 +102,7 @@ def _weight(part: Node, declared: Mapping[str, DeclaredCriterion]) -> float:
     return declared[leaf.label].weight if isinstance(leaf, Leaf) else 1.0
 
 
-def _parse_parts(raw: Any, declared: Mapping[str, DeclaredCriterion], where: str) -> tuple[Node, ...]:
+def _parse_parts(raw: object, declared: Mapping[str, DeclaredCriterion], where: str) -> tuple[Node, ...]:
     if not isinstance(raw, list) or not raw:
         raise ConfigError(f"{where}: give a list of criteria, such as [{', '.join(list(declared)[:2])}], not {raw!r}")
     repeated = [part for place, part in enumerate(raw) if part in raw[:place]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from src.actions.action import CHOICES, SIDES, DeclaredCriterion, PointScale, Threshold
 from src.actions.criteria import Criterion
@@ -34,7 +33,7 @@ THRESHOLD_LIMITS: Mapping[Kind, tuple[float, float]] = {
 
 
 def parse_criteria(
-    raw: Any, min_confidence: float, criteria: Mapping[str, Criterion], where: str
+    raw: object, min_confidence: float, criteria: Mapping[str, Criterion], where: str
 ) -> dict[str, DeclaredCriterion]:
     if isinstance(raw, list):
         repeated = [label for place, label in enumerate(raw) if label in raw[:place]]
@@ -50,18 +49,17 @@ def parse_criteria(
 
 
 def _parse_criterion(
-    label: str, body: Any, min_confidence: float, criteria: Mapping[str, Criterion], where: str
+    label: str, body: object, min_confidence: float, criteria: Mapping[str, Criterion], where: str
 ) -> DeclaredCriterion:
     where = f"{where}, criterion {label}"
     if label in COMBINERS:
         raise ConfigError(f"{where}: this word has a meaning in occurs_when; give the criterion another label")
-    raw = body if isinstance(body, Mapping) else {"threshold": body}
-    check_keys(raw, CRITERION_KEYS, where)
+    raw = check_keys(body if isinstance(body, Mapping) else {"threshold": body}, CRITERION_KEYS, where)
     criterion = _find_criterion(raw.get("criterion", label), criteria, where)
     scale = _parse_scale(raw, criterion, where)
     choices = SIDES if scale is None else CHOICES
     sides = raw.get("sides", choices[0])
-    if sides not in choices:
+    if not isinstance(sides, str) or sides not in choices:
         raise ConfigError(f"{where}: sides {sides!r}; {nearest_or_all(sides, choices)}")
     return DeclaredCriterion(
         label=label,
@@ -74,14 +72,14 @@ def _parse_criterion(
     )
 
 
-def _find_criterion(word: Any, criteria: Mapping[str, Criterion], where: str) -> Criterion:
+def _find_criterion(word: object, criteria: Mapping[str, Criterion], where: str) -> Criterion:
     name = word[len(METHOD_PREFIX) :] if isinstance(word, str) and word.startswith(METHOD_PREFIX) else word
     if not isinstance(name, str) or name not in criteria:
         raise ConfigError(f"{where}: there is no criterion {word!r}; {nearest_or_all(name, criteria)}")
     return criteria[name]
 
 
-def _parse_threshold(raw: Any, criterion: Criterion, where: str) -> Threshold:
+def _parse_threshold(raw: object, criterion: Criterion, where: str) -> Threshold:
     limits = THRESHOLD_LIMITS[criterion.kind]
     if raw is None:
         return criterion.threshold
@@ -95,7 +93,7 @@ def _parse_threshold(raw: Any, criterion: Criterion, where: str) -> Threshold:
     return (low, high)
 
 
-def _parse_scale(raw: Mapping[str, Any], criterion: Criterion, where: str) -> PointScale | None:
+def _parse_scale(raw: Mapping[str, object], criterion: Criterion, where: str) -> PointScale | None:
     """The points by range; None for a criterion with a threshold."""
     if "points" not in raw and "bounds" not in raw:
         return None
@@ -113,20 +111,20 @@ def _parse_scale(raw: Mapping[str, Any], criterion: Criterion, where: str) -> Po
     return PointScale(tuple(bounds), tuple(points))
 
 
-def _list(raw: Any, where: str, key: str) -> list[Any]:
+def _list(raw: object, where: str, key: str) -> list[object]:
     if not isinstance(raw, list) or not raw:
         raise ConfigError(f"{where}: {key} must be a list of numbers, not {raw!r}")
     return raw
 
 
-def parse_name(raw: Any, where: str) -> str:
+def parse_name(raw: object, where: str) -> str:
     if not isinstance(raw, str) or not NAME.fullmatch(raw):
         hint = boolean_hint(raw) or "; start with a letter, then letters, digits, _ and -"
         raise ConfigError(f"{where}: {raw!r} cannot be a name{hint}")
     return raw
 
 
-def parse_number(raw: Mapping[str, Any], key: str, default: float, limits: tuple[float, float], where: str) -> float:
+def parse_number(raw: Mapping[str, object], key: str, default: float, limits: tuple[float, float], where: str) -> float:
     value = raw.get(key)
     return default if value is None else number_in(value, f"{where}: {key}", limits)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
+
+from numpy.typing import ArrayLike
 
 from src.actions.action import Action, DeclaredCriterion, Threshold
 from src.actions.combination import UNJUDGED, decide, objections
@@ -19,6 +21,25 @@ from src.translations import Message
 
 #: Decimals of measured values in results: more than any threshold has.
 DECIMALS = 4
+
+
+class CriterionLine(TypedDict, total=False):
+    """A criterion's measurement in results.jsonl; `px`, `points` where there are any."""
+
+    verdict: int
+    measured: float | None
+    unit: str
+    joints: list[str]
+    px: float | None
+    points: float
+
+
+class JudgementLine(TypedDict, total=False):
+    """A person's judgement in results.jsonl, and the keypoints (18 x [x_px, y_px, confidence]) it is of."""
+
+    keypoints: list[list[float]]
+    occurred: bool | None
+    criteria: dict[str, CriterionLine]
 
 
 @dataclass(frozen=True)
@@ -86,9 +107,9 @@ class CriterionResult:
         """The explanation in English."""
         return str(self.explanation)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> CriterionLine:
         """The measurement as plain values for results.jsonl; thresholds and sentences follow from the declaration."""
-        line: dict[str, Any] = {
+        line: CriterionLine = {
             "verdict": self.verdict,
             "measured": _rounded(self.measured, DECIMALS),
             "unit": self.unit,
@@ -101,7 +122,7 @@ class CriterionResult:
         return line
 
     @staticmethod
-    def from_json(line: Mapping[str, Any], declared: DeclaredCriterion, objection: bool, pose: Pose) -> CriterionResult:
+    def from_json(line: CriterionLine, declared: DeclaredCriterion, objection: bool, pose: Pose) -> CriterionResult:
         """What `to_json` wrote of this criterion for the person `pose`."""
         joints = tuple(JointType[name] for name in line["joints"])
         measured, unit = line["measured"], str(line["unit"])
@@ -128,7 +149,7 @@ class Judgement:
         """The explanation in English."""
         return str(self.explanation)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JudgementLine:
         """{"occurred": …, "criteria": {label: measurement}} for results.jsonl."""
         return {
             "occurred": self.occurred,
@@ -136,7 +157,7 @@ class Judgement:
         }
 
     @staticmethod
-    def from_json(line: Mapping[str, Any], action: Action) -> Judgement:
+    def from_json(line: JudgementLine, action: Action) -> Judgement:
         """What `to_json` wrote; `line` also has the person's "keypoints". KeyError for another declaration's."""
         pose, against = as_pose(line["keypoints"]), objections(action.occurs_when)
         measured = line["criteria"]
@@ -147,7 +168,7 @@ class Judgement:
         return Judgement(action, line["occurred"], results)
 
 
-def judge_person(keypoints: Any, action: Action, scene: Scene | None = None) -> Judgement:
+def judge_person(keypoints: ArrayLike, action: Action, scene: Scene | None = None) -> Judgement:
     """Judge one person, given as 18 x (x_px, y_px, confidence); DataError when the keypoints have another shape.
 
     `scene`: the fence and the ground in the same picture, for criteria that ask for them.

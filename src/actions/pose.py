@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from src.actions.scene import Scene
 from src.errors import DataError
@@ -57,7 +57,7 @@ class Pose:
         return _with_size(tuple(kept), self.scene)
 
 
-def as_pose(keypoints: Any, scene: Scene | None = None) -> Pose:
+def as_pose(keypoints: ArrayLike, scene: Scene | None = None) -> Pose:
     """Read 18 x (x, y, confidence), flat or nested; a joint with a NaN, infinite or absurd number counts as not found.
 
     Raises DataError when it is not 54 numbers, for instance when the neck was dropped for a COCO evaluation.
@@ -106,6 +106,6 @@ def _size_evidence(pose: Pose) -> Iterable[float]:
             yield math.dist(first, second) / length_in_torsos
 
 
-def _with_size(joints: tuple[Any, ...], scene: Scene | None = None) -> Pose:
+def _with_size(joints: tuple[tuple[float, float, float], ...], scene: Scene | None = None) -> Pose:
     bare = Pose(joints)
     return Pose(joints, torso_length(bare), scene)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from src.checks import check_keys, number_in
 from src.errors import ConfigError
@@ -80,8 +79,8 @@ def side_of(line: Line, place: Point) -> float:
     return math.copysign(distance_to(line, place), turned)
 
 
-def _rule(raw: Any, where: str) -> SceneRule:
-    check_keys(raw, KEYS, where)
+def _rule(body: object, where: str) -> SceneRule:
+    raw = check_keys(body, KEYS, where)
     pictures = raw.get("pictures")
     if not isinstance(pictures, str) or not pictures:
         raise ConfigError(f'{where}: pictures must be a pattern of names, such as "gate/*.jpg"')
@@ -91,7 +90,7 @@ def _rule(raw: Any, where: str) -> SceneRule:
     return SceneRule(pictures, fence, ground)
 
 
-def _line(raw: Any, where: str) -> Line | None:
+def _line(raw: object, where: str) -> Line | None:
     if raw is None:
         return None
     if not isinstance(raw, list) or len(raw) < 2 or not all(isinstance(one, list) and len(one) == 2 for one in raw):

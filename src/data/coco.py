@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from src.data.annotations.reader import AnnotationFile, open_annotations
 from src.data.annotations.regions import Polygon, Runs, corners
 from src.data.annotations.summary import CROWD, FEW_JOINTS, NOWHERE, SMALL, DataSummary
 from src.data.pose_index import PoseIndex, load_index, save_index
-from src.data.ragged import Ragged, group_rows
+from src.data.ragged import Element, Ragged, group_rows
 from src.errors import DataError
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, COCO_ORDER, JOINT_COUNT
 from src.pose.skeleton import JointType as J
@@ -150,7 +149,7 @@ class _Collector:
             )
         return replace(index, summary=summary).take(chosen)
 
-    def _persons(self, sorted_ids: NDArray[np.int64]) -> Ragged:
+    def _persons(self, sorted_ids: NDArray[np.int64]) -> Ragged[np.float32]:
         labels = np.frombuffer(self.keypoints, np.float32).reshape(-1, JOINTS + 1, 3)
         joints = to_joints(labels[:, :JOINTS], labels[:, JOINTS])
         return _grouped(joints, [1] * len(self.owner), self.owner, sorted_ids)
@@ -185,7 +184,7 @@ class _Outlines:
         self.owner.append(person.picture)
         self.lengths.append((len(self.points) - before) // 2)
 
-    def grouped(self, sorted_ids: NDArray[np.int64]) -> Ragged:
+    def grouped(self, sorted_ids: NDArray[np.int64]) -> Ragged[np.float32]:
         """Rows of points for every picture."""
         points = np.frombuffer(self.points, np.float32).reshape(-1, 2)
         return _grouped(points, self.lengths, self.owner, sorted_ids)
@@ -206,27 +205,27 @@ class _Crowds:
         self.owner.append(picture)
         self.lengths.append(len(runs.counts) + 3)
 
-    def grouped(self, sorted_ids: NDArray[np.int64]) -> Ragged:
+    def grouped(self, sorted_ids: NDArray[np.int64]) -> Ragged[np.int32]:
         """Rows of numbers for every picture."""
         return _grouped(np.array(self.numbers, np.int32), self.lengths, self.owner, sorted_ids)
 
 
 def _grouped(
-    values: NDArray[Any], lengths: Sequence[int], owner: Sequence[int], sorted_ids: NDArray[np.int64]
-) -> Ragged:
+    values: NDArray[Element], lengths: Sequence[int], owner: Sequence[int], sorted_ids: NDArray[np.int64]
+) -> Ragged[Element]:
     """Pieces by picture; every owner is one of the pictures."""
     rows = np.searchsorted(sorted_ids, np.array(owner, np.int64))
     return group_rows(values, np.array(lengths, np.int64), rows, len(sorted_ids))
 
 
-def _emptied(table: Ragged, rows: NDArray[np.bool_]) -> Ragged:
+def _emptied(table: Ragged[Element], rows: NDArray[np.bool_]) -> Ragged[Element]:
     """The table with the marked rows made empty."""
     lengths = np.where(rows, 0, table.lengths)
     keep = np.repeat(~rows, table.lengths)
     return Ragged(table.values[keep], np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
 
-def _stamp(annotation_file: str | Path, selection: Selection) -> dict[str, Any]:
+def _stamp(annotation_file: str | Path, selection: Selection) -> dict[str, float]:
     """What an index depends on: the file's size and time of change, the selection, this module's format."""
     status = os.stat(annotation_file)
     return {

@@ -16,12 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
 from src.data.formats import HEAD_BYTES, PictureError, format_of, why_not_read
 from src.data.jpeg import JpegHeader, exif_orientation, read_jpeg_header
@@ -215,7 +216,7 @@ def _decode_jpeg(data: bytes, path: str | Path, header: JpegHeader, reduction: i
     return picture
 
 
-def _open(data: bytes, path: str | Path) -> Any:
+def _open(data: bytes, path: str | Path) -> Image.Image:
     """Pillow's lazy picture; checks its size before anything is decoded."""
     kind = format_of(data[:HEAD_BYTES])
     try:
@@ -246,9 +247,9 @@ def _decode_other(data: bytes, path: str | Path, reduction: int) -> Picture:
         return _shrink(_as_bgr(ImageOps.exif_transpose(image) if turned else image), reduction)
 
 
-def _check_strips(image: Any) -> None:
+def _check_strips(image: Image.Image) -> None:
     """ValueError for a TIFF that lists fewer strips or tiles than cover it: Pillow leaves the rest black."""
-    tags = image.tag_v2
+    tags = cast(TiffImageFile, image).tag_v2
     width, height = tags[256], tags[257]
     if 324 in tags:
         listed, needed = len(tags[324]), -(-width // tags[322]) * -(-height // tags[323])
@@ -258,7 +259,7 @@ def _check_strips(image: Any) -> None:
         raise ValueError("strips are missing")
 
 
-def _is_turned(image: Any) -> bool:
+def _is_turned(image: Image.Image) -> bool:
     """Whether the header says that the picture lies on its side."""
     if image.format == "PNG" and "exif" not in image.info:
         return False  # to be sure of there being none, Pillow would decode the whole picture
@@ -279,7 +280,7 @@ _EXIF_ORIENTATION = 0x0112
 _STRIP_ROWS = 256
 
 
-def _as_bgr(image: Any) -> Picture:
+def _as_bgr(image: Image.Image) -> Picture:
     """The pixels of any Pillow picture, strip by strip: Pillow copies what it converts, more than once."""
     picture = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _STRIP_ROWS):
@@ -288,8 +289,8 @@ def _as_bgr(image: Any) -> Picture:
     return picture
 
 
-def _to_rgb(image: Any) -> Any:
-    """Any Pillow mode to RGB: 16 bits keep their high byte, transparency lies on white."""
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """A picture of any Pillow mode as RGB: 16 bits keep their high byte, transparency lies on white."""
     if image.mode == "F":
         raise ValueError("floating-point pixels have no agreed range")
     if image.mode.startswith("I"):

@@ -8,12 +8,11 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import mindspore.dataset as ds
-from numpy.typing import NDArray
 
+from src.arrays import Array
 from src.data.mixed import MixedSamples
 from src.data.order import batches_per_epoch
 from src.errors import DataError, JobError
@@ -36,7 +35,7 @@ def build_loader(
     shuffle: bool = True,
     workers: int = 1,
     worker_processes: bool = False,
-) -> Any:
+) -> ds.Dataset:
     """Batches of COLUMNS, epoch after epoch; the incomplete last batch of an epoch is dropped.
 
     To resume, leave `start_epoch` at 0 and call `set_init_step(global_step)` on the result: skipped samples are not
@@ -120,7 +119,7 @@ class _Source:
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key: Any) -> tuple[NDArray[Any], ...]:
+    def __getitem__(self, key: int) -> tuple[Array, ...]:
         epoch, slot = divmod(int(key), 1 << 32)
         try:
             return tuple(self.samples.make(slot, epoch))

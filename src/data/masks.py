@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from src.arrays import Reals
 
 Mask = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
@@ -83,6 +84,6 @@ def _fill(mask: Mask, outlines: NDArray[np.float32], value: int) -> None:
         start = end + 1
 
 
-def _fixed_point(points: NDArray[Any]) -> Any:
+def _fixed_point(points: Reals) -> NDArray[np.int32]:
     """Coordinates as cv2 draws them, in 1/256 of a pixel."""
     return np.round(np.clip(points * (1 << _SHIFT), -_FARTHEST, _FARTHEST)).astype(np.int32)

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
 
 from src.data.formats import PictureError
 from src.data.images import read_bytes
@@ -54,7 +57,24 @@ def packed_file_names(folder: str | Path) -> list[str]:
     return [str(shard["name"]) for shard in read_shard_index(folder)["shards"]]
 
 
-def read_shard_index(folder: str | Path) -> dict[str, Any]:
+class ShardEntry(TypedDict):
+    """One shard: its file name, size in bytes and SHA-256."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class ShardIndex(TypedDict):
+    """What shards.json holds; the place of each file is [number of the shard, offset, size in bytes]."""
+
+    annotations: object  # name of the data set's annotation file
+    shards: list[ShardEntry]
+    pictures: dict[str, list[int]]
+    masks: dict[str, list[int]]
+
+
+def read_shard_index(folder: str | Path) -> ShardIndex:
     """What shards.json holds, every field checked; DataError where it is damaged or of a later format."""
     path = Path(folder) / SHARD_INDEX
     try:
@@ -63,20 +83,21 @@ def read_shard_index(folder: str | Path) -> dict[str, Any]:
             raise DataError(f"{path}: format {content['format']} is not known here")
         shards = [_checked_shard(shard) for shard in content["shards"]]
         sizes = [shard["bytes"] for shard in shards]
-        files = {kind: _checked_files(content[kind], sizes) for kind in (PICTURES, MASKS)}
-        return {**content, "shards": shards, **files}
+        pictures, masks = (_checked_files(content[kind], sizes) for kind in (PICTURES, MASKS))
+        return {"annotations": content.get("annotations"), "shards": shards, "pictures": pictures, "masks": masks}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path}: not an index of shards ({error}); pack the data set again") from None
 
 
-def _checked_shard(shard: Any) -> dict[str, Any]:
+def _checked_shard(shard: Mapping[str, object]) -> ShardEntry:
     """A shard's entry; ValueError for a name that is not one of this folder, or a size that is not one."""
-    if "/" in name_below(shard["name"]) or not isinstance(shard["sha256"], str) or not _is_size(shard["bytes"]):
-        raise ValueError(f"shard {shard['name']!r:.80} is described wrongly")
-    return dict(shard)
+    name, digest, size = str(shard["name"]), shard["sha256"], shard["bytes"]
+    if "/" in name_below(name) or not isinstance(digest, str) or not _is_size(size):
+        raise ValueError(f"shard {name!r:.80} is described wrongly")
+    return {"name": name, "bytes": size, "sha256": digest}
 
 
-def _checked_files(places: Any, sizes: Sequence[int]) -> dict[str, list[int]]:
+def _checked_files(places: Mapping[str, list[int]], sizes: Sequence[int]) -> dict[str, list[int]]:
     """Places by file name; ValueError where one lies outside its shard."""
     for name, place in places.items():
         name_below(name)
@@ -87,7 +108,7 @@ def _checked_files(places: Any, sizes: Sequence[int]) -> dict[str, list[int]]:
     return dict(places)
 
 
-def _is_size(value: Any) -> bool:
+def _is_size(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -114,14 +135,14 @@ class PackedFiles:
         self.folder, self.kind = str(folder), kind
         content = read_shard_index(folder)
         self._shards = _checked_shards(Path(folder), content["shards"])
-        files: dict[str, list[int]] = content[kind]
+        files = content["pictures"] if kind == PICTURES else content["masks"]
         names = np.array(sorted(files), dtype=np.str_)
         self._names = names
         self._places = np.array([files[name] for name in names.tolist()], np.int64).reshape(-1, 3)
         self._descriptors: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[type[PackedFiles], tuple[str, str]]:
         return PackedFiles, (self.folder, self.kind)
 
     def __del__(self) -> None:
@@ -162,11 +183,11 @@ class PackedFiles:
 
 def which_are_there(folder: str | Path, names: Iterable[str]) -> NDArray[np.bool_]:
     """For each name whether the packed folder has that picture."""
-    files = read_shard_index(folder)[PICTURES]
+    files = read_shard_index(folder)["pictures"]
     return np.array([name in files for name in names], bool)
 
 
-def _checked_shards(folder: Path, shards: list[dict[str, Any]]) -> list[str]:
+def _checked_shards(folder: Path, shards: list[ShardEntry]) -> list[str]:
     """The shards' paths; DataError where one is missing or has another size than it was written with."""
     paths = []
     for shard in shards:

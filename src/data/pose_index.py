@@ -6,18 +6,19 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src.arrays import Array
 from src.data.annotations.summary import DataSummary
 from src.data.packed import is_packed, which_are_there
 from src.data.ragged import Ragged
 from src.errors import DataError
+from src.fill import fill
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +39,10 @@ class PoseIndex:
     names: NDArray[np.str_]
     picture_ids: NDArray[np.int64]
     sizes: NDArray[np.int32]  # (width, height)
-    persons: Ragged
-    ignored: Ragged
-    crowds: Ragged
-    kept: Ragged
+    persons: Ragged[np.float32]
+    ignored: Ragged[np.float32]
+    crowds: Ragged[np.int32]
+    kept: Ragged[np.float32]
     summary: DataSummary | None = None
 
     def __len__(self) -> int:
@@ -55,9 +56,9 @@ class PoseIndex:
 
     def take(self, rows: NDArray[np.int64]) -> PoseIndex:
         """The chosen pictures in the given order."""
-        parts: dict[str, Any] = {name: getattr(self, name) for name in _ARRAYS}
-        chosen: dict[str, Any] = {k: p.take(rows) if isinstance(p, Ragged) else p[rows] for k, p in parts.items()}
-        return PoseIndex(**chosen, summary=self.summary)
+        parts = {name: getattr(self, name) for name in _ARRAYS}
+        chosen = {k: p.take(rows) if isinstance(p, Ragged) else p[rows] for k, p in parts.items()}
+        return fill(PoseIndex, {**chosen, "summary": self.summary})
 
 
 _ARRAYS = tuple(field.name for field in fields(PoseIndex) if field.name != "summary")
@@ -116,7 +117,7 @@ def _some(names: list[str]) -> str:
 _STAMP = "index.json"
 
 
-def save_index(index: PoseIndex, folder: str | Path, stamp: dict[str, Any]) -> None:
+def save_index(index: PoseIndex, folder: str | Path, stamp: Mapping[str, object]) -> None:
     """Write the index as one .npy an array into a new folder that appears whole; `stamp` says what it was made from."""
     target = Path(folder)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
@@ -130,7 +131,7 @@ def save_index(index: PoseIndex, folder: str | Path, stamp: dict[str, Any]) -> N
     part.rename(target)
 
 
-def load_index(folder: str | Path, stamp: dict[str, Any]) -> PoseIndex | None:
+def load_index(folder: str | Path, stamp: Mapping[str, object]) -> PoseIndex | None:
     """The saved index, mapped from disk (the ranks of a node share its memory); None where it is not for `stamp`."""
     source = Path(folder)
     try:
@@ -138,20 +139,19 @@ def load_index(folder: str | Path, stamp: dict[str, Any]) -> PoseIndex | None:
         if saved["made_from"] != json.loads(json.dumps(stamp)):
             return None
         arrays = {path.stem: np.load(path, mmap_mode="r") for path in source.glob("*.npy")}
-        parts: dict[str, Any] = {}
-        for name in _ARRAYS:
-            if name in arrays:
-                parts[name] = arrays[name]
-            else:
-                parts[name] = Ragged(arrays[f"{name}.values"], arrays[f"{name}.start"])
+        parts = {
+            name: arrays[name] if name in arrays else Ragged(arrays[f"{name}.values"], arrays[f"{name}.start"])
+            for name in _ARRAYS
+        }
         summary = saved["summary"]
-        return PoseIndex(**parts, summary=DataSummary.from_json(summary) if summary is not None else None)
+        read = DataSummary.from_json(summary) if summary is not None else None
+        return fill(PoseIndex, {**parts, "summary": read})
     except (OSError, EOFError, ValueError, KeyError, TypeError):  # damaged or being replaced
         return None
 
 
-def _flat_arrays(index: PoseIndex) -> dict[str, NDArray[Any]]:
-    arrays: dict[str, NDArray[Any]] = {}
+def _flat_arrays(index: PoseIndex) -> dict[str, Array]:
+    arrays: dict[str, Array] = {}
     for name in _ARRAYS:
         part = getattr(index, name)
         if isinstance(part, Ragged):

@@ -5,11 +5,12 @@ MindSpore is imported when a network is loaded, so that this module can be impor
 
 from __future__ import annotations
 
+import argparse
 import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from src.pose.grid import Fit
 
 if TYPE_CHECKING:
     from src.net.build import PictureNet
+
+if TYPE_CHECKING:
+    from src.model_utils.config import Config
 
 logger = logging.getLogger(__name__)
 
@@ -131,25 +135,10 @@ def load_model(
     return PoseNetwork(loaded.name, loaded.cell, insize, dynamic, settings, batch_size, aspects)
 
 
-class ModelSettings(Protocol):
-    """The settings, of a job or of a tool's command line, that say how a network looks at pictures.
-
-    `network` and `stages` are None where nobody said them.
-    """
-
-    network: str | None
-    stages: int | None
-    infer_insize: int
-    device_target: str
-    input_shapes: str
-    bucket_aspects: Sequence[float]
-    peak_threshold: float
-
-
 def load_model_for(
-    settings: ModelSettings | Any, checkpoint: str | Path, device_id: int = 0, batch_size: int = 1
+    settings: Config | argparse.Namespace, checkpoint: str | Path, device_id: int = 0, batch_size: int = 1
 ) -> PoseNetwork:
-    """`load_model` as the settings say; every job and tool that runs a network on pictures does it this way."""
+    """`load_model` as a job's settings or a tool's command line say; all that run a network on pictures come here."""
     return load_model(
         checkpoint,
         settings.network,

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 #: What is read, what the network makes of it, what is finished.
 Read = TypeVar("Read")
@@ -91,9 +91,9 @@ def run_pipeline(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _ahead(pool: ThreadPoolExecutor, read: Callable[[str], Any], items: Iterable[str], count: int) -> Iterator[Any]:
+def _ahead(pool: ThreadPoolExecutor, read: Callable[[str], Read], items: Iterable[str], count: int) -> Iterator[Read]:
     """Results of `read` in order, of which at most `count` are in the making or wait."""
-    waiting: deque[Future[Any]] = deque()
+    waiting: deque[Future[Read]] = deque()
     for item in items:
         waiting.append(pool.submit(read, item))
         if len(waiting) >= count:

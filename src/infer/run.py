@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from src.actions import Action, declaration_of
 from src.errors import DataError, IncompleteError
 from src.infer.finishing import finish_picture
 from src.infer.network import Maps, Network
 from src.infer.options import DEFAULTS, InferenceOptions
-from src.infer.output.journal import Journal, Line, Lines, as_bytes, journals_in, read_journals
+from src.infer.output.journal import Journal, Lines, as_bytes, journals_in, read_journals
 from src.infer.output.names import rendered_names, thumbnail_name
 from src.infer.output.results import (
     RESULTS_FILE,
     SUMMARY_FILE,
     PictureResult,
+    ResultLine,
     count_results,
     identity_of,
     write_json,
@@ -45,12 +45,12 @@ def infer_folder(
     filenames: Sequence[str],
     output_dir: Path,
     action: Action,
-    facts: Mapping[str, Any],
+    facts: Mapping[str, object],
     *,
     shard: Shard | None = None,
     sink: ResultSink | None = None,
     options: InferenceOptions = DEFAULTS,
-) -> dict[str, Any]:
+) -> Mapping[str, object]:
     """Judge all named pictures and write results.jsonl, summary.json, index.html and results.csv into `output_dir`.
 
     Pictures that `output_dir` (or the sink) already has a result of are not judged again. With a `shard`, this
@@ -147,7 +147,7 @@ def judge_pictures(
     return run_pipeline(filenames, read, lambda fitted: fitted.views.shapes, forward, finish, limits)
 
 
-def check_any_readable(summary: Mapping[str, Any]) -> None:
+def check_any_readable(summary: Mapping[str, object]) -> None:
     """IncompleteError when every single picture was unreadable: a job that judged nothing must not look done.
 
     What one card of several returns tells nothing of the whole.
@@ -172,7 +172,7 @@ def _enqueue_undelivered(done: Lines, here: Lines, delivered: Lines, sink: Resul
             sink.enqueue(_files_of(line), line)
 
 
-def _holds(line: Line, path: Path, rendered: str) -> bool:
+def _holds(line: ResultLine, path: Path, rendered: str) -> bool:
     """Whether a line is of the picture as it is now; an unreadable one is looked at again.
 
     A picture that came later may have taken the name of a rendered one.
@@ -199,7 +199,7 @@ def _record(
     return dict(counts)
 
 
-def _files_of(line: Line) -> list[str]:
+def _files_of(line: ResultLine) -> list[str]:
     if line["status"] != "ok":
         return []
     return [line["file"], line["rendered"], *([line["thumbnail"]] if "thumbnail" in line else [])]
@@ -211,7 +211,7 @@ def _put_in_order(output_dir: Path, lines: Lines, filenames: Sequence[str]) -> L
     return Lines([output_dir / RESULTS_FILE])
 
 
-def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, Any], action: Action, sink: ResultSink) -> None:
+def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, object], action: Action, sink: ResultSink) -> None:
     """The files about the whole run; summary.json, which says that it is finished, comes last."""
     write_report(output_dir, lines.values(), summary, action)
     parts = [path.name for path in journals_in(output_dir) if path.name != RESULTS_FILE]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -53,7 +52,7 @@ def fit_picture(picture: NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
     """(H, W, 3) picture to (input_height, input_width, 3): scaled into the top left corner, grey elsewhere."""
     shrinking = fit.scaled_width * fit.scaled_height < picture.shape[0] * picture.shape[1]
     interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    scaled: NDArray[Any] = cv2.resize(picture, (fit.scaled_width, fit.scaled_height), interpolation=interpolation)
+    scaled: NDArray[np.uint8] = cv2.resize(picture, (fit.scaled_width, fit.scaled_height), interpolation=interpolation)
     canvas = np.full((fit.input_height, fit.input_width, 3), PADDING, np.uint8)
     canvas[: fit.scaled_height, : fit.scaled_width] = scaled
     return canvas

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from src.actions import hint_text, load_actions
 from src.errors import ConfigError
@@ -25,7 +25,7 @@ def read_arguments(
     prog: str,
     examples: str = "",
     job: str = "",
-    actions_section: Mapping[str, Any] | None = None,
+    actions_section: Mapping[str, object] | None = None,
 ) -> dict[str, str]:
     """The settings on the command line as text; prints help and exits when asked to.
 
@@ -81,7 +81,7 @@ def _headings(settings: Mapping[str, Setting], job: str) -> list[str]:
 
 
 def _with_declared_actions(
-    settings: Mapping[str, Setting], argv: Sequence[str], actions_section: Mapping[str, Any]
+    settings: Mapping[str, Setting], argv: Sequence[str], actions_section: Mapping[str, object]
 ) -> Mapping[str, Setting]:
     """The settings with the declared actions, or those of --actions_file, in the help of target_action_type."""
     setting = settings.get("target_action_type")

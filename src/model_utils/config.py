@@ -7,18 +7,18 @@ The YAML file says value, unit, meaning, choices and range; the field says the t
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TypeVar, get_type_hints
 
 from src.actions import Action, load_actions
 from src.actions.scene import load_scenes
 from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
+from src.fill import fill
 from src.model_utils.command_line import read_arguments
 from src.model_utils.setting import Setting, convert
 from src.model_utils.unknown import unknown_setting
@@ -152,28 +152,29 @@ class Config:
     # names of the settings that were set explicitly: by environment, config_path or command line
     given: frozenset[str] = field(default=frozenset(), compare=False)
 
-    def settings(self, job: str = "") -> dict[str, Any]:
+    def settings(self, job: str = "") -> dict[str, object]:
         """The settings as plain values (no actions), for checkpoints and summaries; `job`: only what it reads."""
         known, _ = read_settings()
         names = (name for name in setting_types() if not job or known[name].job in ("", job))
         return {name: _plain(getattr(self, name)) for name in names}
 
-    def if_given(self, name: str) -> Any:
+    def if_given(self, name: str) -> object:
         """The value of a setting that was set explicitly, be it the default's; else None."""
         return getattr(self, name) if name in self.given else None
 
     def part(self, kind: type[T]) -> T:
         """The dataclass `kind`, each field filled with the setting of the same name."""
-        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})  # type: ignore[arg-type]
+        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+        return fill(kind, {name: getattr(self, name) for name in names})
 
 
-def setting_types() -> dict[str, Any]:
+def setting_types() -> dict[str, object]:
     """Type of each setting by name, in the order of the fields; declared actions are no setting."""
     hints = get_type_hints(Config)
     return {field.name: hints[field.name] for field in fields(Config) if field.name not in _NO_SETTINGS}
 
 
-def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting], Mapping[str, Any]]:
+def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting], Mapping[str, object]]:
     """The annotated settings of the YAML file and its raw `actions` section; ConfigError when it has another form.
 
     A process reads the file once: editing it does not disturb a job that is running.
@@ -183,7 +184,7 @@ def read_settings(path: Path = DEFAULT_CONFIG_FILE) -> tuple[dict[str, Setting],
 
 
 @functools.lru_cache(maxsize=8)
-def _read_once(path: Path) -> tuple[dict[str, Setting], Mapping[str, Any]]:
+def _read_once(path: Path) -> tuple[dict[str, Setting], Mapping[str, object]]:
     document = read_yaml_mapping(path, "configuration file")
     actions = document.pop(ACTIONS_KEY, {})
     groups = _groups(path)
@@ -192,7 +193,7 @@ def _read_once(path: Path) -> tuple[dict[str, Setting], Mapping[str, Any]]:
         if not isinstance(annotated, Mapping) or not {"value", "help"} <= set(annotated):
             raise ConfigError(f"{path.name}: {key} must be written as {{value: …, help: …}}")
         try:
-            setting = Setting(**annotated)
+            setting = fill(Setting, annotated)
         except TypeError as error:
             raise ConfigError(f"{path.name}: {key}: {str(error).split('__init__() ')[-1]}") from None
         settings[str(key)] = replace(
@@ -201,7 +202,7 @@ def _read_once(path: Path) -> tuple[dict[str, Setting], Mapping[str, Any]]:
     unknown = sorted(set(settings) ^ set(setting_types()))
     if unknown:
         raise ConfigError(f"{path.name}: {', '.join(unknown)}: not both a key of the file and a field of Config")
-    return settings, actions
+    return settings, actions if isinstance(actions, Mapping) else {}
 
 
 def _groups(path: Path) -> dict[str, str]:
@@ -225,18 +226,18 @@ def parse_config(
     Raises ConfigError (one line, names the key) before anything is done; `--help` and `--help-all` print and exit.
     """
     settings, actions_section = read_settings()
-    given = read_arguments(argv, settings, prog, examples, job, actions_section)
+    given: Mapping[str, object] = read_arguments(argv, settings, prog, examples, job, actions_section)
     if given.get("config_path"):
-        given = {**_read_overlay(Path(given["config_path"]), settings), **given}
+        given = {**_read_overlay(Path(str(given["config_path"])), settings), **given}
     for name in (one for one in given if job and settings[one].job not in ("", job)):
         logger.warning("ignoring %s: it is a setting of %s, and this job is %s", name, settings[name].job, job)
     return build_config({**(environment or {}), **given}, settings, actions_section)
 
 
 def build_config(
-    given: Mapping[str, Any],
+    given: Mapping[str, object],
     settings: Mapping[str, Setting] | None = None,
-    actions_section: Mapping[str, Any] | None = None,
+    actions_section: Mapping[str, object] | None = None,
 ) -> Config:
     """A `Config` from values by name (text or typed) over the defaults; unknown names are errors."""
     if settings is None or actions_section is None:
@@ -248,15 +249,15 @@ def build_config(
         name: convert(name, given.get(name, settings[name].value), kind, settings[name])
         for name, kind in setting_types().items()
     }
-    actions = load_actions(values["actions_file"] or actions_section)
+    actions = load_actions(str(values["actions_file"]) or actions_section)
     if values["target_action_type"] not in actions:
         action, declared = values["target_action_type"], ", ".join(actions)
         raise ConfigError(
             f"target_action_type: unknown action '{action}'{did_you_mean(action, actions)}; declared: {declared}"
         )
     if values["scene_file"]:
-        load_scenes(values["scene_file"])  # refused before anything is staged
-    config = Config(**values, actions=actions, given=frozenset(given))
+        load_scenes(str(values["scene_file"]))  # refused before anything is staged
+    config = fill(Config, {**values, "actions": actions, "given": frozenset(given)})
     _check_together(config)
     return config
 
@@ -278,7 +279,7 @@ def _check_together(config: Config) -> None:
         raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
 
 
-def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]:
+def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, object]:
     values = read_yaml_mapping(path, "configuration file")
     for name in values:
         if name not in settings:
@@ -286,5 +287,5 @@ def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, Any]
     return values
 
 
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Union, get_args
 
 from src.checks import boolean_hint, did_you_mean
 from src.errors import ConfigError
@@ -15,6 +15,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 #: How a number's text may be written; Python alone would also take 1_000, Arabic digits and the like.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,400}")
 _KINDS = {dict: "a mapping", bytes: "binary data", set: "a set"}
+Scalar = Union[str, float, bool]
+Value = Union[Scalar, tuple[Scalar, ...]]
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 
 
@@ -22,7 +24,7 @@ _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 class Setting:
     """What `default_config.yaml` says about one key; `group` is the heading above it."""
 
-    value: Any
+    value: object  # as YAML gives it
     help: str
     help_zh: str = ""
     unit: str = ""
@@ -50,14 +52,15 @@ class Setting:
         return f"{self.meaning()} [default: {self.value if self.value != '' else 'empty'}]"
 
 
-def convert(name: str, raw: Any, kind: Any, setting: Setting) -> Any:
+def convert(name: str, raw: object, kind: object, setting: Setting) -> Value:
     """One value (text from the command line, or typed from YAML) as the field's type, within choices and range."""
     value = _as_type(name, raw, kind)
     if setting.choices and str(value) not in setting.choices:
         hint = did_you_mean(_short(value), setting.choices)
         raise ConfigError(f"{name}: '{_short(value)}' is not one of {', '.join(setting.choices)}{hint}")
-    numbers = value if isinstance(value, tuple) else (value,) if isinstance(value, (int, float)) else ()
-    for number in numbers:
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, str):
+            continue
         if setting.min is not None and number < setting.min:
             raise ConfigError(f"{name}: {_short(number)} is too small; the minimum is {setting.min}")
         if setting.max is not None and number > setting.max:
@@ -65,10 +68,24 @@ def convert(name: str, raw: Any, kind: Any, setting: Setting) -> Any:
     return value
 
 
-def _as_type(name: str, raw: Any, kind: Any) -> Any:
-    is_list = isinstance(raw, (list, tuple)) and kind not in (str, bool, int, float)
-    if isinstance(raw, (list, tuple, set, dict, bytes)) and not is_list:
+def _as_type(name: str, raw: object, kind: object) -> Value:
+    if kind in (str, bool, int, float):
+        return _as_scalar(name, raw, kind)
+    if isinstance(raw, (list, tuple)):
+        items = list(raw)
+    else:
+        items = [part for part in _unquoted(str(_single(name, raw))).split(",") if part.strip()]
+    return tuple(_as_scalar(name, item, get_args(kind)[0]) for item in items)
+
+
+def _single(name: str, raw: object) -> object:
+    if isinstance(raw, (list, tuple, set, dict, bytes)):
         raise ConfigError(f"{name}: {_KINDS.get(type(raw), 'a list')} where a single value is needed")
+    return raw
+
+
+def _as_scalar(name: str, raw: object, kind: object) -> Scalar:
+    _single(name, raw)
     if kind is str:
         return _as_text(name, raw)
     if kind is bool:
@@ -76,13 +93,10 @@ def _as_type(name: str, raw: Any, kind: Any) -> Any:
         if word not in (*_TRUE, *_FALSE):
             raise ConfigError(f"{name}: '{_short(raw)}' is neither True nor False")
         return word in _TRUE
-    if kind is int or kind is float:
-        return _as_number(name, raw, kind)
-    items = raw if isinstance(raw, (list, tuple)) else [part for part in _unquoted(str(raw)).split(",") if part.strip()]
-    return tuple(_as_type(name, item, kind.__args__[0]) for item in items)
+    return _as_number(name, raw, kind)
 
 
-def _as_text(name: str, raw: Any) -> str:
+def _as_text(name: str, raw: object) -> str:
     if isinstance(raw, (bool, int, float)):
         raise ConfigError(f"{name}: {raw!r} is not text{boolean_hint(raw) or '; put it in quotes'}")
     text = "" if raw is None else _unquoted(str(raw))
@@ -91,7 +105,7 @@ def _as_text(name: str, raw: Any) -> str:
     return text
 
 
-def _as_number(name: str, raw: Any, kind: Any) -> Any:
+def _as_number(name: str, raw: object, kind: object) -> float:
     """A finite number; a whole one may also be written 3.0 or 1e3."""
     noun = "a whole number" if kind is int else "a number"
     text = _unquoted(str(raw))
@@ -104,12 +118,12 @@ def _as_number(name: str, raw: Any, kind: Any) -> Any:
     if (isinstance(number, float) and not math.isfinite(number)) or (kind is int and number != int(number)):
         raise ConfigError(f"{name}: '{_short(raw)}' is not {noun}")
     try:
-        return kind(number)
+        return int(number) if kind is int else float(number)
     except OverflowError:
         raise ConfigError(f"{name}: '{_short(raw)}' is not {noun}") from None
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     """A value as it appears in a message: one printable line of at most 80 characters."""
     text = "".join(letter if letter.isprintable() else "?" for letter in str(value)[:81])
     return text if len(text) <= 80 else f"{text[:77]}..."

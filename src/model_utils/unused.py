@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from src.model_utils.config import Config, read_settings, setting_types
-from src.model_utils.setting import INFERENCE, TRAINING, convert
+from src.model_utils.setting import INFERENCE, TRAINING, Value, convert
 from src.plural import plural
 
 _AUGMENTATION = (
@@ -18,7 +16,7 @@ _PRETRAINED = (
 _OBS = ("pic_folder_path_obs", "checkpoint_folder_path_obs", "output_path_root_obs")
 
 #: Setting -> another one and the value that makes it count. Pairs name, name_NP are resolved by the number of cards.
-_COUNTS_WHEN: dict[str, dict[str, tuple[str, Any]]] = {
+_COUNTS_WHEN: dict[str, dict[str, tuple[str, Value]]] = {
     TRAINING: {
         **dict.fromkeys(("lr_steps", "lr_steps_NP", "lr_gamma"), ("lr_type", "default")),
         "warmup_epoch": ("lr_type", "cosine"),

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from src.arrays import Array
 
 _BLOCK = 1 << 20
 
 
-def weights_norm(arrays: Mapping[str, NDArray[Any]]) -> float:
+def weights_norm(arrays: Mapping[str, Array]) -> float:
     """Euclidean norm of all floating-point values; not finite when one of them is not."""
     return math.sqrt(sum(_squared(array) for array in arrays.values() if array.dtype.kind == "f"))
 
 
-def not_finite(arrays: Mapping[str, NDArray[Any]]) -> str:
+def not_finite(arrays: Mapping[str, Array]) -> str:
     """The name of the first array that holds NaN or infinity; empty when all values are finite."""
     return next((name for name, array in arrays.items() if not is_finite(array)), "")
 
 
-def is_finite(array: NDArray[Any]) -> bool:
+def is_finite(array: Array) -> bool:
     """Whether all values are finite; integers always are."""
     if array.dtype.kind not in "fc":
         return True
@@ -32,7 +32,7 @@ def is_finite(array: NDArray[Any]) -> bool:
         return bool(np.isfinite(np.dot(flat, flat))) or bool(np.isfinite(flat).all())
 
 
-def _squared(array: NDArray[Any]) -> float:
+def _squared(array: Array) -> float:
     flat = array.reshape(-1)
     with np.errstate(all="ignore"):
         squared = float(np.dot(flat, flat))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from src.net.build import PictureNet, build_network
 from src.net.formats import INPUT_FORMATS
@@ -38,10 +38,10 @@ def load_network(checkpoint: Path, network: str | None = None, stages: int | Non
     return LoadedNetwork(cell, name, count, load_all_weights(cell, checkpoint, name, count, read))
 
 
-def network_of(meta: Mapping[str, Any], network: str | None = None, stages: int | None = None) -> tuple[str, int]:
+def network_of(meta: Mapping[str, object], network: str | None = None, stages: int | None = None) -> tuple[str, int]:
     """Name and stages: those told, else those of the checkpoint's metadata, else the usual ones."""
     own_name, own_stages = meta.get("network"), meta.get("stages")
     known_name = own_name if isinstance(own_name, str) and own_name in INPUT_FORMATS else None
-    is_count = isinstance(own_stages, int) and not isinstance(own_stages, bool) and 1 <= own_stages <= _STAGES_MAX
-    known_stages = own_stages if is_count else None
+    count = own_stages if isinstance(own_stages, int) and not isinstance(own_stages, bool) else 0
+    known_stages = count if 1 <= count <= _STAGES_MAX else None
     return network or known_name or USUAL_NETWORK, stages or known_stages or USUAL_STAGES

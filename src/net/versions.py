@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
@@ -21,7 +19,7 @@ def select_device(target: str, device_id: int) -> None:
         ms.set_context(mode=ms.GRAPH_MODE, device_target=target, device_id=device_id)
 
 
-def momentum_optimizer(parameters: Any, learning_rate: Any, momentum: float) -> Any:
+def momentum_optimizer(parameters: list[dict[str, object]], learning_rate: nn.Cell, momentum: float) -> nn.Optimizer:
     """Stochastic gradient descent with momentum: v = momentum·v + gradient, weight -= rate·v."""
     if hasattr(nn, "Momentum"):
         return nn.Momentum(parameters, learning_rate=learning_rate, momentum=momentum)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import mindspore as ms
 from mindspore import Parameter, nn
@@ -48,7 +47,7 @@ class LoadReport:
         )
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Parameter], dict[str, Any]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, Parameter], dict[str, object]]:
     """All parameters of a checkpoint file by name, and the metadata this package stored with them (empty for others').
 
     Raises CheckpointError naming the file when it is missing, empty, damaged or no checkpoint.
@@ -117,7 +116,7 @@ def load_all_weights(
     path: Path,
     network_name: str,
     stages: int,
-    read: tuple[dict[str, Parameter], dict[str, Any]] | None = None,
+    read: tuple[dict[str, Parameter], dict[str, object]] | None = None,
 ) -> LoadReport:
     """Load a checkpoint that must hold every parameter of the network, as inference needs it.
 
@@ -137,7 +136,7 @@ def load_all_weights(
     return report
 
 
-def _read_meta(raw: Any) -> dict[str, Any]:
+def _read_meta(raw: object) -> dict[str, object]:
     if not isinstance(raw, str):
         return {}
     try:

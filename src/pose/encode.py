@@ -6,11 +6,10 @@ Both are sampled at the cells' centres and written only where they differ from z
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from src.arrays import Reals
 from src.pose.grid import STRIDE, cell_to_input, input_to_cell
 from src.pose.skeleton import BACKGROUND_CHANNEL, HEATMAP_CHANNELS, JOINT_COUNT, LIMBS, PAF_CHANNELS
 
@@ -24,7 +23,7 @@ _TO = np.array([end for _, end in LIMBS])
 
 
 def encode_keypoints(
-    persons: NDArray[Any],
+    persons: Reals,
     input_size: tuple[int, int],
     stride: int = STRIDE,
     sigma: float = 7.0,
@@ -41,7 +40,7 @@ def encode_keypoints(
     return encode_heatmaps(joints, shape, stride, sigma), encode_pafs(joints, shape, stride, paf_half_width)
 
 
-def encode_heatmaps(persons: NDArray[Any], shape: tuple[int, int], stride: int, sigma: float) -> FloatMaps:
+def encode_heatmaps(persons: Reals, shape: tuple[int, int], stride: int, sigma: float) -> FloatMaps:
     """(19, h, w): the largest of the persons' Gaussians for every joint; last, 1 minus the largest of all."""
     side = int(2 * _REACH * sigma / stride) + 2  # cells of the window around a joint
     height, width = shape[0] + 2 * side, shape[1] + 2 * side  # a margin takes what falls outside
@@ -64,7 +63,7 @@ def encode_heatmaps(persons: NDArray[Any], shape: tuple[int, int], stride: int, 
     return heatmaps
 
 
-def encode_pafs(persons: NDArray[Any], shape: tuple[int, int], stride: int, half_width: float) -> FloatMaps:
+def encode_pafs(persons: Reals, shape: tuple[int, int], stride: int, half_width: float) -> FloatMaps:
     """(38, h, w): a limb's unit vector in the cells within `half_width` of it, the persons' mean where several meet."""
     pafs = np.zeros((len(LIMBS), 2, shape[0] * shape[1]), np.float32)
     present = persons[:, :, 2] > 0
@@ -83,14 +82,14 @@ def encode_pafs(persons: NDArray[Any], shape: tuple[int, int], stride: int, half
     return pafs.reshape(PAF_CHANNELS, *shape)
 
 
-def _bounded(values: NDArray[Any], low: Any, high: Any) -> NDArray[Any]:
+def _bounded(values: Reals, low: float, high: float | NDArray[np.int64]) -> Reals:
     """`np.clip` without its overhead, which is felt at these sizes."""
     return np.minimum(np.maximum(values, low), high)
 
 
 def _mean_by_place(
-    channel: NDArray[Any], cells: NDArray[Any], vectors: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    channel: NDArray[np.intp], cells: NDArray[np.int64], vectors: Reals
+) -> tuple[NDArray[np.intp], NDArray[np.int64], Reals]:
     """Each (channel, cell) once, with the mean of the vectors given for it."""
     if not len(cells):
         return channel, cells, vectors
@@ -104,13 +103,13 @@ def _mean_by_place(
 
 
 def _cells_on_limbs(
-    start: NDArray[Any],
-    unit: NDArray[Any],
-    length: NDArray[Any],
+    start: Reals,
+    unit: Reals,
+    length: Reals,
     shape: tuple[int, int],
     stride: int,
     half_width: float,
-) -> tuple[NDArray[Any], NDArray[Any]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(limb number, flat cell number) of every cell centre within `half_width` of a limb and between its ends.
 
     A limb's rectangle cuts each row of cells in one interval of x: the overlap of two strips, |across| <= half width

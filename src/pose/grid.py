@@ -7,20 +7,21 @@ picture, `_in` the network input, `_cell` the network's maps. Only this module c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from src.arrays import Reals
 
 STRIDE = 8
 
 
-def cell_to_input(xy_cell: NDArray[Any], stride: int = STRIDE) -> NDArray[Any]:
+def cell_to_input(xy_cell: ArrayLike, stride: int = STRIDE) -> Reals:
     """Map coordinates (in cells) to network input pixels: cell i is centred on pixel stride·i + (stride−1)/2."""
     return np.asarray(xy_cell) * stride + (stride - 1) / 2
 
 
-def input_to_cell(xy_in: NDArray[Any], stride: int = STRIDE) -> NDArray[Any]:
+def input_to_cell(xy_in: ArrayLike, stride: int = STRIDE) -> Reals:
     """Network input pixels to map coordinates (fractions of a cell); the inverse of `cell_to_input`."""
     return (np.asarray(xy_in) - (stride - 1) / 2) / stride
 
@@ -48,17 +49,17 @@ class Fit:
     def scale_y(self) -> float:
         return self.scaled_height / self.height_px
 
-    def to_input(self, xy_px: NDArray[Any]) -> NDArray[np.float32]:
+    def to_input(self, xy_px: ArrayLike) -> NDArray[np.float32]:
         """(..., 2) picture pixels to (..., 2) network input pixels."""
         scale = np.array([self.scale_x, self.scale_y])
         return ((np.asarray(xy_px) + 0.5) * scale - 0.5).astype(np.float32)
 
-    def to_picture(self, xy_in: NDArray[Any]) -> NDArray[np.float32]:
+    def to_picture(self, xy_in: ArrayLike) -> NDArray[np.float32]:
         """(..., 2) network input pixels to (..., 2) picture pixels; the inverse of `to_input`."""
         scale = np.array([self.scale_x, self.scale_y])
         return ((np.asarray(xy_in) + 0.5) / scale - 0.5).astype(np.float32)
 
-    def contains(self, xy_in: NDArray[Any]) -> NDArray[np.bool_]:
+    def contains(self, xy_in: ArrayLike) -> NDArray[np.bool_]:
         """(..., 2) network input pixels: True where the point lies on the picture and not on the padding."""
         xy = np.asarray(xy_in)
         return (

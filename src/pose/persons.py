@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from src.pose.bridging import bridge
 from src.pose.grid import STRIDE, Fit, cell_to_input
@@ -20,8 +18,8 @@ _BROKEN = 1e3
 
 
 def decode_poses(
-    heatmaps: NDArray[Any],
-    pafs: NDArray[Any],
+    heatmaps: ArrayLike,
+    pafs: ArrayLike,
     stride: int = STRIDE,
     *,
     settings: DecodeSettings | None = None,
@@ -48,7 +46,7 @@ def decode_poses(
     return poses, scores
 
 
-def _checked(maps: NDArray[Any], channels: int, name: str) -> NDArray[np.float32]:
+def _checked(maps: ArrayLike, channels: int, name: str) -> NDArray[np.float32]:
     """The maps as float32 without NaN and infinity; ValueError for another shape."""
     maps = np.asarray(maps)
     if maps.ndim != 3 or maps.shape[0] != channels or 0 in maps.shape:

@@ -5,11 +5,10 @@ Heatmaps lie in 0 … 1 and part affinity fields in -1 … 1; a cell of a target
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from src.arrays import Reals
 from src.pose.grid import input_to_cell
 from src.pose.skeleton import BACKGROUND_CHANNEL, JOINT_COUNT, LIMBS
 
@@ -30,7 +29,7 @@ _FROM = np.array([start for start, _ in LIMBS])
 _TO = np.array([end for _, end in LIMBS])
 
 
-def never_labelled(persons: NDArray[Any]) -> Flags:
+def never_labelled(persons: Reals) -> Flags:
     """(18,) True for each joint that none of the persons (n, 18, 3) [x, y, visibility] has labelled."""
     return ~(persons[:, :, 2] > 0).any(axis=0)
 
@@ -49,7 +48,7 @@ def leave_out_joints(heatmaps: Maps, pafs: Maps, joints: Flags) -> tuple[Maps, M
     return maps, fields
 
 
-def leave_out_unlabelled(heatmaps: Maps, pafs: Maps, persons: NDArray[Any], stride: int) -> tuple[Maps, Maps]:
+def leave_out_unlabelled(heatmaps: Maps, pafs: Maps, persons: Reals, stride: int) -> tuple[Maps, Maps]:
     """The targets with the surroundings of each person's unlabelled joints made UNKNOWN in those joints' channels.
 
     `persons` (P, 18, 3) in network input pixels. Cells near the same joint, or on the same limb, of a person who has it
@@ -71,7 +70,7 @@ def leave_out_unlabelled(heatmaps: Maps, pafs: Maps, persons: NDArray[Any], stri
     return maps, fields
 
 
-def annotated_cells(persons: NDArray[Any], shape: tuple[int, ...], stride: int) -> NDArray[np.float32]:
+def annotated_cells(persons: Reals, shape: tuple[int, ...], stride: int) -> NDArray[np.float32]:
     """(1, h, w) float32, 1 on the cells around the persons (P, 18, 3) in network input pixels, 0 elsewhere."""
     cells = np.zeros((1, *shape), np.float32)
     for box in person_boxes(persons, PERSON_MARGIN):
@@ -80,7 +79,7 @@ def annotated_cells(persons: NDArray[Any], shape: tuple[int, ...], stride: int) 
     return cells
 
 
-def person_boxes(persons: NDArray[Any], margin: float) -> NDArray[np.float64]:
+def person_boxes(persons: Reals, margin: float) -> NDArray[np.float64]:
     """(P, 4) left, top, right, bottom around each person's labelled joints, enlarged by `margin` of the longer side."""
     boxes = []
     for person in persons:
@@ -91,7 +90,9 @@ def person_boxes(persons: NDArray[Any], margin: float) -> NDArray[np.float64]:
     return np.array(boxes, np.float64).reshape(-1, 4)
 
 
-def cell_window(box: NDArray[np.float64], shape: tuple[int, ...], stride: int) -> tuple[slice, slice]:
+def cell_window(
+    box: NDArray[np.float64], shape: tuple[int, ...], stride: int
+) -> tuple[slice[int, int, None], slice[int, int, None]]:
     """The rows and columns of the (h, w) cells whose centres lie in a box of network input pixels."""
     low = np.ceil(input_to_cell(box[:2], stride))
     high = np.floor(input_to_cell(box[2:], stride)) + 1

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from src.data.annotations.person import NO_NECK
 from src.data.annotations.reader import AnnotationFile, Picture, open_annotations
@@ -43,12 +42,12 @@ class Figure:
     is_predicted: bool = False
 
 
-def labelme_content(picture: Picture, figures: Sequence[Figure], path: str) -> dict[str, Any]:
+def labelme_content(picture: Picture, figures: Sequence[Figure], path: str) -> dict[str, object]:
     """One labelme file: each person's joints, box and outline share a group_id; occluded joints are flagged.
 
     `path` is the picture's path from the file.
     """
-    shapes: list[dict[str, Any]] = []
+    shapes: list[dict[str, object]] = []
     for group, figure in enumerate(figures, start=1):
         shapes += _shapes(figure, group)
     return {
@@ -62,7 +61,7 @@ def labelme_content(picture: Picture, figures: Sequence[Figure], path: str) -> d
     }
 
 
-def _shapes(figure: Figure, group: int) -> list[dict[str, Any]]:
+def _shapes(figure: Figure, group: int) -> list[dict[str, object]]:
     shapes = []
     if figure.box is not None:
         x, y, w, h = figure.box
@@ -82,7 +81,7 @@ def _shapes(figure: Figure, group: int) -> list[dict[str, Any]]:
 
 def _shape(
     label: str, points: list[list[float]], kind: str, group: int, flags: dict[str, bool] | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "label": label,
         "points": points,
@@ -130,7 +129,7 @@ def predicted_figures(path: Path, file: AnnotationFile, min_score: float) -> Fig
     return table
 
 
-def _prediction(raw: Any, file: AnnotationFile) -> tuple[int, Figure, float]:
+def _prediction(raw: object, file: AnnotationFile) -> tuple[int, Figure, float]:
     if not isinstance(raw, dict):
         raise ValueError(f"is not an object but {raw!r:.40}")
     picture = file.picture_number(raw)
@@ -145,7 +144,7 @@ def _prediction(raw: Any, file: AnnotationFile) -> tuple[int, Figure, float]:
 
 def _labelled(
     file: AnnotationFile, figures: Figures, folder: Path, pictures: Path
-) -> Iterator[tuple[Path, dict[str, Any]]]:
+) -> Iterator[tuple[Path, dict[str, object]]]:
     """Every file that is to be written, and its content."""
     for picture in file.pictures:
         target = folder / with_ending(picture.name, ".json")

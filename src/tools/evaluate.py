@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from src.arrays import Reals
 from src.data.formats import PictureError
 from src.data.images import decode_picture, read_bytes, size_error
 from src.data.names import check_distinct, with_ending
@@ -21,22 +22,26 @@ from src.pose import DecodeSettings, decode_poses
 from src.pose.grid import Fit
 from src.progress import Progress
 from src.tools.common.command import add_settings, make_parser, positive, refuse_existing, run_command
-from src.tools.evaluation.ground_truth import FILE_ID, person_category, read_ground_truth
+from src.tools.evaluation.ground_truth import FILE_ID, PictureEntry, person_category, read_ground_truth
 from src.tools.evaluation.maps_file import load_maps, maps_path, save_maps
 from src.tools.evaluation.scores import Result, Scores, result_lines, score_results
 from src.tools.evaluation.self_test import INJECTED_PX, run_offset_test
 from src.tools.evaluation.tables import format_scores, plot_precision
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+
 
 logger = logging.getLogger(__name__)
 
 PREDICTIONS_FILE, SCORES_FILE, CURVE_FILE = "predictions.json", "scores.json", "precision_recall.png"
 
 #: From one picture's entry in the annotation file to the maps of it: heatmaps, pafs, fit.
-MapSource = Callable[[dict[str, Any]], tuple[Any, Any, Fit]]
+MapSource = Callable[[PictureEntry], tuple[Reals, Reals, Fit]]
 
 
 def predict(
-    truth: Any, picture_ids: Iterable[int], maps_of: MapSource, settings: DecodeSettings
+    truth: COCO, picture_ids: Iterable[int], maps_of: MapSource, settings: DecodeSettings
 ) -> tuple[list[Result], list[str]]:
     """Results in COCO's format for the pictures, and what is wrong with those that cannot be read."""
     results: list[Result] = []
@@ -65,7 +70,7 @@ def network_maps(arguments: argparse.Namespace) -> MapSource:
 
     network = load_model_for(arguments, arguments.checkpoint)
 
-    def maps_of(image: dict[str, Any]) -> tuple[Any, Any, Fit]:
+    def maps_of(image: PictureEntry) -> tuple[Reals, Reals, Fit]:
         path = arguments.imgpath_val / image["file_name"]
         data = read_bytes(path)
         picture = decode_picture(data, path)
@@ -82,13 +87,13 @@ def network_maps(arguments: argparse.Namespace) -> MapSource:
 def maps_from_files(folder: Path) -> MapSource:
     """Maps from .npz files named like the pictures."""
 
-    def maps_of(image: dict[str, Any]) -> tuple[Any, Any, Fit]:
+    def maps_of(image: PictureEntry) -> tuple[Reals, Reals, Fit]:
         return load_maps(maps_path(folder, image["file_name"]), image["width"], image["height"])
 
     return maps_of
 
 
-def _chosen_pictures(truth: Any, arguments: argparse.Namespace) -> list[int]:
+def _chosen_pictures(truth: COCO, arguments: argparse.Namespace) -> list[int]:
     ids = sorted(truth.imgs)
     if arguments.network_outputs:
         if not arguments.network_outputs.is_dir():
@@ -103,7 +108,9 @@ def _chosen_pictures(truth: Any, arguments: argparse.Namespace) -> list[int]:
     return ids
 
 
-def write_report(folder: Path, truth: Any, results: Sequence[Result], scores: Scores, facts: dict[str, Any]) -> None:
+def write_report(
+    folder: Path, truth: COCO, results: Sequence[Result], scores: Scores, facts: dict[str, object]
+) -> None:
     """Predictions in COCO's result format, the scores, and the plot of the precision/recall curve."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +123,7 @@ def write_report(folder: Path, truth: Any, results: Sequence[Result], scores: Sc
         raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
-def _self_test(truth: Any, ids: Sequence[int], arguments: argparse.Namespace, settings: DecodeSettings) -> int:
+def _self_test(truth: COCO, ids: Sequence[int], arguments: argparse.Namespace, settings: DecodeSettings) -> int:
     outcome = run_offset_test(truth, ids, arguments.infer_insize, settings)
     for label, scores in (("as annotated", outcome.straight), (f"moved by {INJECTED_PX} px", outcome.moved)):
         x, y = scores.offset_px

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from src.actions.action import Action
 from src.actions.evaluation.labelled import JudgedPicture, judge_picture
@@ -78,7 +77,7 @@ def _evaluate_persons(arguments: argparse.Namespace, action: Action) -> str:
     return f"{heading}\n{report_persons(scores)}\neach person: {arguments.output / NUMBERS}"
 
 
-def _person_line(one: PersonResult) -> dict[str, Any]:
+def _person_line(one: PersonResult) -> dict[str, object]:
     return {
         "file": one.file,
         "person": one.number,
@@ -88,7 +87,9 @@ def _person_line(one: PersonResult) -> dict[str, Any]:
     }
 
 
-def _numbers(name: str, confusion: Confusion, judged: Sequence[JudgedPicture], unread: Sequence[str]) -> dict[str, Any]:
+def _numbers(
+    name: str, confusion: Confusion, judged: Sequence[JudgedPicture], unread: Sequence[str]
+) -> dict[str, object]:
     shares = {part: _plain(getattr(confusion, part)) for part in ("precision", "recall", "f1", "false_alarm_rate")}
     return {
         "action": name,

@@ -11,11 +11,10 @@ import json
 import os
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -54,7 +53,7 @@ class MaskCounts:
 
 
 def write_masks(
-    index: PoseIndex, folder: Path, stamp: dict[str, Any], workers: int = 1, force: bool = False
+    index: PoseIndex, folder: Path, stamp: Mapping[str, object], workers: int = 1, force: bool = False
 ) -> MaskCounts:
     """Write `<picture's stem>.png` for every picture of the index; those that are there already stay, unless `force`.
 
@@ -157,7 +156,7 @@ def _png_size(path: Path) -> tuple[int, int] | None:
     return (width, height) if start == _PNG_START else None
 
 
-def _check_stamp(folder: Path, stamp: dict[str, Any], force: bool) -> None:
+def _check_stamp(folder: Path, stamp: Mapping[str, object], force: bool) -> None:
     """Refuse to mix masks of other annotations or limits with these."""
     path = folder / STAMP_FILE
     if path.exists() and not force and _read_stamp(path) != stamp:
@@ -167,7 +166,7 @@ def _check_stamp(folder: Path, stamp: dict[str, Any], force: bool) -> None:
     path.write_text(json.dumps(stamp, indent=1), encoding="utf-8")
 
 
-def _read_stamp(path: Path) -> Any:
+def _read_stamp(path: Path) -> object:
     try:
         return read_json(path)
     except ValueError:

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from src.data.annotations.person import likely_area
 from src.data.annotations.regions import box_around, box_around_joints, polygon_area
@@ -56,8 +55,8 @@ class Conversion:
 class CocoContent:
     """The file that grows, and what was left out of it."""
 
-    images: list[dict[str, Any]] = field(default_factory=list)
-    annotations: list[dict[str, Any]] = field(default_factory=list)
+    images: list[dict[str, object]] = field(default_factory=list)
+    annotations: list[dict[str, object]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     seen: dict[str, str] = field(default_factory=dict)  # picture -> labelme file
     absent: list[str] = field(default_factory=list)  # pictures that were not found
@@ -105,7 +104,7 @@ def _add_file(content: CocoContent, path: Path, how: Conversion) -> None:
         content.annotations.append({"id": number, "image_id": image_id, "category_id": PERSON_CATEGORY["id"], **fields})
 
 
-def annotation_of(person: Person, width: int, height: int) -> dict[str, Any]:
+def annotation_of(person: Person, width: int, height: int) -> dict[str, object]:
     """COCO's fields for one person; the neck has no place among COCO's keypoints."""
     keypoints: list[float] = []
     for joint in COCO_ORDER:
@@ -203,7 +202,7 @@ def _work(arguments: argparse.Namespace) -> int:
             "%d pictures were not found, such as %s; their sizes are those the labelme files give",
             *(len(content.absent), content.absent[0]),
         )
-    joints = sum(each["num_keypoints"] for each in content.annotations)
+    joints = sum(int(str(each["num_keypoints"])) for each in content.annotations)
     print(f"{result}: {len(content.images)} pictures, {len(content.annotations)} persons, {joints} keypoints")
     for problem in content.problems:
         print(": ".join(part for part in problem if part), file=sys.stderr)

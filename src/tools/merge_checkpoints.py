@@ -9,16 +9,17 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from fsspec import AbstractFileSystem
 
+from src.arrays import Array
 from src.errors import CheckpointError, ConfigError, OutputError
 from src.files import file_sha256
 from src.progress import Progress
 from src.tools.checkpoints.merging import (
     FLOAT_NOISE,
+    Layout,
     Merged,
     check_optimizer_slices,
     merge_replicas,
@@ -33,7 +34,7 @@ from src.train.checkpoints.manifest import MANIFEST_ENDING, Manifest
 
 logger = logging.getLogger(__name__)
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Array]
 
 
 class DamagedError(CheckpointError):
@@ -49,15 +50,15 @@ class MergeSettings:
 
     tolerance: float | None = None
     weights_only: bool = False
-    strategy: Mapping[str, Any] | None = None
+    strategy: Mapping[str, Layout] | None = None
 
 
 def merge_set(
-    filesystem: Any, chosen: CheckpointSet, settings: MergeSettings, scratch: Path
-) -> tuple[Merged, dict[str, Any]]:
+    filesystem: AbstractFileSystem, chosen: CheckpointSet, settings: MergeSettings, scratch: Path
+) -> tuple[Merged, dict[str, object]]:
     """The merged parameters of a set of checkpoints and rank 0's metadata; CheckpointError says which file is wrong."""
-    meta: dict[str, Any] = {}
-    sliced: dict[str, list[NDArray[Any]]] = {name: [] for name in sliced_names(settings.strategy or {})}
+    meta: dict[str, object] = {}
+    sliced: dict[str, list[Array]] = {name: [] for name in sliced_names(settings.strategy or {})}
 
     def read() -> Iterator[tuple[str, Arrays]]:
         with Progress("checkpoints", len(chosen.files)) as progress:
@@ -79,7 +80,9 @@ def merge_set(
     return merged, meta
 
 
-def _read(filesystem: Any, path: str, scratch: Path, weights_only: bool) -> tuple[Arrays, dict[str, Any]]:
+def _read(
+    filesystem: AbstractFileSystem, path: str, scratch: Path, weights_only: bool
+) -> tuple[Arrays, dict[str, object]]:
     """A checkpoint's parameters as arrays and its metadata; fetched first when it is not on this machine."""
     from src.net.weights import OPTIMIZER_ENTRY, read_checkpoint
 
@@ -99,7 +102,7 @@ def _read(filesystem: Any, path: str, scratch: Path, weights_only: bool) -> tupl
     return {name: np.asarray(parameters[name].asnumpy()) for name in kept}, meta
 
 
-def _check_digest(filesystem: Any, path: str, local: Path) -> None:
+def _check_digest(filesystem: AbstractFileSystem, path: str, local: Path) -> None:
     """The file must be the one that its manifest, where it has one, was written for."""
     manifest_path = path + MANIFEST_ENDING
     if filesystem.exists(manifest_path):
@@ -108,13 +111,15 @@ def _check_digest(filesystem: Any, path: str, local: Path) -> None:
             raise CheckpointError(f"{path}: damaged: it is not the file its manifest was written for")
 
 
-def _check_meta(path: str, meta: Mapping[str, Any], first: Mapping[str, Any]) -> None:
+def _check_meta(path: str, meta: Mapping[str, object], first: Mapping[str, object]) -> None:
     for key in ("network", "stages", "epoch", "step", "global_step"):
         if meta.get(key) != first.get(key):
             raise CheckpointError(f"{path}: says {key}={meta.get(key)}, rank 0 says {first.get(key)}")
 
 
-def _write(filesystem: Any, target: str, merged: Merged, meta: Mapping[str, Any], scratch: Path) -> None:
+def _write(
+    filesystem: AbstractFileSystem, target: str, merged: Merged, meta: Mapping[str, object], scratch: Path
+) -> None:
     """Write the checkpoint, read it back, and put it where it belongs."""
     import mindspore as ms
 
@@ -129,7 +134,7 @@ def _write(filesystem: Any, target: str, merged: Merged, meta: Mapping[str, Any]
         filesystem.put_file(str(local), target)
 
 
-def _candidates(filesystem: Any, paths: list[str], arguments: argparse.Namespace) -> list[CheckpointSet]:
+def _candidates(filesystem: AbstractFileSystem, paths: list[str], arguments: argparse.Namespace) -> list[CheckpointSet]:
     rank_size = arguments.rank_size
     if arguments.checkpoint_filename_template:
         return [set_by_template(paths, arguments.checkpoint_filename_template, rank_size)]
@@ -140,8 +145,8 @@ def _candidates(filesystem: Any, paths: list[str], arguments: argparse.Namespace
 
 
 def _merge_newest(
-    filesystem: Any, candidates: list[CheckpointSet], settings: MergeSettings, scratch: Path
-) -> tuple[CheckpointSet, Merged, dict[str, Any]]:
+    filesystem: AbstractFileSystem, candidates: list[CheckpointSet], settings: MergeSettings, scratch: Path
+) -> tuple[CheckpointSet, Merged, dict[str, object]]:
     """Merge the first set; where that is damaged, say so and take the next older one."""
     for chosen in candidates:
         try:
@@ -159,7 +164,7 @@ def _work(arguments: argparse.Namespace) -> int:
         return _merge(filesystem, root, arguments)
 
 
-def _merge(filesystem: Any, root: str, arguments: argparse.Namespace) -> int:
+def _merge(filesystem: AbstractFileSystem, root: str, arguments: argparse.Namespace) -> int:
     candidates = _candidates(filesystem, list_checkpoints(filesystem, root), arguments)
     _target(filesystem, root, candidates[0], arguments)  # what cannot be written is said before anything is read
     strategy = read_strategy(arguments.strategy) if arguments.strategy else None
@@ -177,7 +182,7 @@ def _merge(filesystem: Any, root: str, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _target(filesystem: Any, root: str, chosen: CheckpointSet, arguments: argparse.Namespace) -> str:
+def _target(filesystem: AbstractFileSystem, root: str, chosen: CheckpointSet, arguments: argparse.Namespace) -> str:
     """Where the result goes; ConfigError for a name that cannot be, OutputError for one that is taken."""
     name = arguments.output or chosen.name
     if "/" in name or not name.endswith(".ckpt"):

@@ -7,9 +7,8 @@ import json
 import logging
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from src.data.annotations.reader import open_annotations
 from src.data.coco import Selection, index_annotations
@@ -21,6 +20,7 @@ from src.progress import Progress
 from src.tools.common.command import add_settings, make_parser, positive, run_command
 from src.tools.common.packing import (
     SHARD_FILE,
+    PackedFile,
     Places,
     Shard,
     check_shard,
@@ -111,7 +111,7 @@ def _work(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _mask_hint(files: Sequence[Any]) -> str:
+def _mask_hint(files: Sequence[PackedFile]) -> str:
     return " --maskpath_train=." if any(file.kind == "masks" for file in files) else ""
 
 
@@ -120,14 +120,14 @@ def _check_folder(folder: Path, arguments: argparse.Namespace) -> None:
     if folder.resolve() == arguments.imgpath_train.resolve():
         raise DataError(f"result_path: {folder} is the folder of the pictures; name another")
     if is_packed(folder) and not arguments.force:
-        there = read_shard_index(folder).get("annotations")
+        there = read_shard_index(folder)["annotations"]
         if there != arguments.jsonpath_train.name:
             raise OutputError(
                 f"result_path: {folder} holds another data set, of {there}; name another folder or give --force"
             )
 
 
-def _prepare(folder: Path, shards: Sequence[Shard], files: Sequence[Any]) -> None:
+def _prepare(folder: Path, shards: Sequence[Shard], files: Sequence[PackedFile]) -> None:
     """The result's folder with room for the shards and without leftovers: of killed runs, of larger data sets."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ def _prepare(folder: Path, shards: Sequence[Shard], files: Sequence[Any]) -> Non
         raise OutputError(f"{folder}: {needed / _MEGABYTE:.0f} MB are needed, {free / _MEGABYTE:.0f} MB are free")
 
 
-def _finish(folder: Path, content: dict[str, Any], source: Path, annotations: Path) -> None:
+def _finish(folder: Path, content: Mapping[str, object], source: Path, annotations: Path) -> None:
     """Copy the annotations, then write shards.json: with it the folder is a packed data set."""
     try:
         if source.resolve() != annotations.resolve():

@@ -12,7 +12,6 @@ import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import mindspore as ms
 
@@ -21,7 +20,7 @@ logger = logging.getLogger(__name__)
 SOURCES = Path(__file__).resolve().parents[1]
 
 
-def use_compile_cache(folder: Path, facts: Mapping[str, Any]) -> Path:
+def use_compile_cache(folder: Path, facts: Mapping[str, object]) -> Path:
     """Have MindSpore store and reuse compiled graphs below `folder`; returns the folder for exactly these facts.
 
     `facts` (JSON values) are the settings and sizes of the run; MindSpore's version and this package's code are added.

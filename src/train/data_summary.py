@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -22,23 +22,42 @@ SAMPLED = 48  # pictures whose targets are made to estimate the share
 ALONE_MIN = 50
 
 
-def summarise(samples: MixedSamples) -> dict[str, Any]:
-    """JSON values: pictures, people trained on or excluded by reason, labels per joint, joints left out, share of cells
-    that count.
+class TrainingData(TypedDict, total=False):
+    """What training reads, of one data set or of all; `sets` has the same of each of several.
 
-    With several data sets `sets` has the same of each; numbers of all are sums, or means over the samples of an epoch.
+    `excluded`: people by reason; `labels`: per joint; `never_labelled`: joints left out; `counted_share`: of the target
+    cells; `per_epoch`: samples. Numbers of several sets are sums, or means over the samples of an epoch.
     """
-    sets = [{**_of_set(maker), "per_epoch": uses} for maker, uses in zip(samples.makers, samples.uses)]
+
+    folder: str
+    pictures: int
+    people: int
+    per_epoch: int
+    excluded: dict[str, int]
+    labels: dict[str, int]
+    never_labelled: list[str]
+    counted_share: float
+    unlabelled_joints: str
+    ignore_unannotated: bool | list[bool]
+    sets: list[TrainingData]
+
+
+def summarise(samples: MixedSamples) -> TrainingData:
+    """The summary of all data sets."""
+    sets = [_of_set(maker, uses) for maker, uses in zip(samples.makers, samples.uses)]
     if len(sets) == 1:
         return sets[0]
     shares = sum(one["counted_share"] * one["per_epoch"] for one in sets) / len(samples)
     return {
-        **{name: sum(one[name] for one in sets) for name in ("pictures", "people", "per_epoch")},
-        **{name: _sums([one[name] for one in sets]) for name in ("excluded", "labels")},
+        "pictures": sum(one["pictures"] for one in sets),
+        "people": sum(one["people"] for one in sets),
+        "per_epoch": sum(one["per_epoch"] for one in sets),
+        "excluded": _sums([one["excluded"] for one in sets]),
+        "labels": _sums([one["labels"] for one in sets]),
         "never_labelled": _in_all([one["never_labelled"] for one in sets]),
         "counted_share": round(shares, 4),
         "unlabelled_joints": sets[0]["unlabelled_joints"],
-        "ignore_unannotated": [one["ignore_unannotated"] for one in sets],
+        "ignore_unannotated": [one["ignore_unannotated"] is True for one in sets],
         "sets": sets,
     }
 
@@ -51,13 +70,14 @@ def _in_all(lists: list[list[str]]) -> list[str]:
     return [name for name in lists[0] if all(name in names for names in lists)]
 
 
-def _of_set(maker: SampleMaker) -> dict[str, Any]:
+def _of_set(maker: SampleMaker, per_epoch: int) -> TrainingData:
     persons = maker.index.persons.values
     labels = (persons[:, :, 2] > 0).sum(axis=0)
     return {
         "folder": maker.pictures.place(""),
         "pictures": len(maker),
         "people": len(persons),
+        "per_epoch": per_epoch,
         "excluded": dict(maker.index.summary.excluded) if maker.index.summary is not None else {},
         "labels": {joint.name: int(labels[joint]) for joint in JointType},
         "never_labelled": [JointType(int(joint)).name for joint in np.flatnonzero(maker.never_labelled)],
@@ -84,7 +104,7 @@ def _counted_shares(maker: SampleMaker) -> Iterator[float]:
         yield known / (heatmaps.size + pafs.size)
 
 
-def log_summary(summary: dict[str, Any]) -> None:
+def log_summary(summary: TrainingData) -> None:
     """A few lines in the log, with what to do about data that is not what the settings assume."""
     sets = summary.get("sets", [])
     for number, one in enumerate(sets, start=1):
@@ -94,7 +114,7 @@ def log_summary(summary: dict[str, Any]) -> None:
         _log_set(summary)
 
 
-def _log_set(summary: dict[str, Any]) -> None:
+def _log_set(summary: TrainingData) -> None:
     logger.info(
         "the loss counts on %.0f %% of the target cells of %d pictures",
         *(100 * summary["counted_share"], summary["pictures"]),

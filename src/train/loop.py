@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import mindspore as ms
+from mindspore.dataset import Dataset
 
 from src.data.loader import first_worker_error
 from src.errors import StoppedError
@@ -20,6 +20,7 @@ from src.model_utils.config import Config
 from src.train.inputs import TRAINING, VALIDATING, WAITING
 from src.train.monitoring.heartbeat import heartbeat
 from src.train.monitoring.loss_record import LossRecord
+from src.train.monitoring.record_view import SavedEntry, ValidationEntries
 from src.train.monitoring.startup import resident_bytes
 from src.train.monitoring.step_log import StepLog, wait_remedy
 from src.train.recipe import Recipe
@@ -42,7 +43,9 @@ class StepResult:
     step_s: float
 
 
-def take_steps(run: Run, loader: Any, record: LossRecord, done: int, stop: StopRequest, resumed: bool = False) -> None:
+def take_steps(
+    run: Run, loader: Dataset, record: LossRecord, done: int, stop: StopRequest, resumed: bool = False
+) -> None:
     """Run from step `done` + 1 to the last; after each step all ranks agree whether one of them was told to stop.
 
     Raises UnusableCheckpoint when the first step after a checkpoint gives a loss that is not finite on any rank.
@@ -136,6 +139,8 @@ def _add_line(
     run: Run, record: LossRecord, global_step: int, result: StepResult, found: Validation | None, saving: bool
 ) -> None:
     epoch, step_in_epoch = run.recipe.moment(global_step)
+    validated: ValidationEntries = found.record() if found is not None else {}
+    saved: SavedEntry = {"checkpoint": checkpoint_name(run, global_step)} if saving else {}
     record.add(
         global_step=global_step,
         epoch=epoch,
@@ -146,12 +151,12 @@ def _add_line(
         data_wait_s=round(result.waited_s, 4),
         data_wait_share=round(result.waited_s / max(result.waited_s + result.step_s, 1e-9), 4),
         step_s=round(result.step_s, 4),
-        **(found.record() if found is not None else {}),
-        **({"checkpoint": checkpoint_name(run, global_step)} if saving else {}),
+        **validated,
+        **saved,
     )
 
 
-def _batches(run: Run, loader: Any, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:
+def _batches(run: Run, loader: Dataset, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:
     """The batches of all steps still to do, each with the seconds waited for it.
 
     A data error in a worker is raised as itself.

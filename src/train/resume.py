@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import mindspore as ms
 from mindspore import Parameter
@@ -33,7 +32,7 @@ class Resume:
         step: TrainStep,
         communicator: Communicator,
         recipe: Recipe,
-        identity: Mapping[str, Any],
+        identity: Mapping[str, object],
         accept_changes: bool,
     ) -> None:
         self._candidates = list(candidates)

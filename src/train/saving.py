@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from src.model_utils.config import Config, build_config
 from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_snapshot
@@ -36,7 +35,7 @@ class Run:
     recipe: Recipe
     communicator: Communicator
     step: TrainStep
-    identity: Mapping[str, Any]
+    identity: Mapping[str, object]
     storage: CheckpointStorage
     alive: Callable[[str, int], None]
     startup: Startup

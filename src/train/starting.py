@@ -47,7 +47,8 @@ def settle_start(
     if candidates:  # manifests of earlier versions do not say: batch statistics, no warm-up
         resumed = candidates[0].manifest.identity
         stored = resumed.get("batch_norm", BATCH) == STORED
-        warmed = resumed.get("pretrained_warmup_steps", 0) > 0
+        steps = resumed.get("pretrained_warmup_steps")
+        warmed = isinstance(steps, int) and steps > 0
     chosen = STORED if communicator.any(stored) else BATCH
     return replace(
         config,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
@@ -52,7 +51,7 @@ class TrainStep(nn.Cell):
         self.clip_norm = Tensor(settings.clip_norm, ms.float32)
         self.map = ops.HyperMap()
         self.value_and_grad = ops.value_and_grad(self._scaled_loss, None, optimizer.parameters)
-        self.reduce_gradients: Any = ops.identity
+        self.reduce_gradients = ops.identity
         if cards > 1:
             self.reduce_gradients = nn.DistributedGradReducer(optimizer.parameters, mean=True, degree=cards)
 
@@ -91,7 +90,7 @@ def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings, card
     return step
 
 
-def _parameter_groups(parameters: list[Parameter], rates: RateSettings, freeze_steps: int) -> list[dict[str, Any]]:
+def _parameter_groups(parameters: list[Parameter], rates: RateSettings, freeze_steps: int) -> list[dict[str, object]]:
     vgg = [p for p in parameters if p.name.startswith(VGG_PREFIX)]
     cpm = [p for p in parameters if p.name.startswith(CPM_PREFIX)]
     grouped = {p.name for p in vgg + cpm}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from typing import Any
 
 from src.translations.messages import LANGUAGES, SEPARATORS, Argument, Message, text_of
 
@@ -19,7 +18,7 @@ class Catalog:
         self._numbers: dict[str, int] = {}
         self._names: list[list[str]] = []
 
-    def encode(self, message: Message) -> list[Any]:
+    def encode(self, message: Message) -> list[object]:
         """The message as plain values; its entry is noted."""
         number = self._number(message.id)
         given = dict(message.arguments)
@@ -44,7 +43,7 @@ class Catalog:
             self._names.append(placeholders(text_of(message_id, LANGUAGES[0])))
         return number
 
-    def _argument(self, value: Argument) -> Any:
+    def _argument(self, value: Argument) -> object:
         if isinstance(value, Message):
             return self.encode(value)
         return [self.encode(part) for part in value] if isinstance(value, tuple) else str(value)

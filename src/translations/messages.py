@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Union
+from typing import Union, cast
 
 from src.strict_yaml import read_documents
 
@@ -34,12 +34,12 @@ class Message:
     def __str__(self) -> str:
         return translate(self)
 
-    def to_json(self) -> list[Any]:
+    def to_json(self) -> list[object]:
         """[id, {argument: value}] in plain values; `from_json` reads it back."""
         return [self.id, {name: _plain(value) for name, value in self.arguments}]
 
     @staticmethod
-    def from_json(document: Any) -> Message:
+    def from_json(document: object) -> Message:
         """The message that `to_json` wrote; ValueError when it is not one of this table."""
         if not isinstance(document, list) or len(document) != 2 or not isinstance(document[1], dict):
             raise ValueError(f"not a message: {document!r}")
@@ -86,7 +86,7 @@ def table() -> Mapping[str, Mapping[str, str]]:
     entries: dict[str, Mapping[str, str]] = {}
     for path in sorted(_FOLDER.glob("*.yaml")):
         for document in read_documents(path.read_text(encoding="utf-8"), path.name):
-            entries.update(document)
+            entries.update(cast("Mapping[str, Mapping[str, str]]", document))
     return entries
 
 
@@ -98,13 +98,13 @@ def _shown(value: Argument, language: str) -> str:
     return str(value)
 
 
-def _plain(value: Argument) -> Any:
+def _plain(value: Argument) -> object:
     if isinstance(value, Message):
         return value.to_json()
     return [part.to_json() for part in value] if isinstance(value, tuple) else value
 
 
-def _from_plain(value: Any) -> Argument:
+def _from_plain(value: object) -> Argument:
     if not isinstance(value, Sequence) or isinstance(value, str):
         return value if isinstance(value, int) else str(value)
     if len(value) == 2 and isinstance(value[0], str):

@@ -20,7 +20,7 @@ import numpy as np
 
 from src.actions import find_action
 from src.data.images import read_picture
-from src.infer.output.journal import Line
+from src.infer.output.results import ResultLine
 from src.infer.output.sink import LocalResultSink
 from src.infer.run import infer_folder
 from tests.bench.inference import SHARED, make_network
@@ -56,7 +56,7 @@ class Looks(LocalResultSink):
         self._every, self._done, self._began = every, 0, time.perf_counter()
         self.seen: list[tuple[int, float]] = []
 
-    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+    def enqueue(self, names: Sequence[str], line: ResultLine | None = None) -> None:
         if line is None:
             return
         self._done += 1

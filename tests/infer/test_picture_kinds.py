@@ -21,8 +21,9 @@ from PIL import Image
 
 from src.actions import find_action
 from src.data.images import read_picture
-from src.infer.output.journal import Line, read_journals
+from src.infer.output.journal import read_journals
 from src.infer.output.names import rendered_name, rendered_names
+from src.infer.output.results import ResultLine
 from src.infer.output.shard import Shard
 from src.infer.output.sink import LocalResultSink
 from src.infer.picture import infer_one_pic
@@ -239,7 +240,7 @@ class Watch(LocalResultSink):
         super().__init__(folder)
         self.in_use: list[int] = []
 
-    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+    def enqueue(self, names: Sequence[str], line: ResultLine | None = None) -> None:
         if line is not None:
             self.in_use.append(tracemalloc.get_traced_memory()[0])
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
-from typing import Any
+from typing import BinaryIO, Protocol
 
 from obs_sync.atomic import local_error
 from obs_sync.errors import InvalidRequest, NotFound, ObsSyncError, Transient
@@ -25,23 +27,79 @@ _SECONDS = ("st_mtime", "mtime")
 _UNKNOWN_SIZE = -1
 
 
-def real_moxing() -> Any:
+class Entry(Protocol):
+    """One entry of `scan_dir`."""
+
+    name: str
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+
+    def stat(self) -> object:
+        """What is known of it; which fields there are differs."""
+
+
+class FileModule(Protocol):
+    """The calls of `moxing.file` that are used here."""
+
+    def exists(self, url: str) -> bool:
+        """Whether there is such an object or folder."""
+
+    def scan_dir(self, url: str) -> Iterable[Entry]:
+        """What is directly below a folder."""
+
+    def list_directory(self, url: str, recursive: bool = False) -> Iterable[str]:
+        """Names below a folder."""
+
+    def stat(self, url: str) -> object:
+        """What is known of an object or folder."""
+
+    def read(self, url: str, binary: bool = False) -> bytes:
+        """An object's content."""
+
+    def write(self, url: str, data: bytes, binary: bool = False) -> None:
+        """Store an object."""
+
+    def make_dirs(self, url: str) -> object:
+        """Create a folder's marker."""
+
+    def get_size(self, url: str) -> int:
+        """An object's size in bytes."""
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object or file."""
+
+    def remove(self, url: str, recursive: bool = False) -> None:
+        """Remove an object."""
+
+    def File(self, url: str, mode: str) -> AbstractContextManager[BinaryIO]:  # noqa: N802 - moxing's name
+        """An open object."""
+
+
+class Moxing(Protocol):
+    """The module `moxing`."""
+
+    file: FileModule
+
+
+def real_moxing() -> Moxing | None:
     """The platform's moxing module, or None; the package of that name on PyPI is a different program."""
     os.environ.setdefault("MOX_SILENT_MODE", "1")  # must be set before the import
     try:
         import moxing
     except Exception:  # noqa: BLE001 - it connects to services while it is imported
         return None
-    return moxing if hasattr(getattr(moxing, "file", None), "copy_parallel") else None
+    found: Moxing = moxing
+    return found if hasattr(getattr(moxing, "file", None), "copy_parallel") else None
 
 
-def size_of(status: Any) -> int:
+def size_of(status: object) -> int:
     """The size in bytes; -1 if the answer does not say."""
     value = _number(status, _SIZES)
     return _UNKNOWN_SIZE if value is None else int(value)
 
 
-def time_of(status: Any) -> int:
+def time_of(status: object) -> int:
     """The modification time in nanoseconds since 1970; 0 if the answer does not say."""
     exact = _number(status, _NANOSECONDS)
     if exact is not None:
@@ -49,7 +107,7 @@ def time_of(status: Any) -> int:
     return int((_number(status, _SECONDS) or 0) * 1_000_000_000)
 
 
-def _number(status: Any, names: tuple[str, ...]) -> float | None:
+def _number(status: object, names: tuple[str, ...]) -> float | None:
     for name in names:
         value = getattr(status, name, None)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value and value >= 0:
@@ -57,7 +115,7 @@ def _number(status: Any, names: tuple[str, ...]) -> float | None:
     return None
 
 
-def is_folder(status: Any) -> bool | None:
+def is_folder(status: object) -> bool | None:
     """Whether a status describes a folder; None if it does not say."""
     for name in ("is_directory", "is_dir"):
         value = getattr(status, name, None)
@@ -68,7 +126,7 @@ def is_folder(status: Any) -> bool | None:
     return stat.S_ISDIR(mode) if isinstance(mode, int) and mode else None
 
 
-def info_of(key: str, status: Any, origin: str) -> ObjectInfo:
+def info_of(key: str, status: object, origin: str) -> ObjectInfo:
     """An object as `origin` ("stat" or "list") describes it.
 
     moxing gives no ETag: size and time stand in for it, marked with their origin so that no listing's ETag ever equals

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, TypeVar, cast
+from typing import BinaryIO, Callable, TypeVar
 
 from obs_sync import retry
 from obs_sync.atomic import CHUNK
 from obs_sync.errors import Transient
 from obs_sync.settings import Settings
 from obs_sync.stores.moxing import answers
+from obs_sync.stores.moxing.answers import FileModule
 
 T = TypeVar("T")
 MIN_BYTES_PER_S = 64 << 10
@@ -18,7 +19,7 @@ MIN_BYTES_PER_S = 64 << 10
 class Calls:
     """Runs pieces of work on `file`, moxing's file module."""
 
-    def __init__(self, file: Any, settings: Settings) -> None:
+    def __init__(self, file: FileModule, settings: Settings) -> None:
         self.file, self._settings = file, settings
 
     def run(self, url: str, operation: str, work: Callable[[], T], weight: int = 0) -> T:
@@ -30,28 +31,28 @@ class Calls:
 
     def _once(self, url: str, operation: str, work: Callable[[], T], deadline: retry.Deadline) -> T:
         """Run `work` in a thread that can be abandoned if it hangs, as moxing is known to do."""
-        outcome: list[Any] = []
+        results: list[T] = []
+        errors: list[BaseException] = []
 
         def run() -> None:
             try:
-                outcome.append((True, work()))
+                results.append(work())
             except BaseException as error:  # noqa: BLE001 - raised in the calling thread
-                outcome.append((False, error))
+                errors.append(error)
 
         limit = max(deadline.remaining(), 0.0)
         worker = threading.Thread(target=run, name="obs_sync-moxing", daemon=True)
         worker.start()
         worker.join(limit)
-        if not outcome:
+        if errors:
+            raise answers.converted(errors[0], url, operation) from errors[0]
+        if not results:
             problem = f"moxing call timed out after {limit:.0f} s"
             raise Transient(problem, url=url, operation=operation, next_step="run it again, or use storage_mode obs")
-        succeeded, value = outcome[0]
-        if succeeded:
-            return cast(T, value)
-        raise answers.converted(value, url, operation) from value
+        return results[0]
 
 
-def read_range(file: Any, url: str, start: int, size: int) -> bytes:
+def read_range(file: FileModule, url: str, start: int, size: int) -> bytes:
     """Bytes of an object from `start`; where its file cannot seek, what comes before is read and dropped."""
     with file.File(url, "rb") as handle:
         try:
@@ -61,7 +62,7 @@ def read_range(file: Any, url: str, start: int, size: int) -> bytes:
         return _read_up_to(handle, size, keep=True)
 
 
-def _read_up_to(handle: Any, size: int, keep: bool) -> bytes:
+def _read_up_to(handle: BinaryIO, size: int, keep: bool) -> bytes:
     """The next bytes of a file, fewer only at its end; with `keep=False` they are dropped."""
     blocks: list[bytes] = []
     while size and (block := handle.read(min(size, CHUNK))):

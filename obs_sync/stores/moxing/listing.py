@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from obs_sync.errors import NotFound
 from obs_sync.retry import for_each
 from obs_sync.stores.base import ObjectInfo
 from obs_sync.stores.moxing import answers
+from obs_sync.stores.moxing.answers import Entry
 from obs_sync.stores.moxing.calls import Calls
 
 _BYTES_PER_ENTRY = 8 << 10  # time allowed for an entry's status, which may cost a request of its own
@@ -36,18 +35,18 @@ def list_folder(calls: Calls, url: str, base: str, prefix: str, threads: int) ->
     return objects, folders
 
 
-def _name(entry: Any) -> str:
+def _name(entry: Entry) -> str:
     return str(entry.name).rstrip("/")
 
 
-def _is_self(entry: Any, url: str) -> bool:
+def _is_self(entry: Entry, url: str) -> bool:
     """Whether an entry is the folder's own marker: it has the folder's URL, and a name."""
     return bool(_name(entry)) and str(getattr(entry, "path", "")).rstrip("/") == url.rstrip("/")
 
 
-def _look_at(calls: Calls, url: str, entries: list[Any], threads: int) -> list[tuple[str, Any]]:
+def _look_at(calls: Calls, url: str, entries: list[Entry], threads: int) -> list[tuple[str, object]]:
     """(name, status) of each entry, None for a folder; the folder's own marker and vanished objects are left out."""
-    found: dict[int, tuple[str, Any]] = {}
+    found: dict[int, tuple[str, object]] = {}
 
     def look(number: int) -> None:
         entry, name = entries[number], _name(entries[number])
@@ -64,7 +63,7 @@ def _look_at(calls: Calls, url: str, entries: list[Any], threads: int) -> list[t
     return [found[number] for number in sorted(found)]
 
 
-def _status(calls: Calls, url: str, entry: Any) -> Any:
+def _status(calls: Calls, url: str, entry: Entry) -> object:
     status = entry.stat()
     return status if answers.size_of(status) >= 0 else calls.file.stat(url)
 

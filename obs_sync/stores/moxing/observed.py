@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from typing import Any, Callable
+from typing import Callable
 
-from obs_sync.stores.moxing.answers import size_of, time_of
+from obs_sync.stores.moxing.answers import Entry, FileModule, size_of, time_of
 
 _ENTRIES = 3
 
 
-def observe_folder(file: Any, url: str) -> dict[str, Any]:
+def observe_folder(file: FileModule, url: str) -> dict[str, object]:
     """Write a few bytes into a new folder below `url` (obs://bucket/…), ask about them, and remove them again.
 
     `file` is moxing's file module. An answer that is an exception is told as {"raises": its classes, "status": …}.
@@ -41,7 +41,7 @@ def observe_folder(file: Any, url: str) -> dict[str, Any]:
         _asked(lambda: file.remove(folder, recursive=True))
 
 
-def _listing(file: Any, folder: str) -> dict[str, Any]:
+def _listing(file: FileModule, folder: str) -> dict[str, object]:
     """The entries of the folder: their fields, how their time compares with `stat`, and the folder's own marker."""
     entries = list(file.scan_dir(f"{folder}/"))
     own = [entry for entry in entries if _is_marker(entry, folder)]
@@ -58,7 +58,7 @@ def _listing(file: Any, folder: str) -> dict[str, Any]:
     }
 
 
-def _is_marker(entry: Any, folder: str) -> bool:
+def _is_marker(entry: Entry, folder: str) -> bool:
     name = str(entry.name).strip("/")
     return name in ("", folder.rsplit("/", 1)[-1])
 
@@ -70,28 +70,28 @@ def _compared(listed: int, told: int) -> str:
     return "same" if listed == told else f"differs by {round((listed - told) / 1e9)} s"
 
 
-def _milliseconds(call: Callable[[], Any]) -> float:
+def _milliseconds(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return round((time.perf_counter() - started) * 1000, 3)
 
 
-def _can_seek(file: Any, url: str) -> bool:
+def _can_seek(file: FileModule, url: str) -> bool:
     with file.File(url, "rb") as handle:
         handle.seek(1)
         return bool(handle.read(1) == b"1")
 
 
-def _fields(status: Any) -> dict[str, str]:
+def _fields(status: object) -> dict[str, str]:
     """The public attributes that are data, and their types."""
     names = [name for name in dir(status) if not name.startswith("_")]
     return {name: type(getattr(status, name)).__name__ for name in names if not callable(getattr(status, name))}
 
 
-def _asked(ask: Callable[[], Any]) -> Any:
+def _asked(ask: Callable[[], object]) -> object:
     try:
         return ask()
     except Exception as error:  # noqa: BLE001 - the answer is the exception
         status = getattr(getattr(error, "resp", None), "status", None)
-        raised: dict[str, Any] = {"raises": [kind.__name__ for kind in type(error).__mro__[:-1]]}
+        raised: dict[str, object] = {"raises": [kind.__name__ for kind in type(error).__mro__[:-1]]}
         return {**raised, "status": status} if isinstance(status, int) else raised

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import uuid
 from functools import partial
-from typing import Any, Callable
+from typing import Callable
 
 from obs_sync.stores.moxing import answers
+from obs_sync.stores.moxing.answers import Entry, FileModule
 
 _FIELDS = ("length", "mtime_nsec", "is_directory", "size", "st_size", "st_mtime", "st_mtime_ns", "st_mode")
 _CALLS = ("copy", "copy_parallel", "scan_dir", "stat", "read", "File", "list_directory", "exists", "get_size", "remove")
@@ -21,7 +22,7 @@ def observe(bucket_url: str) -> dict[str, str]:
     file, missing = moxing.file, f"{bucket_url}/no-such-folder-{uuid.uuid4().hex}"
     found = {"version": str(getattr(moxing, "__version__", "unknown")), "module": str(getattr(moxing, "__file__", ""))}
     found.update({f"signature of {name}": _signature(file, name) for name in _CALLS})
-    questions: dict[str, Callable[[], Any]] = {
+    questions: dict[str, Callable[[], object]] = {
         "exists of the bucket": lambda: file.exists(bucket_url),
         "exists of the bucket's root": lambda: file.exists(f"{bucket_url}/"),
         "exists of a missing object": lambda: file.exists(missing),
@@ -34,7 +35,7 @@ def observe(bucket_url: str) -> dict[str, str]:
     return {**found, **_entries(file, bucket_url)}
 
 
-def _entries(file: Any, bucket_url: str) -> dict[str, str]:
+def _entries(file: FileModule, bucket_url: str) -> dict[str, str]:
     """What the first file and the first folder of the bucket look like in a listing and in `stat`."""
     try:
         entries = list(file.scan_dir(f"{bucket_url}/"))
@@ -53,28 +54,28 @@ def _entries(file: Any, bucket_url: str) -> dict[str, str]:
     return found
 
 
-def _listed_fields(entry: Any) -> str:
+def _listed_fields(entry: Entry) -> str:
     return _fields(entry.stat())
 
 
-def _stat_fields(file: Any, url: str) -> str:
+def _stat_fields(file: FileModule, url: str) -> str:
     return _fields(file.stat(url))
 
 
-def _can_seek(file: Any, url: str) -> bool:
+def _can_seek(file: FileModule, url: str) -> bool:
     with file.File(url, "rb") as handle:
         handle.seek(1)
         return True
 
 
-def _signature(file: Any, name: str) -> str:
+def _signature(file: FileModule, name: str) -> str:
     try:
         return str(inspect.signature(getattr(file, name)))
     except (AttributeError, TypeError, ValueError) as error:
         return type(error).__name__
 
 
-def _answer(ask: Callable[[], Any]) -> str:
+def _answer(ask: Callable[[], object]) -> str:
     try:
         return repr(ask())
     except Exception as error:  # noqa: BLE001 - the answer is the exception
@@ -86,7 +87,7 @@ def _described(error: Exception) -> str:
     return f"raises {parents}"
 
 
-def _fields(status: Any) -> str:
+def _fields(status: object) -> str:
     present = {name: getattr(status, name) for name in _FIELDS if hasattr(status, name)}
     shown = [f"{name}={value!r} ({type(value).__name__})" for name, value in present.items()]
     return f"{type(status).__name__}: {', '.join(shown) or 'none of the known fields'}"

@@ -14,7 +14,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, cast
 
 from obs_sync.atomic import local_errors, publish, removing_on_error, stamp
 from obs_sync.errors import (
@@ -125,7 +124,7 @@ class MoxingStore(Store):
         info = answers.info_of(key, status, "stat")
         return info if info.size >= 0 else replace(info, size=self._calls.run(url, "look up", lambda: self._size(url)))
 
-    def _status(self, url: str) -> Any:
+    def _status(self, url: str) -> object:
         status = self.file.stat(url)
         if status is None:
             raise NotFound("no such object", url=url, operation="look up", next_step="check the name")
@@ -151,7 +150,7 @@ class MoxingStore(Store):
             data = self.file.read(url, binary=True) if whole else read_range(self.file, url, start, end - start)
             if len(data) != end - start:
                 raise _short(url, "read", len(data), end - start)
-            return cast(bytes, data)
+            return data
 
         return self._calls.run(url, "read", work, end - start)
 
@@ -162,7 +161,7 @@ class MoxingStore(Store):
         within a second of each other, one at most succeeds.
         """
         url = self._url(bucket, key)
-        if exclusive and self._exists(bucket, key):
+        if exclusive and self.exists(bucket, key):
             raise AlreadyExists("the object already exists", url=url, operation="create")
 
         def work() -> ObjectInfo:
@@ -188,13 +187,6 @@ class MoxingStore(Store):
             raise _short(url, "write", found, size)
         return ObjectInfo(key, size)
 
-    def _exists(self, bucket: str, key: str) -> bool:
-        try:
-            self.head(bucket, key)
-        except NotFound:
-            return False
-        return True
-
     def open_upload(self, bucket: str, key: str) -> Upload:
         """An object collected in a local file and sent at the end."""
         self._url(bucket, key)
@@ -216,9 +208,9 @@ class MoxingStore(Store):
         self.check_bucket(bucket)
         for key in keys:
             url = self._url(bucket, key)
-            if self._exists(bucket, key):
+            if self.exists(bucket, key):
                 self._calls.run(url, "delete", lambda url=url: self.file.remove(url))  # type: ignore[misc]
-                if self._exists(bucket, key):
+                if self.exists(bucket, key):
                     problem = "moxing did not remove it"
                     raise RequestFailed(problem, url=url, operation="delete", next_step="check your permissions")
 

@@ -15,7 +15,7 @@ import warnings
 from dataclasses import replace
 from datetime import datetime, timezone
 from types import SimpleNamespace
-from typing import Any, Callable
+from typing import Callable, NamedTuple
 
 from obs_sync import retry
 from obs_sync.atomic import local_errors
@@ -32,7 +32,7 @@ from obs_sync.errors import (
 from obs_sync.settings import Settings
 from obs_sync.stores.sdk.connections import Connection, Pool
 from obs_sync.stores.sdk.errors import RENEW, error_for, read_failure
-from obs_sync.stores.sdk.messages import Body, FileSlice, Reply, read_bounded
+from obs_sync.stores.sdk.messages import Arguments, Body, FileSlice, Reply, Sink, read_bounded
 
 try:
     from obs import ObsClient, convertor
@@ -48,9 +48,18 @@ logger = logging.getLogger(__name__)
 MIN_BYTES_PER_S = 64 << 10
 _KEEP_IDLE = 64
 
-
-Sink = Callable[[http.client.HTTPResponse], None]
 Check = Callable[[float], "Reply | None"]
+
+
+class _Request(NamedTuple):
+    """What is sent, without credentials and deadline."""
+
+    method: str
+    bucket: str
+    key: str
+    args: Arguments | None
+    headers: dict[str, str]
+    body: Body
 
 
 class _Signer(ObsClient):
@@ -73,18 +82,26 @@ class _Signer(ObsClient):
         self.convertor = convertor.Convertor(settings.signature, self.ha)
         self._gate = gate
 
-    def _get_token(self) -> Any:
+    def _get_token(self) -> SimpleNamespace:
         return self._gate.signing_as()
 
-    def _add_auth_headers(self, headers: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+    def _add_auth_headers(self, headers: dict[str, str], *args: object, **kwargs: object) -> object:
         if self.signature == "v4":
             headers.setdefault("x-amz-date", datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ"))
         return super()._add_auth_headers(headers, *args, **kwargs)
 
     def _send_request(
-        self, server: str, method: str, path: str, header: Any, entity: Any = None, port: Any = None, *_: Any, **__: Any
-    ) -> Any:
-        return self._gate.transmit(server, int(port), method, path, header, entity)
+        self,
+        server: str,
+        method: str,
+        path: str,
+        header: dict[str, str],
+        _entity: object,
+        port: str | int,
+        *_: object,
+        **__: object,
+    ) -> Connection:
+        return self._gate.transmit(server, int(port), method, path, header)
 
     def prefix(self) -> str:
         """The prefix of the dialect's own headers, such as `x-obs-`."""
@@ -114,7 +131,7 @@ class Gate:
         key: str = "",
         *,
         operation: str,
-        args: dict[str, Any] | None = None,
+        args: Arguments | None = None,
         headers: dict[str, str] | None = None,
         body: Body = b"",
         weight: int = 0,
@@ -129,6 +146,7 @@ class Gate:
         nevertheless. `within_s` replaces the deadline of the settings.
         """
         url = f"obs://{bucket}/{key}" if bucket else self.settings.endpoint
+        what = _Request(method, bucket, key, args, headers or {}, body)
         policy = retry.Policy(
             self.settings.max_attempts,
             self.settings.backoff_s,
@@ -141,18 +159,18 @@ class Gate:
                 found = done_already(deadline.remaining())
                 if found is not None:
                     return found
-            return self._once_or_renewed(deadline, (method, bucket, key, args, headers, body), sink, url, operation)
+            return self._once_or_renewed(deadline, what, sink, url, operation)
 
         return retry.run(attempt, policy)
 
     def _once_or_renewed(
-        self, deadline: retry.Deadline, what: tuple[Any, ...], sink: Sink | None, url: str, operation: str
+        self, deadline: retry.Deadline, what: _Request, sink: Sink | None, url: str, operation: str
     ) -> Reply:
         credentials = self._credentials.get()
         try:
             return self._once(deadline, what, sink, url, operation, credentials)
         except AccessDenied as error:
-            if not (error.code in RENEW or (error.code == "" and what[0] == "HEAD")):
+            if not (error.code in RENEW or (error.code == "" and what.method == "HEAD")):
                 raise
             if not self._credentials.renew(credentials):
                 raise
@@ -161,16 +179,15 @@ class Gate:
     def _once(
         self,
         deadline: retry.Deadline,
-        what: tuple[Any, ...],
+        what: _Request,
         sink: Sink | None,
         url: str,
         operation: str,
         who: Credentials,
     ) -> Reply:
-        method, bucket, key, args, headers, body = what
         connection: Connection | None = None
         try:
-            connection = self._dispatch(deadline, method, bucket, key, args, dict(headers or {}), body, who)
+            connection = self._dispatch(deadline, what, who)
             response = connection.getresponse()
             reply = _read(response, sink if response.status < 300 else None)
             self._pool.give(connection, response)
@@ -189,22 +206,14 @@ class Gate:
             raise error_for(replace(failure, message=who.hide_in(failure.message)), url, operation)
         return reply
 
-    def _dispatch(
-        self,
-        deadline: retry.Deadline,
-        method: str,
-        bucket: str,
-        key: str,
-        args: dict[str, Any] | None,
-        headers: dict[str, str],
-        body: Body,
-        who: Credentials,
-    ) -> Connection:
+    def _dispatch(self, deadline: retry.Deadline, what: _Request, who: Credentials) -> Connection:
+        body, headers = what.body, dict(what.headers)
         self._now.deadline, self._now.body, self._now.who = deadline, body, who
-        if method in ("PUT", "POST"):
+        if what.method in ("PUT", "POST"):
             headers["Content-Length"] = str(body.size if isinstance(body, FileSlice) else len(body))
+        args = None if what.args is None else dict(what.args)
         connection: Connection = self._signer._make_request_internal(  # noqa: SLF001 - signs without sending
-            method, bucket, key, args, headers
+            what.method, what.bucket, what.key, args, headers
         )
         return connection
 
@@ -217,9 +226,7 @@ class Gate:
             security_token=who.security_token or None,
         )
 
-    def transmit(
-        self, server: str, port: int, method: str, path: str, headers: dict[str, Any], _entity: Any
-    ) -> Connection:
+    def transmit(self, server: str, port: int, method: str, path: str, headers: dict[str, str]) -> Connection:
         """Send one signed request over a pooled connection, whose answer is to be read next."""
         connection = self._pool.take(server, port)
         connection.deadline = self._now.deadline

@@ -14,9 +14,12 @@ import socket
 import ssl
 import threading
 from collections import defaultdict
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from obs_sync.retry import Deadline
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _SEND_BYTES = 1 << 18
 _SENDFILE_BYTES = 1 << 20
@@ -47,11 +50,11 @@ class Connection(http.client.HTTPConnection):
             self.arm()
             self.sock = self._context.wrap_socket(raw, server_hostname=self.host)
 
-    def send(self, data: Any) -> None:
+    def send(self, data: object) -> None:
         """Send bytes, one slice at a time so that a stall is noticed."""
         if self.sock is None:
             self.connect()
-        view = memoryview(data)
+        view = memoryview(cast("Buffer", data))  # http.client gives bytes
         for start in range(0, len(view), _SEND_BYTES):
             self.arm()
             self.sock.sendall(view[start : start + _SEND_BYTES])
@@ -80,13 +83,13 @@ class Connection(http.client.HTTPConnection):
 class _TimedReader(io.RawIOBase):
     """Data from a socket; each wait is limited by the connection's deadline."""
 
-    def __init__(self, raw: Any, connection: Connection) -> None:
+    def __init__(self, raw: io.RawIOBase, connection: Connection) -> None:
         self._raw, self._connection = raw, connection
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> Any:
+    def readinto(self, buffer: Buffer) -> int | None:
         self._connection.arm()
         return self._raw.readinto(buffer)
 
@@ -98,8 +101,10 @@ class _TimedReader(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     """A response whose reads respect the connection's deadline."""
 
-    def __init__(self, sock: socket.socket, *args: Any, connection: Connection, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, *, connection: Connection
+    ) -> None:
+        super().__init__(sock, debuglevel, method)
         raw = self.fp.detach()
         self.fp = io.BufferedReader(_TimedReader(raw, connection), _BUFFER_BYTES)
 

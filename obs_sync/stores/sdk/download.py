@@ -11,14 +11,16 @@ import hashlib
 import logging
 import os
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Callable
+from email.message import Message
+from http.client import HTTPResponse
+from typing import BinaryIO, Callable
 
 from obs_sync.atomic import CHUNK, begin_writeback, local_errors, reserve
 from obs_sync.errors import Integrity, Transient
 from obs_sync.retry import for_each
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, ignore_bytes
-from obs_sync.stores.etags import PLAIN_ETAG, composite, matches_etag, part_size_guess
+from obs_sync.stores.etags import PLAIN_ETAG, Digest, composite, matches_etag, part_size_guess
 from obs_sync.stores.sdk.client import Gate
 from obs_sync.stores.sdk.messages import etag_is_digest
 from obs_sync.stores.sdk.part_checksums import METADATA_NAME, Crc32, PartChecksums, combined, parse_checksums
@@ -45,7 +47,7 @@ class BodyReader:
         self._url, self._check, self._target, self._size = url, check_digest, target, size
         self._blocks: list[bytes] = []
 
-    def __call__(self, response: Any) -> None:
+    def __call__(self, response: HTTPResponse) -> None:
         """Take the body of a success."""
         self._blocks = []
         if self._target is not None:
@@ -73,13 +75,13 @@ class BodyReader:
         """What was read, when no target took it."""
         return self._blocks[0] if len(self._blocks) == 1 else b"".join(self._blocks)
 
-    def _verify(self, headers: Any, count: int, digest: str) -> None:
+    def _verify(self, headers: Message, count: int, digest: str) -> None:
         _check_end(count, int(headers.get("content-length", -1)), self._url)
         for expected in (self._size, _range_length(headers)):
             if expected is not None and count != expected:
                 raise damaged(f"{count} bytes arrived instead of {expected}", self._url)
         etag = headers.get("etag", "").strip('"')
-        if self._check and PLAIN_ETAG.fullmatch(etag) and etag_is_digest(headers) and digest != etag:
+        if self._check and PLAIN_ETAG.fullmatch(etag) and etag_is_digest(dict(headers.items())) and digest != etag:
             raise damaged("the data does not have the MD5 that the store reports", self._url)
 
 
@@ -91,7 +93,7 @@ def _check_end(count: int, announced: int, url: str) -> None:
         )
 
 
-def _range_length(headers: Any) -> int | None:
+def _range_length(headers: Message) -> int | None:
     span = headers.get("content-range", "").partition(" ")[2].partition("/")[0]
     first, _, last = span.partition("-")
     return int(last) - int(first) + 1 if first.isdigit() and last.isdigit() else None
@@ -129,7 +131,7 @@ def download_in_ranges(
     """Download a big object in several threads into a temporary file that gets its name at the end."""
     ranged = _look_up(gate, settings, bucket, info)
     identity = f"{settings.endpoint}|{ranged.url}|{info.etag}|{ranged.part_size}"
-    new_hash: Callable[..., Any] = Crc32 if ranged.checksums is not None else hashlib.md5
+    new_hash: Callable[[bytes], Digest] = Crc32 if ranged.checksums is not None else hashlib.md5
     with local_errors(path, "write"), PartialFile(path, identity, info.size, new_hash) as partial:
         for number in partial.verified(ranged.part_size):
             on_bytes(min(ranged.part_size, info.size - number * ranged.part_size))
@@ -188,13 +190,13 @@ class _RangeSink:
         self._partial, self._start, self.size, self._url = partial, start, size, url
         self.digest = b""
 
-    def __call__(self, response: Any) -> None:
+    def __call__(self, response: HTTPResponse) -> None:
         """Take the body of a success."""
         if response.status != 206 and self._start:
             raise damaged("the store sent the whole object instead of a range", self._url)
         with local_errors(str(self._partial.handle.name), "write"):
             reserve(self._partial.handle, self._start, self.size)
-        digest, position = self._partial.new_hash(), 0
+        digest, position = self._partial.new_hash(b""), 0
         buffer = memoryview(bytearray(CHUNK))
         while count := response.readinto(buffer):
             if position + count > self.size:

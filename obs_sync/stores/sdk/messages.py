@@ -1,13 +1,18 @@
-"""Bodies of requests and what an answer consists of."""
+"""Bodies of requests, what an answer consists of, and how the answer to stored bytes is checked."""
 
 from __future__ import annotations
 
+import base64
 import http.client
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Callable, Generic, TypeVar, Union
 
-from obs_sync.errors import RequestFailed
+from obs_sync.errors import Integrity, RequestFailed, Transient
+from obs_sync.stores.etags import all_md5
+
+T = TypeVar("T")
+Arguments = Mapping[str, Union[str, int, None]]  # of a URL's query
 
 MAX_ANSWER = 32 << 20  # bytes; a page of 1,000 keys has at most 4 MiB
 
@@ -22,6 +27,7 @@ class FileSlice:
 
 
 Body = Union[bytes, FileSlice]
+Sink = Callable[[http.client.HTTPResponse], None]
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,50 @@ def etag_is_digest(headers: Mapping[str, str]) -> bool:
     return True
 
 
-def read_bounded(response: Any) -> bytes:
+def read_bounded(response: http.client.HTTPResponse) -> bytes:
     """The body of an answer that is not an object's content; RequestFailed if it is too large to be one."""
-    body: bytes = response.read(MAX_ANSWER + 1)
+    body = response.read(MAX_ANSWER + 1)
     if len(body) > MAX_ANSWER:
         problem = f"the answer is larger than {MAX_ANSWER >> 20} MiB"
         raise RequestFailed(problem, operation="read answer", next_step="check that the endpoint is an object store")
-    if getattr(response, "length", None):
+    if response.length:
         raise http.client.IncompleteRead(body, response.length)
     return body
+
+
+class Parsed(Generic[T]):
+    """A sink for an answer that is not an object's content; afterwards `value` is what `parse` makes of its body.
+
+    A ValueError of `parse` counts as damage in transit: the request is sent again.
+    """
+
+    value: T
+
+    def __init__(self, parse: Callable[[bytes], T]) -> None:
+        self._parse = parse
+
+    def __call__(self, response: http.client.HTTPResponse) -> None:
+        self.value = self._parse(read_bounded(response))
+
+
+def content_md5(digest: bytes) -> str:
+    """A digest in the form of the Content-MD5 header."""
+    return base64.b64encode(digest).decode()
+
+
+def requiring_etag(url: str, operation: str) -> Sink:
+    """A sink that raises Transient for a success without an ETag, which some gateways send for damaged uploads."""
+
+    def sink(response: http.client.HTTPResponse) -> None:
+        answer = read_bounded(response)
+        if not response.headers.get("etag"):
+            raise Transient(f"the success has no ETag: {answer[:200]!r}", url=url, operation=operation)
+
+    return sink
+
+
+def check_stored(reply: Reply, digest: bytes, url: str, operation: str) -> None:
+    """Raise Integrity when the store's ETag is an MD5 other than that of the bytes that were sent."""
+    if all_md5([reply.etag]) and reply.etag != digest.hex() and etag_is_digest(reply.headers):
+        problem = "the store has different content than was sent"
+        raise Integrity(problem, url=url, operation=operation, next_step="run it again")

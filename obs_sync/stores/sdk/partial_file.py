@@ -8,10 +8,12 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
-from typing import Any, Callable
+from types import TracebackType
+from typing import BinaryIO, Callable, cast
 
 from obs_sync.atomic import exclusive_lock, finish, part_path, sync_folder
 from obs_sync.errors import Transient
+from obs_sync.stores.etags import Digest
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +21,7 @@ logger = logging.getLogger(__name__)
 class PartialFile:
     """A temporary file of the object's size beside `path`; kept for resuming after a temporary failure or Ctrl-C."""
 
-    def __init__(self, path: str, identity: str, size: int, new_hash: Callable[..., Any]) -> None:
+    def __init__(self, path: str, identity: str, size: int, new_hash: Callable[[bytes], Digest]) -> None:
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         self._final, self.new_hash = path, new_hash
         self._exit = contextlib.ExitStack()
@@ -38,13 +40,15 @@ class PartialFile:
             self._exit.close()
             raise
 
-    def _opened(self, path: str, mode: str) -> Any:
-        return self._exit.enter_context(open(path, mode))
+    def _opened(self, path: str, mode: str) -> BinaryIO:
+        return cast(BinaryIO, self._exit.enter_context(open(path, mode)))
 
     def __enter__(self) -> PartialFile:
         return self
 
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with self._exit:
             if isinstance(error, (Transient, KeyboardInterrupt)):
                 logger.info("kept partial download %s for resuming", self.path)

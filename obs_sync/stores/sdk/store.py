@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from obs_sync.atomic import local_errors, replacing, state_folder
 from obs_sync.credentials import Provider
-from obs_sync.errors import AlreadyExists, Integrity, NotFound, ObsSyncError, RequestFailed, Transient
+from obs_sync.errors import AlreadyExists, Integrity, ObsSyncError, RequestFailed, Transient
 from obs_sync.formatting import plural
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
-from obs_sync.stores.etags import all_md5, file_digest
+from obs_sync.stores.etags import file_digest
 from obs_sync.stores.sdk import xml as sdk_xml
 from obs_sync.stores.sdk.client import Gate
 from obs_sync.stores.sdk.download import BodyReader, download_in_ranges
-from obs_sync.stores.sdk.messages import Body, FileSlice, Reply, etag_is_digest, read_bounded
+from obs_sync.stores.sdk.messages import (
+    Arguments,
+    Body,
+    FileSlice,
+    Parsed,
+    Reply,
+    check_stored,
+    content_md5,
+    requiring_etag,
+)
 from obs_sync.stores.sdk.upload import PartsUpload, UploadTarget, send_file_in_parts
 from obs_sync.urls import Location
 
 _KEYS_PER_REQUEST = 1000
 _MAX_COPY = 5 << 30
 _SMALL = 4 << 20
-
-
-def content_md5(digest: bytes) -> str:
-    """A digest in the form of the Content-MD5 header."""
-    return base64.b64encode(digest).decode()
 
 
 def info_from(key: str, reply: Reply) -> ObjectInfo:
@@ -76,23 +78,16 @@ class SdkStore(Store):
 
     def pages(self, bucket: str, prefix: str = "", delimiter: str = "", limit: int = 0) -> Iterator[Page]:
         """Objects in byte order of their keys, 1,000 per request."""
-        args: dict[str, Any] = {"encoding-type": "url", "max-keys": limit or _KEYS_PER_REQUEST}
+        args: dict[str, str | int | None] = {"encoding-type": "url", "max-keys": limit or _KEYS_PER_REQUEST}
         args.update({name: value for name, value in (("prefix", prefix), ("delimiter", delimiter)) if value})
         while True:
-            listing = self._list_page(bucket, prefix, args)
+            page = Parsed(sdk_xml.read_listing)
+            self.gate.request("GET", bucket, args=args, operation=f"list {prefix!r} in", sink=page)
+            listing = page.value
             yield Page(listing.objects, listing.folders)
             if not listing.marker or limit:
                 return
             args["marker"] = listing.marker
-
-    def _list_page(self, bucket: str, prefix: str, args: dict[str, Any]) -> sdk_xml.Listing:
-        found: list[sdk_xml.Listing] = []
-
-        def sink(response: Any) -> None:
-            found[:] = [sdk_xml.read_listing(read_bounded(response))]  # a ValueError here counts as damage in transit
-
-        self.gate.request("GET", bucket, args=dict(args), operation=f"list {prefix!r} in", sink=sink)
-        return found[0]
 
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """One object's size and ETag, or NotFound."""
@@ -125,7 +120,7 @@ class SdkStore(Store):
         digest = hashlib.md5(data).digest()
         if not exclusive:
             return self._put(bucket, key, data, digest, len(data))
-        if self._exists(bucket, key):
+        if self.exists(bucket, key):
             raise _exists_already(bucket, key)
         is_obs = self.settings.signature == "obs"
         condition = {f"{self.gate.prefix}forbid-overwrite": "true"} if is_obs else {"If-None-Match": "*"}
@@ -138,13 +133,6 @@ class SdkStore(Store):
         if self.read(bucket, key) != data:
             raise _exists_already(bucket, key)
         return info
-
-    def _exists(self, bucket: str, key: str) -> bool:
-        try:
-            self.head(bucket, key)
-        except NotFound:
-            return False
-        return True
 
     def _put(
         self,
@@ -164,11 +152,6 @@ class SdkStore(Store):
                 return None
             return reply if reply.etag == digest.hex() else None
 
-        def stored(response: Any) -> None:
-            answer = read_bounded(response)
-            if not response.headers.get("etag"):
-                raise Transient(f"the success has no ETag: {answer[:200]!r}", url=url, operation="write")
-
         headers = {"Content-MD5": content_md5(digest), **(condition or {})}
         reply = self.gate.request(
             "PUT",
@@ -178,12 +161,10 @@ class SdkStore(Store):
             body=body,
             operation="write",
             weight=size,
-            sink=stored,
+            sink=requiring_etag(url, "write"),
             done_already=done_already,
         )
-        if all_md5([reply.etag]) and reply.etag != digest.hex() and etag_is_digest(reply.headers):
-            problem = "the store has different content than was sent"
-            raise Integrity(problem, url=url, operation="write", next_step="run it again")
+        check_stored(reply, digest, url, "write")
         return ObjectInfo(key, size, reply.etag)
 
     def open_upload(self, bucket: str, key: str) -> Upload:
@@ -204,17 +185,11 @@ class SdkStore(Store):
         return ObjectInfo(to_key, source.size, reply)
 
     def _copy_request(
-        self, bucket: str, key: str, headers: dict[str, str], args: dict[str, Any], expected: str, url: str
+        self, bucket: str, key: str, headers: dict[str, str], args: Arguments, expected: str, url: str
     ) -> str:
-        etags: list[str] = []
-
-        def sink(response: Any) -> None:
-            # An error may have status 200: only an answer with the new ETag is a success.
-            root = sdk_xml.parse(read_bounded(response), expected)
-            etags[:] = [sdk_xml.text(root, "ETag").strip('"')]
-
-        self.gate.request("PUT", bucket, key, headers=headers, args=args, operation=f"copy {url} to", sink=sink)
-        return etags[0]
+        etag = Parsed(sdk_xml.etag_in(expected))
+        self.gate.request("PUT", bucket, key, headers=headers, args=args, operation=f"copy {url} to", sink=etag)
+        return etag.value
 
     def _copy_in_parts(self, bucket: str, source: ObjectInfo, to_bucket: str, to_key: str) -> ObjectInfo:
         upload = PartsUpload(self.gate, to_bucket, to_key)
@@ -227,7 +202,7 @@ class SdkStore(Store):
                     f"{prefix}copy-source-if-match": source.etag,
                     f"{prefix}copy-source-range": f"bytes={start}-{end}",
                 }
-                args = {"partNumber": number, "uploadId": upload.upload_id}
+                args: Arguments = {"partNumber": number, "uploadId": upload.upload_id}
                 url = Location(bucket, source.key).url
                 upload.etags.append(self._copy_request(to_bucket, to_key, headers, args, "CopyPartResult", url))
             upload.commit()
@@ -246,18 +221,14 @@ class SdkStore(Store):
 
     def _delete_some(self, bucket: str, keys: Sequence[str]) -> None:
         body = sdk_xml.delete_body(keys)
-        failures: list[tuple[str, str, str]] = []
-
-        def sink(response: Any) -> None:
-            failures[:] = sdk_xml.read_delete_failures(read_bounded(response))
-
+        failures = Parsed(sdk_xml.read_delete_failures)
         headers = {"Content-MD5": content_md5(hashlib.md5(body).digest()), "Content-Type": "application/xml"}
         self.gate.request(
-            "POST", bucket, args={"delete": None}, headers=headers, body=body, operation="delete", sink=sink
+            "POST", bucket, args={"delete": None}, headers=headers, body=body, operation="delete", sink=failures
         )
-        if failures:
-            key, code, message = failures[0]
-            problem = f"{plural(len(failures), 'object')} could not be deleted, first {key!r}: {code} {message}"
+        if failures.value:
+            key, code, message = failures.value[0]
+            problem = f"{plural(len(failures.value), 'object')} could not be deleted, first {key!r}: {code} {message}"
             step = "check your permissions"
             raise RequestFailed(problem, url=f"obs://{bucket}/", operation="delete", next_step=step)
 

@@ -5,14 +5,12 @@ A part that the store already has is kept if its ETag is the MD5 of the file's b
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
 import logging
 import os
 from dataclasses import dataclass
-from typing import Any
 
 from obs_sync.atomic import replacing, stamp
 from obs_sync.errors import Integrity, LocalProblem, NotFound, ObsSyncError, Transient
@@ -21,8 +19,18 @@ from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Upload
 from obs_sync.stores.etags import all_md5, composite, file_digest
 from obs_sync.stores.sdk import xml as sdk_xml
-from obs_sync.stores.sdk.client import Gate
-from obs_sync.stores.sdk.messages import Body, FileSlice, Reply, etag_is_digest, read_bounded
+from obs_sync.stores.sdk.client import Check, Gate
+from obs_sync.stores.sdk.messages import (
+    Arguments,
+    Body,
+    FileSlice,
+    Parsed,
+    Reply,
+    Sink,
+    check_stored,
+    content_md5,
+    requiring_etag,
+)
 from obs_sync.stores.sdk.part_checksums import METADATA_NAME, PartChecksums, checksums_of
 from obs_sync.urls import Location
 
@@ -45,19 +53,36 @@ class PartsUpload(Upload):
         self.upload_id = upload_id or self._begin()
 
     def _begin(self) -> str:
-        found: list[str] = []
-
-        def sink(response: Any) -> None:
-            root = sdk_xml.parse(read_bounded(response), "InitiateMultipartUploadResult")
-            found[:] = [sdk_xml.text(root, "UploadId")]
-
+        started = Parsed(lambda body: sdk_xml.text(sdk_xml.parse(body, "InitiateMultipartUploadResult"), "UploadId"))
         name = f"{self._gate.prefix}meta-{METADATA_NAME}"
         headers = {name: self._checksums.text} if self._checksums else {}
-        self._request("POST", {"uploads": None}, "start upload of", headers=headers, sink=sink)
-        return found[0]
+        self._request("POST", {"uploads": None}, "start upload of", headers=headers, sink=started)
+        return started.value
 
-    def _request(self, method: str, args: dict[str, Any], operation: str, **options: Any) -> Reply:
-        return self._gate.request(method, self._bucket, self._key, args=args, operation=operation, **options)
+    def _request(
+        self,
+        method: str,
+        args: Arguments,
+        operation: str,
+        *,
+        headers: dict[str, str] | None = None,
+        body: Body = b"",
+        weight: int = 0,
+        sink: Sink | None = None,
+        done_already: Check | None = None,
+    ) -> Reply:
+        return self._gate.request(
+            method,
+            self._bucket,
+            self._key,
+            operation=operation,
+            args=args,
+            headers=headers,
+            body=body,
+            weight=weight,
+            sink=sink,
+            done_already=done_already,
+        )
 
     def write(self, data: bytes) -> None:
         """Send the next part."""
@@ -65,20 +90,18 @@ class PartsUpload(Upload):
 
     def send(self, number: int, data: Body, size: int, digest: bytes) -> str:
         """Send a part by its number, from 1; returns its ETag."""
-
-        def sink(response: Any) -> None:
-            answer = read_bounded(response)
-            if not response.headers.get("etag"):
-                raise Transient(f"the success has no ETag: {answer[:200]!r}", url=self.url, operation="upload part")
-
-        args = {"partNumber": number, "uploadId": self.upload_id}
-        headers = {"Content-MD5": base64.b64encode(digest).decode()}
+        args: Arguments = {"partNumber": number, "uploadId": self.upload_id}
+        operation = f"upload part {number}"
         reply = self._request(
-            "PUT", args, f"upload part {number} of", headers=headers, body=data, weight=size, sink=sink
+            "PUT",
+            args,
+            f"{operation} of",
+            headers={"Content-MD5": content_md5(digest)},
+            body=data,
+            weight=size,
+            sink=requiring_etag(self.url, operation),
         )
-        if all_md5([reply.etag]) and reply.etag != digest.hex() and etag_is_digest(reply.headers):
-            problem = "the store has different content than was sent"
-            raise Integrity(problem, url=self.url, operation=f"upload part {number}", next_step="run it again")
+        check_stored(reply, digest, self.url, operation)
         return reply.etag
 
     def parts(self) -> dict[int, tuple[int, str]]:
@@ -86,14 +109,10 @@ class PartsUpload(Upload):
         found: dict[int, tuple[int, str]] = {}
         after = 0
         while True:
-            page: list[tuple[dict[int, tuple[int, str]], int]] = []
-
-            def sink(response: Any, page: list[Any] = page) -> None:
-                page[:] = [sdk_xml.read_parts(read_bounded(response))]
-
-            args = {"uploadId": self.upload_id, "part-number-marker": after}
-            self._request("GET", args, "list parts of", sink=sink)
-            parts, after = page[0]
+            page = Parsed(sdk_xml.read_parts)
+            args: Arguments = {"uploadId": self.upload_id, "part-number-marker": after}
+            self._request("GET", args, "list parts of", sink=page)
+            parts, after = page.value
             found.update(parts)
             if not after:
                 return found
@@ -101,40 +120,26 @@ class PartsUpload(Upload):
     def commit(self) -> None:
         """Make the object visible; if the answer is lost, a look at the object decides."""
         expected = composite([bytes.fromhex(etag) for etag in self.etags]) if all_md5(self.etags) else ""
-        etags: list[str] = []
-
-        def done_already(seconds: float) -> Reply | None:
-            return self._completed(expected, seconds)
-
-        def sink(response: Any) -> None:
-            # An error may have status 200: only an answer with the ETag is a success.
-            root = sdk_xml.parse(read_bounded(response), "CompleteMultipartUploadResult")
-            etags[:] = [sdk_xml.text(root, "ETag").strip('"')]
-
-        headers = {"Content-Type": "application/xml"}
-        body = sdk_xml.complete_body(self.etags)
+        completed = Parsed(sdk_xml.etag_in("CompleteMultipartUploadResult"))
+        completed.value = ""  # stays empty when the answer is lost
         try:
             self._request(
                 "POST",
                 {"uploadId": self.upload_id},
                 "complete upload of",
-                headers=headers,
-                body=body,
-                sink=sink,
-                done_already=done_already,
+                headers={"Content-Type": "application/xml"},
+                body=sdk_xml.complete_body(self.etags),
+                sink=completed,
+                done_already=lambda seconds: self._completed(expected, seconds),
             )
         except NotFound:
             if self._completed(expected) is None:
                 raise Transient(
                     "the unfinished upload no longer exists", url=self.url, operation="upload", next_step="run it again"
                 ) from None
-        if etags and expected and "-" in etags[0] and etags[0] != expected:
-            raise Integrity(
-                "the store has different content than was sent",
-                url=self.url,
-                operation="upload",
-                next_step="run it again",
-            )
+        if expected and "-" in completed.value and completed.value != expected:
+            problem = "the store has different content than was sent"
+            raise Integrity(problem, url=self.url, operation="upload", next_step="run it again")
 
     def _completed(self, expected: str, within_s: float | None = None) -> Reply | None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
@@ -31,6 +31,11 @@ def parse(body: bytes, expected: str) -> ElementTree.Element:
     if root.tag != expected:
         raise ValueError(f"the answer is <{root.tag}>, not <{expected}>")
     return root
+
+
+def etag_in(expected: str) -> Callable[[bytes], str]:
+    """A reader of the ETag in an answer of that name, which alone proves success: an error may have status 200."""
+    return lambda body: text(parse(body, expected), "ETag").strip('"')
 
 
 def text(element: ElementTree.Element, name: str) -> str:

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from src.actions.evaluation.labels import Box, LabelledPerson, LabelledPicture
 from src.actions.pose import as_pose
@@ -56,7 +55,7 @@ def check_boxes(picture: LabelledPicture, where: object) -> None:
                 )
 
 
-def _picture(file: str, raw: Any, path: Path) -> LabelledPicture:
+def _picture(file: str, raw: object, path: Path) -> LabelledPicture:
     where = f"{path}, {file}"
     if not isinstance(raw, Mapping) or not isinstance(raw.get("persons"), list):
         raise DataError(f"{where}: has no list of persons; {EXPECTED}")
@@ -70,7 +69,7 @@ def _picture(file: str, raw: Any, path: Path) -> LabelledPicture:
     return picture
 
 
-def _by_picture(content: list[Any], path: Path) -> list[LabelledPicture]:
+def _by_picture(content: list[object], path: Path) -> list[LabelledPicture]:
     """A joints file: one person an entry, gathered by picture in the file's order."""
     persons: dict[str, list[LabelledPerson]] = {}
     for number, raw in enumerate(content, start=1):
@@ -84,7 +83,7 @@ def _by_picture(content: list[Any], path: Path) -> list[LabelledPicture]:
     return [LabelledPicture(file, tuple(found)) for file, found in persons.items()]
 
 
-def _person(raw: Any, where: str, group: str) -> LabelledPerson:
+def _person(raw: object, where: str, group: str) -> LabelledPerson:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("label"), str):
         raise DataError(f"{where}: has no label; {EXPECTED}")
     joints = raw.get("joints", raw.get("keypoints"))
@@ -96,11 +95,11 @@ def _person(raw: Any, where: str, group: str) -> LabelledPerson:
     return LabelledPerson(raw["label"], _box(raw.get("box"), where), joints, _group(raw) or group)
 
 
-def _box(raw: Any, where: str) -> Box | None:
+def _box(raw: object, where: str) -> Box | None:
     if raw is None:
         return None
     try:
-        left, top, width, height = (float(value) for value in raw)
+        left, top, width, height = map(float, raw if isinstance(raw, list) else [])
     except (TypeError, ValueError):
         raise DataError(f"{where}: box {raw!r} is not [left, top, width, height]") from None
     if not all(map(math.isfinite, (left, top, width, height))) or width <= 0 or height <= 0:
@@ -108,11 +107,11 @@ def _box(raw: Any, where: str) -> Box | None:
     return (left, top, width, height)
 
 
-def _group(raw: Mapping[str, Any]) -> str:
+def _group(raw: Mapping[str, object]) -> str:
     return next((str(raw[key]) for key in GROUP_KEYS if raw.get(key) not in (None, "")), "")
 
 
-def _size(raw: Any, where: str) -> int:
+def _size(raw: object, where: str) -> int:
     if raw is None:
         return 0
     if isinstance(raw, bool) or not isinstance(raw, int) or raw < 0:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from numpy.typing import ArrayLike
 
 from src.actions.action import Action
 from src.actions.evaluation.scoring import any_person
@@ -25,7 +26,7 @@ class Picture:
     file: str
     folder: Path
     positive: bool
-    persons: tuple[Any, ...]  # each 18 x [x_px, y_px, confidence]
+    persons: tuple[ArrayLike, ...]  # each 18 x [x_px, y_px, confidence]
     width: int = 0
     height: int = 0
     group: str = ""  # pictures of one group stay on one side of a split
@@ -90,7 +91,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
             yield f"{path}, line {number}", line
 
 
-def _parse(line: str, place: str) -> dict[str, Any]:
+def _parse(line: str, place: str) -> dict[str, object]:
     try:
         result = json.loads(line)
     except json.JSONDecodeError as error:
@@ -100,9 +101,12 @@ def _parse(line: str, place: str) -> dict[str, Any]:
     return result
 
 
-def _picture(result: dict[str, Any], folder: Path, positive: bool, place: str) -> Picture:
+def _picture(result: dict[str, object], folder: Path, positive: bool, place: str) -> Picture:
     persons = result.get("persons") or []
+    size = [side if isinstance(side, int) else 0 for side in (result.get("width"), result.get("height"))]
     try:
+        if not isinstance(persons, list):
+            raise TypeError("persons is not a list")
         keypoints = tuple(person["keypoints"] for person in persons)
         for one in keypoints:
             as_pose(one)
@@ -113,6 +117,6 @@ def _picture(result: dict[str, Any], folder: Path, positive: bool, place: str) -
         folder=folder,
         positive=positive,
         persons=keypoints,
-        width=int(result.get("width") or 0),
-        height=int(result.get("height") or 0),
+        width=size[0],
+        height=size[1],
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from numpy.typing import ArrayLike
 
 from src.checks import nearest_word
 from src.errors import DataError
@@ -26,7 +27,7 @@ class LabelledPerson:
 
     label: str
     box: Box | None = None
-    keypoints: Any | None = None
+    keypoints: ArrayLike | None = None
     group: str = ""
 
 

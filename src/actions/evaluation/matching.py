@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from src.actions.evaluation.labels import Box
 from src.actions.pose import as_pose
@@ -18,7 +17,7 @@ LEAST_COVERED = 0.1
 MARGIN = 0.1  # of the box's longer side: labelled boxes are drawn by hand
 
 
-def match_persons(boxes: Sequence[Box | None], detected: Sequence[Any]) -> list[int | None]:
+def match_persons(boxes: Sequence[Box | None], detected: Sequence[ArrayLike]) -> list[int | None]:
     """For each labelled box the number of the detected person (18 x 3 keypoints) in it; the best pairs first.
 
     A label without a box stays unmatched.
@@ -38,7 +37,7 @@ def match_persons(boxes: Sequence[Box | None], detected: Sequence[Any]) -> list[
     return matched
 
 
-def fit(box: Box, keypoints: Any) -> float:
+def fit(box: Box, keypoints: ArrayLike) -> float:
     """How well a detected person fits a labelled box: joints inside times overlap of the boxes, 0 (not at all) to 1."""
     joints = found_joints(keypoints)
     if not len(joints):
@@ -56,7 +55,7 @@ def fit(box: Box, keypoints: Any) -> float:
     return inside * common / union
 
 
-def found_joints(keypoints: Any) -> NDArray[np.float64]:
+def found_joints(keypoints: ArrayLike) -> NDArray[np.float64]:
     """The places (n x 2, in pixels) of the joints that were found."""
     joints = np.array(as_pose(keypoints).joints)
     found: NDArray[np.float64] = joints[joints[:, 2] > 0, :2]

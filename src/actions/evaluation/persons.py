@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from src.actions.action import Action
 from src.actions.evaluation.labels import LabelledPerson, LabelledPicture, LabelWords
@@ -100,7 +100,7 @@ def score_annotated(pictures: Iterable[LabelledPicture], action: Action, words: 
 
 
 def score_detected(
-    pictures: Sequence[LabelledPicture], detected: Mapping[str, Sequence[Any]], action: Action, words: LabelWords
+    pictures: Sequence[LabelledPicture], detected: Mapping[str, Sequence[ArrayLike]], action: Action, words: LabelWords
 ) -> PersonScores:
     """Judge the persons that were found (keypoints by picture) and match them to the labelled ones by their boxes."""
     results: list[PersonResult] = []
@@ -150,7 +150,7 @@ def _detected_result(
     picture: LabelledPicture,
     number: int,
     words: LabelWords,
-    persons: Sequence[Any],
+    persons: Sequence[ArrayLike],
     verdicts: Sequence[bool | None],
     place: int | None,
 ) -> PersonResult:
@@ -164,7 +164,7 @@ def _detected_result(
     return result
 
 
-def _has_bad_joints(keypoints: Any, person: LabelledPerson) -> bool:
+def _has_bad_joints(keypoints: ArrayLike, person: LabelledPerson) -> bool:
     """Whether too few body joints were found, or, where the true ones are known, too many of them are wrong."""
     found = np.array(as_pose(keypoints).joints)[list(BODY)]
     seen = found[:, 2] > 0

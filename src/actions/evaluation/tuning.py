@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ SMALLEST_GAIN = 1e-6
 STEP_IN_TORSOS, STEP_IN_DEGREES = 0.05, 1.0
 
 #: Thresholds of the swept criteria, and counts of the at_least nodes and sums of the points_at_least nodes.
+Fixed = Union[NDArray[np.float64], NDArray[np.int8]]
 Setting = tuple[tuple[float, ...], tuple[float, ...]]
 Counting = Union[AtLeast, PointsAtLeast]
 
@@ -57,9 +58,9 @@ class Column:
     value: NDArray[np.float64]
     is_partial: NDArray[np.bool_]
     is_sign_only: NDArray[np.bool_]
-    fixed: NDArray[Any] | None = None  # the verdicts of a range or the points of a scale, which are not swept
+    fixed: Fixed | None = None  # the verdicts of a range or the points of a scale, which are not swept
 
-    def verdicts(self, threshold: float) -> NDArray[Any]:
+    def verdicts(self, threshold: float) -> Fixed:
         """1, 0 or -1 for every person; the points of a sign with a scale."""
         if self.fixed is not None:
             return self.fixed
@@ -227,7 +228,7 @@ def _count_of(node: Counting) -> float:
 def _measure_column(declared: DeclaredCriterion, persons: Sequence[Pose]) -> Column:
     trusted = [pose.trusting(declared.min_confidence) for pose in persons]
     measured = np.array([_measure_one(declared, pose) for pose in trusted], dtype=np.float64).reshape(-1, 3)
-    fixed: NDArray[Any] | None = None
+    fixed: Fixed | None = None
     if declared.scale is not None:
         found = [measure_declared(pose, declared) for pose in trusted]
         fixed = np.array([math.nan if one.points is None else one.points for one in found], dtype=np.float64)

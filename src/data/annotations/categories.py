@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from src.data.joint_names import fold, read_joint_names
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, COCO_ORDER, JointType
@@ -46,7 +45,7 @@ class Categories:
         return [*self.people, *self.others]
 
 
-def identity(value: Any, key: str) -> int | str:
+def identity(value: object, key: str) -> int | str:
     """An id: a whole number (however written) or text; ValueError for anything else, naming its `key`."""
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         value = int(value)
@@ -57,7 +56,7 @@ def identity(value: Any, key: str) -> int | str:
     return value
 
 
-def read_categories(raw: Any) -> Categories:
+def read_categories(raw: object) -> Categories:
     """The people among a file's categories; ValueError saying what is missing when there are none with COCO's joints.
 
     A category counts when its `keypoints` name all 17 joints, in any order and usual spelling. One that is called
@@ -90,7 +89,7 @@ def read_categories(raw: Any) -> Categories:
     return Categories(people, others)
 
 
-def _joint_order(names: Any) -> JointOrder | str:
+def _joint_order(names: object) -> JointOrder | str:
     """The order of a category's joints, or what keeps it from having COCO's."""
     if not names:
         return "names no 'keypoints'"

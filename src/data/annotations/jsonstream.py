@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
 
 _SPACE = " \t\r\n"
 _DECODER = json.JSONDecoder()
 
 
-def walk_object(text: str, streamed: frozenset[str]) -> Iterator[tuple[str, Any]]:
+def walk_object(text: str, streamed: frozenset[str]) -> Iterator[tuple[str, object]]:
     """Yield (key, value) of the object that `text` holds; for a `streamed` key with a list, once for each element.
 
     Memory stays at the text plus one element. Raises json.JSONDecodeError where the text is not one JSON object.
@@ -38,7 +37,7 @@ def walk_object(text: str, streamed: frozenset[str]) -> Iterator[tuple[str, Any]
         raise json.JSONDecodeError("something follows the object", text, position)
 
 
-def _walk_list(text: str, key: str, position: int) -> Any:
+def _walk_list(text: str, key: str, position: int) -> Generator[tuple[str, object], None, int]:
     """Yield (key, element) for the list that begins at `position`; return where it ends."""
     position = _skip(text, position + 1)
     if text[position : position + 1] == "]":
@@ -52,7 +51,7 @@ def _walk_list(text: str, key: str, position: int) -> Any:
         position = _expect(text, position, ",")
 
 
-def _value(text: str, position: int) -> tuple[Any, int]:
+def _value(text: str, position: int) -> tuple[object, int]:
     return _DECODER.raw_decode(text, position)
 
 

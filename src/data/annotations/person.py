@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from src.data.annotations.categories import JointOrder
 from src.data.annotations.regions import (
@@ -76,7 +76,7 @@ class Person(NamedTuple):
 
 
 def complete_person(
-    raw: Mapping[str, Any],
+    raw: Mapping[str, object],
     place: tuple[int, str, int],
     order: JointOrder,
     size: tuple[int, int],
@@ -97,7 +97,7 @@ def complete_person(
     return Person(*place, keypoints, neck, is_crowd, polygons, runs, box, area)
 
 
-def _keypoints(raw: Any, order: JointOrder, completed: Counter[str]) -> tuple[Sequence[float], Sequence[float]]:
+def _keypoints(raw: object, order: JointOrder, completed: Counter[str]) -> tuple[Sequence[float], Sequence[float]]:
     """COCO's 17 joints in COCO's order, and the neck."""
     if not raw or not order.names:
         return NO_JOINTS, NO_NECK
@@ -119,7 +119,7 @@ def _keypoints(raw: Any, order: JointOrder, completed: Counter[str]) -> tuple[Se
     return sorted_joints, NO_NECK if order.neck is None else values[3 * order.neck : 3 * order.neck + 3]
 
 
-def _crowd_flag(raw: Any, completed: Counter[str]) -> bool:
+def _crowd_flag(raw: object, completed: Counter[str]) -> bool:
     if isinstance(raw, str) and raw.strip().casefold() in _FLAGS:
         completed[CROWD_FLAG] += 1
         return bool(_FLAGS[raw.strip().casefold()])
@@ -128,7 +128,7 @@ def _crowd_flag(raw: Any, completed: Counter[str]) -> bool:
     return bool(raw)
 
 
-def _outline(raw: Any, size: tuple[int, int], completed: Counter[str]) -> tuple[Sequence[Polygon], Runs | None]:
+def _outline(raw: object, size: tuple[int, int], completed: Counter[str]) -> tuple[Sequence[Polygon], Runs | None]:
     if not raw:
         return (), None
     if isinstance(raw, dict):
@@ -146,7 +146,7 @@ def _outline_area(polygons: Sequence[Polygon], runs: Runs | None) -> float:
 
 
 def _box(
-    raw: Any,
+    raw: object,
     polygons: Sequence[Polygon],
     runs: Runs | None,
     keypoints: Sequence[float],
@@ -171,7 +171,7 @@ def _box(
     return box
 
 
-def _given_box(raw: Any) -> Box | None:
+def _given_box(raw: object) -> Box | None:
     """x, y, width, height; None where the file gives no box, or one without area."""
     if not raw:
         return None
@@ -190,7 +190,7 @@ def _holds(box: Box, labelled: Sequence[tuple[float, float]]) -> bool:
     return 2 * inside >= len(labelled)
 
 
-def _area(raw: Any, outline: float, box: Box | None, completed: Counter[str]) -> float:
+def _area(raw: object, outline: float, box: Box | None, completed: Counter[str]) -> float:
     if raw is not None and (isinstance(raw, bool) or not isinstance(raw, (int, float)) or not abs(raw) < _AREA_MAX):
         raise ValueError(f"'area' must be a number of square pixels, not {raw!r:.40}")
     area, is_given = likely_area(raw, outline, box)

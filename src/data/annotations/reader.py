@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Container, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from src.data.annotations.categories import Categories, JointOrder, identity, read_categories
 from src.data.annotations.jsonstream import walk_object
@@ -79,6 +79,8 @@ class AnnotationFile:
             position += 1
             label = _label(raw, position)
             try:
+                if not isinstance(raw, dict):
+                    raise ValueError(f"is not an object but {raw!r:.40}")
                 found = self._found(raw)
                 if found is None:
                     continue
@@ -97,10 +99,8 @@ class AnnotationFile:
         if not position and '"annotations"' not in self.text:
             raise DataError(f"{self.path}: 'annotations' is missing; a COCO keypoints file is needed")
 
-    def _found(self, raw: Any) -> tuple[int, JointOrder] | None:
+    def _found(self, raw: Mapping[str, object]) -> tuple[int, JointOrder] | None:
         """The annotation's picture and order of joints; None (and counted) where it is left out."""
-        if not isinstance(raw, dict):
-            raise ValueError(f"is not an object but {raw!r:.40}")
         known = self.categories.known
         category = known[0] if "category_id" not in raw and len(known) == 1 else _lookup(raw, "category_id", known)
         if category is None:
@@ -116,7 +116,7 @@ class AnnotationFile:
             return None
         return picture, order
 
-    def picture_number(self, raw: Mapping[str, Any]) -> int | None:
+    def picture_number(self, raw: Mapping[str, object]) -> int | None:
         """The number of the picture that an annotation or result names; None where the file has no such picture.
 
         ValueError where it has no `image_id`, or one that differs from a picture's id in its type only.
@@ -124,7 +124,7 @@ class AnnotationFile:
         found = _lookup(raw, "image_id", self.numbers)
         return None if found is None else self.numbers[found]
 
-    def _count_ids(self, own: Any, ids: set[Hashable]) -> None:
+    def _count_ids(self, own: object, ids: set[Hashable]) -> None:
         is_id = isinstance(own, (int, str)) and not isinstance(own, bool)
         if not is_id or own in ids or own == 0:
             self.completed[REPEATED_ID] += 1
@@ -144,8 +144,8 @@ def open_annotations(path: str | Path, pictures_only: bool = False) -> Annotatio
     """
     file = Path(path)
     text = _read(file)
-    entries: list[Any] = []
-    raw_categories: Any = None
+    entries: list[object] = []
+    raw_categories: object = None
     for key, value in _walk(file, text):
         if key == "images":
             entries.append(value)
@@ -178,7 +178,7 @@ def _read(path: Path) -> str:
         raise DataError(f"{path}: not JSON ({error}); is it a COCO keypoints annotation file?") from None
 
 
-def _walk(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+def _walk(path: Path, text: str) -> Iterator[tuple[str, object]]:
     """The file's top-level values, `images` and `annotations` element by element."""
     if text.lstrip()[:1] == "[":
         raise DataError(f"{path}: holds a list, as results do; not a COCO keypoints file with images and annotations")
@@ -190,7 +190,7 @@ def _walk(path: Path, text: str) -> Iterator[tuple[str, Any]]:
         raise DataError(f"{path}: not JSON that can be read ({error})") from None
 
 
-def _pictures(path: Path, entries: list[Any]) -> tuple[list[Picture], dict[Hashable, int]]:
+def _pictures(path: Path, entries: list[object]) -> tuple[list[Picture], dict[Hashable, int]]:
     """The file's pictures, those that stand twice joined, and each picture's number by its ids."""
     read = [_picture(path, position, raw) for position, raw in enumerate(entries, start=1)]
     own_ids = all(isinstance(picture.file_id, int) for picture in read)
@@ -214,10 +214,10 @@ def _pictures(path: Path, entries: list[Any]) -> tuple[list[Picture], dict[Hasha
     return list(by_name.values()), numbers
 
 
-def _picture(path: Path, position: int, raw: Any) -> Picture:
+def _picture(path: Path, position: int, raw: object) -> Picture:
     """One element of `images`; its number is given later."""
-    has_id = isinstance(raw, dict) and isinstance(raw.get("id"), (int, str))
-    label = f"image {raw['id']!r}" if has_id else f"element {position} of 'images'"
+    own = raw.get("id") if isinstance(raw, dict) else None
+    label = f"image {own!r}" if isinstance(own, (int, str)) else f"element {position} of 'images'"
     try:
         if not isinstance(raw, dict):
             raise ValueError(f"is not an object but {raw!r:.40}")
@@ -237,17 +237,18 @@ def _picture(path: Path, position: int, raw: Any) -> Picture:
         raise DataError(f"{path}: {label}: {error}") from None
 
 
-def _side(raw: Mapping[str, Any], key: str) -> int:
+def _side(raw: Mapping[str, object], key: str) -> int:
     if key not in raw:
         raise ValueError(f"lacks '{key}'")
     value = raw[key]
-    whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-    if isinstance(value, bool) or not whole or not 1 <= value <= MAX_PIXELS:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PIXELS:
         raise ValueError(f"'{key}' is not a number of pixels: {value!r:.40}")
-    return int(value)
+    return value
 
 
-def _lookup(raw: Mapping[str, Any], key: str, known: Container[Hashable]) -> Hashable:
+def _lookup(raw: Mapping[str, object], key: str, known: Container[Hashable]) -> Hashable:
     """The id an annotation names; None where nothing has it, ValueError where only its type is another."""
     if key not in raw:
         raise ValueError(f"lacks '{key}'")
@@ -269,7 +270,7 @@ def _is_repeated(person: Person, seen: set[int]) -> bool:
     return False
 
 
-def _label(raw: Any, position: int) -> str:
+def _label(raw: object, position: int) -> str:
     if isinstance(raw, dict) and isinstance(raw.get("id"), (int, str)) and not isinstance(raw.get("id"), bool):
         return f"annotation {raw['id']!r}" if isinstance(raw["id"], str) else f"annotation {raw['id']}"
     return f"element {position} of 'annotations'"

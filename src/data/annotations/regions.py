@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ class Runs(NamedTuple):
     counts: Sequence[int]
 
 
-def numbers(values: Any, what: str) -> list[float]:
+def numbers(values: object, what: str) -> list[float]:
     """A list of numbers; ValueError where one is no number, not finite, or farther than `FARTHEST`."""
     if not isinstance(values, list) or not set(map(type, values)) <= {int, float}:
         raise ValueError(f"{what} must be a list of numbers")
@@ -45,7 +45,7 @@ def numbers(values: Any, what: str) -> list[float]:
     return checked.tolist()
 
 
-def read_polygons(segmentation: Any) -> tuple[list[Polygon], int]:
+def read_polygons(segmentation: object) -> tuple[list[Polygon], int]:
     """The polygons of a `segmentation` list, and how many outlines of fewer than three corners were dropped.
 
     One flat list of numbers, and lists of [x, y] pairs, are taken for what they mean.
@@ -60,7 +60,7 @@ def read_polygons(segmentation: Any) -> tuple[list[Polygon], int]:
     return polygons, sum(len(part) > 0 for part in parts) - len(polygons)
 
 
-def _parts(segmentation: Any) -> list[Any]:
+def _parts(segmentation: object) -> list[object]:
     if not isinstance(segmentation, list):
         raise ValueError("'segmentation' must be a list of outlines or run lengths")
     is_flat = bool(segmentation) and not isinstance(segmentation[0], list)
@@ -68,17 +68,17 @@ def _parts(segmentation: Any) -> list[Any]:
     return [segmentation] if is_flat or are_pairs else segmentation
 
 
-def _flat(part: Any) -> list[float]:
+def _flat(part: object) -> list[float]:
     if isinstance(part, list) and part and all(_is_pair(each) for each in part):
         part = [value for pair in part for value in pair]
     return numbers(part, "'segmentation'")
 
 
-def _is_pair(value: Any) -> bool:
+def _is_pair(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and not isinstance(value[0], list)
 
 
-def read_runs(segmentation: dict[str, Any], size: tuple[int, int] | None) -> Runs:
+def read_runs(segmentation: Mapping[str, object], size: tuple[int, int] | None) -> Runs:
     """The run-length mask of a `segmentation` object, which must be of the picture's `size` (width, height)."""
     shape, counts = segmentation.get("size"), segmentation.get("counts")
     if not isinstance(shape, list) or len(shape) != 2 or not all(_is_count(side) and side > 0 for side in shape):
@@ -94,7 +94,7 @@ def read_runs(segmentation: dict[str, Any], size: tuple[int, int] | None) -> Run
     return Runs(height, width, runs)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -139,7 +139,7 @@ def polygons_around(runs: Runs) -> list[Polygon]:
     ]
 
 
-def _contour_box(contour: Any) -> Box:
+def _contour_box(contour: NDArray[np.int32]) -> Box:
     x, y, width, height = cv2.boundingRect(contour)
     return float(x), float(y), float(width - 1), float(height - 1)
 

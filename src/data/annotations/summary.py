@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
+from src.fill import fill
 from src.pose.skeleton import COCO_KEYPOINT_NAMES
 
 FEW_JOINTS, SMALL, CROWD, NOWHERE = "few_joints", "small", "crowd", "nowhere"
@@ -56,14 +56,14 @@ class DataSummary:
         none = [name for name in names if name not in counts]
         return f"{line}; none for {', '.join(none)}" if none else line
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """All counts as JSON values."""
         return {name: dict(value) if isinstance(value, Mapping) else value for name, value in asdict(self).items()}
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> DataSummary:
+    def from_json(cls, content: Mapping[str, object]) -> DataSummary:
         """The inverse of `to_json`; TypeError where fields are missing or unknown."""
-        return cls(**content)
+        return fill(cls, content)
 
 
 def notes(completed: Mapping[str, int], left_out: Mapping[str, int]) -> list[str]:

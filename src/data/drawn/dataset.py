@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -29,7 +28,7 @@ _COCO_SKELETON = (
     (8, 10), (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
 )  # fmt: skip
 
-PERSON_CATEGORY: dict[str, Any] = {
+PERSON_CATEGORY: dict[str, object] = {
     "supercategory": "person",
     "id": 1,
     "name": "person",
@@ -59,8 +58,8 @@ def draw_dataset(
     root = Path(folder)
     (root / "images").mkdir(parents=True, exist_ok=True)
     (root / ANNOTATION_FILE).parent.mkdir(exist_ok=True)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for index in range(pictures):
         width, height = sizes[index % len(sizes)]
         picture, persons = draw_picture(width, height, np.random.default_rng([seed, index]), person_share)
@@ -79,7 +78,7 @@ def draw_dataset(
 
 def draw_picture(
     width: int, height: int, rng: Rng, person_share: tuple[float, float] = (0.5, 0.9)
-) -> tuple[NDArray[np.uint8], list[dict[str, Any]]]:
+) -> tuple[NDArray[np.uint8], list[dict[str, object]]]:
     """One picture (height, width, 3) BGR and its COCO annotations without ids."""
     canvas = Canvas(_background(width, height, rng), np.zeros((height, width), np.uint16))
     crowd = _paint_crowd(canvas, rng) if rng.random() < 0.1 else None
@@ -100,7 +99,7 @@ def draw_picture(
     return canvas.picture, persons
 
 
-def _annotation(seen: NDArray[np.float64], flags: NDArray[np.int64], mask: NDArray[np.uint8]) -> dict[str, Any]:
+def _annotation(seen: NDArray[np.float64], flags: NDArray[np.int64], mask: NDArray[np.uint8]) -> dict[str, object]:
     """COCO fields of one figure from its joints and the pixels where it shows."""
     keypoints: list[float] = []
     for joint in COCO_ORDER:
@@ -118,7 +117,7 @@ def _annotation(seen: NDArray[np.float64], flags: NDArray[np.int64], mask: NDArr
     }
 
 
-def _crowd_annotation(mask: NDArray[np.uint8]) -> dict[str, Any]:
+def _crowd_annotation(mask: NDArray[np.uint8]) -> dict[str, object]:
     """A group that nobody annotated one by one: an uncompressed run-length mask, no keypoints."""
     column_wise = np.concatenate([[0], mask.T.reshape(-1), [0]]).astype(np.int8)
     edges = np.flatnonzero(np.diff(column_wise))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from src.data.drawn.figures import HEAD_RADIUS, Pose, Shape, Vector, body_joints, project
 from src.pose.skeleton import JOINT_COUNT
@@ -80,7 +79,7 @@ class Canvas:
 _CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 24, False)), np.sin(np.linspace(0, 2 * np.pi, 24, False))], -1)
 
 
-def hull(points: Any, radii: Any) -> Vector:
+def hull(points: ArrayLike, radii: ArrayLike) -> Vector:
     """Outline (n, 2) of the convex hull around circles at `points` (k, 2) with `radii` (k,)."""
     circles = np.asarray(points)[:, None] + np.asarray(radii)[:, None, None] * _CIRCLE
     return cv2.convexHull(circles.reshape(-1, 2).astype(np.float32)).reshape(-1, 2).astype(np.float64)

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from src.errors import DataError
 from src.pose.skeleton import COCO_ORDER, JOINT_COUNT
@@ -28,12 +27,14 @@ class KeypointRecall:
         return float(self.found.sum() / max(1, self.visible.sum()))
 
 
-def keypoint_recall(annotation_file: str | Path, results: Mapping[str, Any], tolerance: float = 0.10) -> float:
+def keypoint_recall(annotation_file: str | Path, results: Mapping[str, ArrayLike], tolerance: float = 0.10) -> float:
     """Share of the visible annotated keypoints that were found; see `measure_recall`."""
     return measure_recall(annotation_file, results, tolerance).share
 
 
-def measure_recall(annotation_file: str | Path, results: Mapping[str, Any], tolerance: float = 0.10) -> KeypointRecall:
+def measure_recall(
+    annotation_file: str | Path, results: Mapping[str, ArrayLike], tolerance: float = 0.10
+) -> KeypointRecall:
     """Compare found persons with the annotated ones of a COCO keypoints file.
 
     `results` maps each picture's file name to its found persons, (n, 18, 3) rows (x, y, confidence) in picture pixels,
@@ -54,7 +55,7 @@ def measure_recall(annotation_file: str | Path, results: Mapping[str, Any], tole
     return KeypointRecall(visible, found)
 
 
-def match_greedily(agreement: NDArray[Any]) -> list[tuple[int, int]]:
+def match_greedily(agreement: ArrayLike) -> list[tuple[int, int]]:
     """Pairs (row, column) of a (n, m) table, best agreement first, each row and column once at most."""
     table = np.array(agreement, np.float64)
     pairs: list[tuple[int, int]] = []
@@ -81,7 +82,7 @@ def _annotated_persons(annotation_file: Path) -> dict[str, tuple[NDArray[np.floa
         content = json.loads(annotation_file.read_text(encoding="utf-8"))
         names = {image["id"]: image["file_name"] for image in content["images"]}
         rows = [a for a in content["annotations"] if not a.get("iscrowd") and a.get("num_keypoints", 0) > 0]
-        grouped: dict[str, list[Any]] = {name: [] for name in names.values()}
+        grouped: dict[str, list[Mapping[str, list[float]]]] = {name: [] for name in names.values()}
         for row in rows:
             grouped[names[row["image_id"]]].append(row)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -89,7 +90,7 @@ def _annotated_persons(annotation_file: Path) -> dict[str, tuple[NDArray[np.floa
     return {name: _arrays(group) for name, group in grouped.items()}
 
 
-def _arrays(group: list[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _arrays(group: list[Mapping[str, list[float]]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     keypoints = np.zeros((len(group), JOINT_COUNT, 3))
     for row, annotation in enumerate(group):
         keypoints[row, list(COCO_ORDER)] = np.reshape(annotation["keypoints"], (-1, 3))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import colorsys
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from src.infer.drawing.fonts import drawable
 from src.infer.drawing.label_placement import NEUTRAL, WARNING, Box, place_label
@@ -65,7 +64,7 @@ _COLOURS = {joint: _joint_colour(joint) for joint in J}
 
 def draw_person_pose(
     orig_img: Picture,
-    poses: Sequence[Any] | NDArray[Any],
+    poses: Sequence[ArrayLike] | NDArray[np.float32],
     occur_list: Sequence[bool],
     head_list: Sequence[tuple[float, float] | None],
     label: str | Sequence[str] = _PLAIN_LABEL,
@@ -121,7 +120,7 @@ def _face(anchor: tuple[float, float], extent: float) -> Box:
     return round(x - half), round(y - half), round(x + half), round(y + half)
 
 
-def head_position(pose: Any) -> tuple[int, int] | None:
+def head_position(pose: ArrayLike) -> tuple[int, int] | None:
     """(x, y) in the pose's pixels where the label belongs: the head, or else the first of neck, shoulders, hands, …
     that was found; None where nothing was.
     """
@@ -134,7 +133,7 @@ def head_position(pose: Any) -> tuple[int, int] | None:
     return None
 
 
-def _drawable_pose(pose: Any, width: int, height: int) -> NDArray[np.float64]:
+def _drawable_pose(pose: ArrayLike, width: int, height: int) -> NDArray[np.float64]:
     """(18, 3): joints that are not finite or far outside the picture count as not found: OpenCV draws no such lines."""
     joints = np.array(pose, np.float64).reshape(JOINT_COUNT, 3)
     reach = np.array([width, height])

@@ -12,15 +12,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, cast
 
 from src.files import writing
-from src.infer.output.results import RESULTS_FILE
+from src.infer.output.results import RESULTS_FILE, ResultLine
 from src.json_text import parse_json_object
 
 logger = logging.getLogger(__name__)
-
-Line = Mapping[str, Any]
 
 #: Folder of the segments in which results are delivered to OBS, below the output folder there.
 SEGMENTS = "journal"
@@ -39,7 +37,7 @@ def journals_in(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-class Lines(Mapping[str, dict[str, Any]]):
+class Lines(Mapping[str, ResultLine]):
     """The newest line of each picture by its name, read from the journals when it is asked for.
 
     A line is up to a hundred kilobytes in memory: those of thousands of pictures stay on disk. Lines that are cut off
@@ -78,7 +76,7 @@ class Lines(Mapping[str, dict[str, Any]]):
         lines._place = places
         return lines
 
-    def __getitem__(self, name: str) -> dict[str, Any]:
+    def __getitem__(self, name: str) -> ResultLine:
         path, position = self._place[name]
         with path.open("rb") as file:
             file.seek(position)
@@ -109,23 +107,23 @@ def _whole_lines(path: Path, start: int) -> Iterator[bytes]:
                 yield raw
 
 
-def _parsed(raw: bytes) -> dict[str, Any] | None:
+def _parsed(raw: bytes) -> ResultLine | None:
     """The line as a value, None when it is damaged."""
     try:
         line = parse_json_object(raw)
     except ValueError:
         return None
-    return line if _is_result(line) else None
+    return cast(ResultLine, line) if _is_result(line) else None
 
 
-def _is_result(line: Line) -> bool:
+def _is_result(line: Mapping[str, object]) -> bool:
     """Whether a line has what the job's counts and report need of it."""
     persons = line.get("persons")
     named = isinstance(line.get("file"), str) and line.get("status") in ("ok", "unreadable")
     return named and isinstance(persons, list) and all(_is_person(person) for person in persons)
 
 
-def _is_person(person: Any) -> bool:
+def _is_person(person: object) -> bool:
     if not isinstance(person, dict) or type(person.get("occurred", 0)) not in (bool, type(None)):
         return False
     keypoints = person.get("keypoints")
@@ -146,7 +144,7 @@ class Journal:
             self._file = path.open("a+b")
             self._file.truncate(end_of_lines(self._file))
 
-    def append(self, line: Line) -> None:
+    def append(self, line: ResultLine) -> None:
         with writing(self.path):
             self._file.write(as_bytes(line))
             self._file.flush()
@@ -173,7 +171,7 @@ def end_of_lines(file: IO[bytes]) -> int:
     return 0
 
 
-def as_bytes(line: Line) -> bytes:
+def as_bytes(line: ResultLine) -> bytes:
     """A result as one line of results.jsonl; names that are no valid text keep their bytes as escapes."""
     text = json.dumps(line, ensure_ascii=False)
     try:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -27,7 +26,7 @@ RUN_FILE = "run.json"
 RESULTS_VERSION = 2
 
 
-def run_digest(facts: Mapping[str, Any]) -> str:
+def run_digest(facts: Mapping[str, object]) -> str:
     """A short name for everything that decides what the results are: equal digests, equal results."""
     facts = {**facts, "results_version": RESULTS_VERSION}
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]

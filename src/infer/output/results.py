@@ -5,20 +5,50 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.actions import Judgement
+from src.actions.judge import JudgementLine
 from src.files import file_sha256, write_atomically, writing
 from src.translations import Message
 
 RESULTS_FILE = "results.jsonl"
 SUMMARY_FILE = "summary.json"
+
+
+class PersonLine(JudgementLine, total=False):
+    """A person in a line of results.jsonl; of an ignored one there is a `reason` instead of a judgement."""
+
+    score: float
+    reason: str
+
+
+class ResultLine(TypedDict, total=False):
+    """A line of results.jsonl, as `PictureResult` says; `outcome` and `original` where it was compared with labels."""
+
+    file: str
+    status: str
+    width: int
+    height: int
+    persons: list[PersonLine]
+    ignored_persons: list[PersonLine]
+    seconds: float
+    rendered: str
+    thumbnail: str
+    error: str
+    error_message: list[object]
+    bytes: int
+    modified_ns: int
+    sha256: str
+    judged_at: str
+    outcome: str
+    original: str
 
 
 @dataclass(frozen=True)
@@ -29,8 +59,10 @@ class Person:
     score: float
     judgement: Judgement
 
-    def to_json(self) -> dict[str, Any]:
-        return {**_pose_json(self.keypoints, self.score), **self.judgement.to_json()}
+    def to_json(self) -> PersonLine:
+        judged = self.judgement.to_json()
+        line = _pose_line(self.keypoints, self.score)
+        return {**line, "occurred": judged["occurred"], "criteria": judged["criteria"]}
 
 
 @dataclass(frozen=True)
@@ -41,8 +73,8 @@ class IgnoredPerson:
     score: float
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
-        return {**_pose_json(self.keypoints, self.score), "reason": self.reason}
+    def to_json(self) -> PersonLine:
+        return {**_pose_line(self.keypoints, self.score), "reason": self.reason}
 
 
 @dataclass(frozen=True)
@@ -84,38 +116,41 @@ class PictureResult:
     error: Message | None = None
     source: SourceIdentity = field(default_factory=SourceIdentity)
 
-    def to_json(self) -> dict[str, Any]:
-        line: dict[str, Any] = {
+    def to_json(self) -> ResultLine:
+        line: ResultLine = {
             "file": self.file,
             "status": self.status,
             "width": self.width,
             "height": self.height,
             "persons": [person.to_json() for person in self.persons],
             "seconds": round(self.seconds, 4),
-            **asdict(self.source),
+            "bytes": self.source.bytes,
+            "modified_ns": self.source.modified_ns,
+            "sha256": self.source.sha256,
             "judged_at": datetime.now(timezone.utc).isoformat(timespec="microseconds"),
         }
         if self.ignored:
             line["ignored_persons"] = [person.to_json() for person in self.ignored]
-        for key in ("rendered", "thumbnail"):
-            if getattr(self, key):
-                line[key] = getattr(self, key)
+        if self.rendered:
+            line["rendered"] = self.rendered
+        if self.thumbnail:
+            line["thumbnail"] = self.thumbnail
         if self.error:
             line["error"] = str(self.error)
             line["error_message"] = self.error.to_json()
         return line
 
 
-def identity_of(line: Mapping[str, Any]) -> SourceIdentity:
+def identity_of(line: ResultLine) -> SourceIdentity:
     """The source that a line of results.jsonl is of."""
     return SourceIdentity(int(line.get("bytes", 0)), int(line.get("modified_ns", 0)), str(line.get("sha256", "")))
 
 
-def _pose_json(keypoints: NDArray[np.float32], score: float) -> dict[str, Any]:
+def _pose_line(keypoints: NDArray[np.float32], score: float) -> PersonLine:
     return {"keypoints": [[round(float(v), 3) for v in joint] for joint in keypoints], "score": round(score, 4)}
 
 
-def count_results(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def count_results(lines: Iterable[ResultLine]) -> dict[str, int]:
     """Pictures by status and persons by verdict."""
     keys = ("pictures", "ok", "unreadable", "persons", "occurred", "not_occurred", "undecided", "ignored")
     counts: Counter[str] = Counter(dict.fromkeys(keys, 0))
@@ -131,7 +166,7 @@ def count_results(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return dict(counts)
 
 
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
+def write_json(path: Path, document: Mapping[str, object]) -> None:
     """Write a JSON file whole: beside it, then renamed."""
     write_bytes(path, (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode())
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from src.infer.output.journal import Line, Lines, journals_in
+from src.infer.output.journal import Lines, journals_in
+from src.infer.output.results import ResultLine
 
 
 class ResultSink(Protocol):
@@ -19,7 +20,7 @@ class ResultSink(Protocol):
     def previous_lines(self) -> Lines:
         """Lines of pictures that an interrupted run has delivered, by the picture's name."""
 
-    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+    def enqueue(self, names: Sequence[str], line: ResultLine | None = None) -> None:
         """These files (relative to the output folder) are complete, and the line vouches for them; returns at once."""
 
     def flush(self) -> None:
@@ -47,7 +48,7 @@ class LocalResultSink:
     def previous_lines(self) -> Lines:
         return Lines()
 
-    def enqueue(self, names: Sequence[str], line: Line | None = None) -> None:
+    def enqueue(self, names: Sequence[str], line: ResultLine | None = None) -> None:
         """Nothing to do: they are there."""
 
     def flush(self) -> None:

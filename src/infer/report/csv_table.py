@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from src.actions import Action, CriterionResult
+from src.infer.output.results import PersonLine, ResultLine
 from src.infer.report.signs import judgement_of
 from src.spreadsheet import csv_rows
 
@@ -15,7 +15,7 @@ _VERDICT = {1: "yes", 0: "no", -1: "cannot be judged"}
 _FIRST_COLUMNS = ("file", "status", "width", "height", "person", "occurred", "why", "score", "joints")
 
 
-def results_csv(results: Iterable[Mapping[str, Any]], action: Action) -> Iterator[bytes]:
+def results_csv(results: Iterable[ResultLine], action: Action) -> Iterator[bytes]:
     """The table piece by piece: UTF-8 with a byte order mark; pictures without persons have one line of their own.
 
     For each criterion three columns: verdict, measured value, threshold. Text that a spreadsheet would compute is
@@ -29,7 +29,7 @@ def results_csv(results: Iterable[Mapping[str, Any]], action: Action) -> Iterato
         yield csv_rows(_row(line, number, person, action) for number, person in persons)
 
 
-def _row(line: Mapping[str, Any], number: int, person: Mapping[str, Any] | None, action: Action) -> list[Any]:
+def _row(line: ResultLine, number: int, person: PersonLine | None, action: Action) -> list[object]:
     """The values of one line: the picture's, the person's and the criteria's (empty without one), the rest."""
     row = [line["file"], line["status"], line.get("width", 0), line.get("height", 0)]
     if person is None:
@@ -45,7 +45,7 @@ def _row(line: Mapping[str, Any], number: int, person: Mapping[str, Any] | None,
     return [*row, line.get("seconds", 0.0), line.get("error", "")]
 
 
-def _criterion(result: CriterionResult | None) -> list[Any]:
+def _criterion(result: CriterionResult | None) -> list[object]:
     if result is None:
         return ["", "", ""]
     if result.declared.scale is not None:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import cast
 from urllib.parse import quote
 
 import jinja2
@@ -15,7 +15,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from src.actions import Action, Judgement
-from src.infer.output.results import write_pieces
+from src.infer.output.results import PersonLine, ResultLine, write_pieces
 from src.infer.report.csv_table import results_csv
 from src.infer.report.signs import judgement_of, sign_rows
 from src.translations import LANGUAGES, Catalog, Message, say, section
@@ -29,7 +29,7 @@ _SHOWN_ELSEWHERE = {"action", "action_display", "declaration", "seconds_by_stage
 
 
 def write_report(
-    output_dir: str | Path, results: Collection[Mapping[str, Any]], summary: Mapping[str, Any], action: Action
+    output_dir: str | Path, results: Collection[ResultLine], summary: Mapping[str, object], action: Action
 ) -> None:
     """Write index.html and results.csv beside the pictures in `output_dir`.
 
@@ -43,8 +43,8 @@ def write_report(
 
 
 def report_html(
-    results: Iterable[Mapping[str, Any]],
-    summary: Mapping[str, Any],
+    results: Iterable[ResultLine],
+    summary: Mapping[str, object],
     action: Action,
     *,
     table: str = TABLE_FILE,
@@ -65,7 +65,7 @@ def report_html(
         started=str(summary.get("started", "")),
         table=table,
         facts=_facts(summary),
-        stages=_stages(summary.get("seconds_by_stage") or {}),
+        stages=_stages(cast("Mapping[str, float]", summary.get("seconds_by_stage") or {})),
         data=_page_data(results, action, str(summary.get("started", "")), chosen_filter),
         css=_trusted(_PAGE / "report.css"),
         js=_trusted(_PAGE / "report.js"),
@@ -77,15 +77,13 @@ def _trusted(path: Path) -> Markup:
     return Markup(path.read_text(encoding="utf-8"))
 
 
-def _script_safe(document: Any) -> Markup:
+def _script_safe(document: object) -> Markup:
     """JSON that cannot end or open a tag, whatever the names in it."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _page_data(
-    results: Iterable[Mapping[str, Any]], action: Action, started: str, chosen_filter: str
-) -> Iterator[Markup]:
+def _page_data(results: Iterable[ResultLine], action: Action, started: str, chosen_filter: str) -> Iterator[Markup]:
     """What the page's script needs of the results, as pieces of one JSON document."""
     catalog = Catalog()
     yield Markup('{"pictures":[')
@@ -104,7 +102,7 @@ def _words(language: str) -> dict[str, dict[str, str]]:
     return {kind: section(kind, language) for kind in ("report", "fact", "stage", "setting_name")}
 
 
-def _picture(line: Mapping[str, Any], action: Action, catalog: Catalog) -> dict[str, Any]:
+def _picture(line: ResultLine, action: Action, catalog: Catalog) -> dict[str, object]:
     file, status = str(line["file"]), str(line["status"])
     width, height = int(line.get("width") or 0), int(line.get("height") or 0)
     rendered = str(line.get("rendered") or _rendered_beside(file)) if status == "ok" else ""
@@ -124,7 +122,7 @@ def _picture(line: Mapping[str, Any], action: Action, catalog: Catalog) -> dict[
     }
 
 
-def _error(line: Mapping[str, Any]) -> Message:
+def _error(line: ResultLine) -> Message:
     """Why a picture could not be read, as a message where the line has one."""
     try:
         return Message.from_json(line.get("error_message"))
@@ -142,7 +140,7 @@ def _url(file: str) -> str:
     return "./" + quote(os.fsencode(file), safe="/")
 
 
-def _person(person: Mapping[str, Any], width: int, height: int, action: Action, catalog: Catalog) -> dict[str, Any]:
+def _person(person: PersonLine, width: int, height: int, action: Action, catalog: Catalog) -> dict[str, object]:
     keypoints = np.asarray(person["keypoints"], np.float64).reshape(-1, 3)
     found = keypoints[keypoints[:, 2] > 0, :2]
     return {
@@ -163,7 +161,7 @@ def _box_px(found: NDArray[np.float64]) -> list[float] | None:
     return [round(float(value), 1) for value in (*low, *(high - low))]
 
 
-def _reasons(judgement: Judgement | None, catalog: Catalog) -> dict[str, Any]:
+def _reasons(judgement: Judgement | None, catalog: Catalog) -> dict[str, object]:
     """ "why": how the verdict came about; "criteria": [sign, what was measured] of each in the action's order."""
     if judgement is None:
         return {"why": None, "criteria": []}
@@ -182,7 +180,7 @@ def _box(found: NDArray[np.float64], width: int, height: int) -> list[float] | N
     return [round(float(value), 4) for value in (*(low / size), *((high - low) / size))]
 
 
-def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str | dict[str, str]]]:
+def _facts(summary: Mapping[str, object]) -> list[tuple[str, str | dict[str, str]]]:
     """The summary's entries as text, or as a list of such by name, in its order."""
     return [
         (str(key), _named(value) if isinstance(value, Mapping) else _plain(value))
@@ -191,11 +189,11 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str | dict[str, str]]]
     ]
 
 
-def _named(values: Mapping[str, Any]) -> dict[str, str]:
+def _named(values: Mapping[object, object]) -> dict[str, str]:
     return {str(key): _plain(value) for key, value in values.items() if value not in (None, "")}
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_plain(part)}" for key, part in value.items())
     if isinstance(value, (list, tuple)):
@@ -203,7 +201,7 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _stages(seconds: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+def _stages(seconds: Mapping[str, float]) -> list[tuple[str, float, float]]:
     """(stage, seconds, share of the longest) for the bars."""
     longest = max((float(value) for value in seconds.values()), default=0.0) or 1.0
     return [(str(stage), float(value), float(value) / longest) for stage, value in seconds.items()]

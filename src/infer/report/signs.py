@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from src.actions import Action, DeclaredCriterion, Judgement
 from src.actions.combination import objections
 from src.actions.explain import requirement
+from src.infer.output.results import PersonLine
 from src.translations import LANGUAGES, Catalog
 
 
-def judgement_of(person: Mapping[str, Any], action: Action) -> Judgement | None:
+def judgement_of(person: PersonLine, action: Action) -> Judgement | None:
     """The judgement in a line of results.jsonl; None where it was made by another declaration of the action."""
     try:
         return Judgement.from_json(person, action)
@@ -19,7 +17,7 @@ def judgement_of(person: Mapping[str, Any], action: Action) -> Judgement | None:
         return None
 
 
-def sign_rows(action: Action, catalog: Catalog) -> list[dict[str, Any]]:
+def sign_rows(action: Action, catalog: Catalog) -> list[dict[str, object]]:
     """What is said of each sign once: names and hints by language, what it needs, and whether it is an objection."""
     against = objections(action.occurs_when)
     return [

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from src.actions.evaluation.labelled import JudgedPicture
 from src.data.formats import PictureError
 from src.data.images import read_reduced_picture
 from src.infer.finishing import render
-from src.infer.output.results import Person, write_bytes, write_pieces
+from src.infer.output.results import Person, ResultLine, write_bytes, write_pieces
 from src.infer.report.page import report_html
 from src.pose.skeleton import JOINT_COUNT
 
@@ -51,7 +50,7 @@ def write_error_report(folder: Path, judged: Sequence[JudgedPicture], action: Ac
     return folder / PAGE
 
 
-def _line(folder: Path, number: int, judged: JudgedPicture, action: Action) -> dict[str, Any]:
+def _line(folder: Path, number: int, judged: JudgedPicture, action: Action) -> ResultLine:
     """The picture's line of results, with its outcome; its drawn picture is written."""
     picture = judged.picture
     poses = np.array(picture.persons, np.float64).reshape(-1, JOINT_COUNT, 3)

@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from numpy.typing import ArrayLike
 
 from src.actions.action import Action
 from src.actions.evaluation.label_files import check_boxes, read_label_file
@@ -48,7 +49,7 @@ class PersonLabels:
 
     pictures: Sequence[LabelledPicture]
     words: LabelWords
-    detected: Mapping[str, Sequence[Any]] | None
+    detected: Mapping[str, Sequence[ArrayLike]] | None
 
     def score(self, action: Action) -> PersonScores:
         """The action on the labelled persons, by their own joints or by what was found in the pictures."""
@@ -64,9 +65,9 @@ class PersonLabels:
             if one.positive is not None
         ]
 
-    def _keypoints(self, one: PersonResult) -> tuple[Any, ...]:
+    def _keypoints(self, one: PersonResult) -> tuple[ArrayLike, ...]:
         if self.detected is None:
-            return (one.person.keypoints,)
+            return () if one.person.keypoints is None else (one.person.keypoints,)
         return () if one.detected is None else (self.detected[one.file][one.detected],)
 
 
@@ -118,7 +119,7 @@ def _labelme_person(shape: Shape) -> LabelledPerson:
     return LabelledPerson(shape.label.strip(), box)
 
 
-def _detected(arguments: argparse.Namespace, pictures: Sequence[LabelledPicture]) -> dict[str, Sequence[Any]]:
+def _detected(arguments: argparse.Namespace, pictures: Sequence[LabelledPicture]) -> dict[str, Sequence[ArrayLike]]:
     """Keypoints by picture; the network runs where --results is a folder of pictures."""
     place: Path = arguments.results
     saved = results_file(place)

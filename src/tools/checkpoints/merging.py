@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn, Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
+from src.arrays import Array, Reals
 from src.errors import CheckpointError
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 
 #: Every rank gathers these from its own pictures, so that they differ.
 STATISTICS = (".moving_mean", ".moving_variance")
@@ -39,7 +39,7 @@ class Drift:
 class Merged:
     """The merged parameters, and how far the ranks' trained parameters and batch-norm statistics were apart."""
 
-    arrays: dict[str, NDArray[Any]]
+    arrays: dict[str, Array]
     trained: Drift
     statistics: Drift
 
@@ -52,7 +52,7 @@ def merge_replicas(ranks: Iterable[tuple[str, Arrays]], tolerance: float | None 
     Raises CheckpointError when names, shapes or types differ, a value is not finite, whole numbers differ, or trained
     parameters are apart by more than `tolerance`. Batch-norm statistics may differ.
     """
-    first: dict[str, NDArray[Any]] = {}
+    first: dict[str, Array] = {}
     apart: dict[str, _Range] = {}  # only the parameters that differ: equal ones cost neither memory nor time
     count = 0
     for file, arrays in ranks:
@@ -64,7 +64,7 @@ def merge_replicas(ranks: Iterable[tuple[str, Arrays]], tolerance: float | None 
         _check_alike(file, arrays, first)
         for name, array in arrays.items():
             if not np.array_equal(array, first[name]):
-                apart.setdefault(name, _Range(first[name])).add(array)
+                apart.setdefault(name, _Range(cast(Reals, first[name]))).add(cast(Reals, array))
     widths = {name: each.width() for name, each in apart.items()}
     trained = _drift({name: width for name, width in widths.items() if not name.endswith(STATISTICS)})
     _check_counts([name for name in apart if first[name].dtype.kind != "f"])
@@ -77,14 +77,25 @@ def merge_replicas(ranks: Iterable[tuple[str, Arrays]], tolerance: float | None 
     return Merged(merged, trained, statistics)
 
 
+class _Axes(Protocol):
+    dim: Sequence[int]
+
+
+class Layout(Protocol):
+    """How MindSpore cut a parameter: ranks along each axis of their grid, and the axis that cuts each dimension."""
+
+    dev_matrix: Sequence[_Axes]
+    tensor_map: Sequence[_Axes]
+
+
 class _Range:
     """A parameter's smallest and largest values among the ranks, and what they add to rank 0's."""
 
-    def __init__(self, first: NDArray[Any]) -> None:
+    def __init__(self, first: Reals) -> None:
         self.first = self.low = self.high = first
         self.added = np.zeros(first.shape, np.float64)
 
-    def add(self, array: NDArray[Any]) -> None:
+    def add(self, array: Reals) -> None:
         self.low, self.high = np.minimum(self.low, array), np.maximum(self.high, array)
         self.added += array.astype(np.float64) - self.first
 
@@ -96,12 +107,12 @@ class _Range:
         """The largest absolute value that any rank holds."""
         return float(max(np.abs(self.low).max(), np.abs(self.high).max()))
 
-    def mean(self, count: int) -> NDArray[Any]:
+    def mean(self, count: int) -> Array:
         """The mean of `count` ranks; those that were not added hold rank 0's values."""
         return np.asarray(self.first + self.added / count, self.first.dtype)
 
 
-def merge_slices(name: str, slices: list[NDArray[Any]], strategy: Mapping[str, Any]) -> NDArray[Any]:
+def merge_slices(name: str, slices: list[Array], strategy: Mapping[str, Layout]) -> Array:
     """The whole parameter from its slices in order of rank, by MindSpore's own merging.
 
     Ranks that hold the same slice must agree. Raises CheckpointError.
@@ -118,7 +129,7 @@ def merge_slices(name: str, slices: list[NDArray[Any]], strategy: Mapping[str, A
         raise CheckpointError(f"{name}: its slices do not fit the strategy ({first_line(error)})") from None
 
 
-def read_strategy(path: Path) -> dict[str, Any]:
+def read_strategy(path: Path) -> dict[str, Layout]:
     """A strategy file's layouts by parameter; CheckpointError when it is none, or asks for more than can be merged."""
     import mindspore as ms
 
@@ -152,12 +163,12 @@ def check_optimizer_slices(path: str, arrays: Arrays, sliced: Iterable[str]) -> 
             )
 
 
-def sliced_names(strategy: Mapping[str, Any]) -> set[str]:
+def sliced_names(strategy: Mapping[str, Layout]) -> set[str]:
     """The parameters of which a rank holds a part only."""
     return {name for name, layout in strategy.items() if any(axis >= 0 for axis in layout.tensor_map[0].dim)}
 
 
-def _check_copies(name: str, slices: list[NDArray[Any]], layout: Any) -> None:
+def _check_copies(name: str, slices: list[Array], layout: Layout) -> None:
     """Ranks at the same place along every axis that the parameter is cut along must hold the same slice."""
     devices = list(layout.dev_matrix[0].dim)
     if len(slices) != int(np.prod(devices)):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+
+from fsspec import AbstractFileSystem
 
 from src.errors import CheckpointError
 from src.train.checkpoints.manifest import MANIFEST_ENDING, CheckpointName, Moment
@@ -22,7 +23,7 @@ class CheckpointSet:
     files: dict[int, str] = field(default_factory=dict)
 
 
-def list_checkpoints(filesystem: Any, root: str) -> list[str]:
+def list_checkpoints(filesystem: AbstractFileSystem, root: str) -> list[str]:
     """Paths of the checkpoints and their manifests in a folder and in its folders `ckpt_<rank>`."""
     if not filesystem.isdir(root):
         raise CheckpointError(f"{root}: no such folder of checkpoints")

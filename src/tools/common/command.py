@@ -16,7 +16,7 @@ from typing import NoReturn
 from src.checks import nearest_word
 from src.errors import ConfigError, JobError, OutputError
 from src.model_utils.config import read_settings, setting_types
-from src.model_utils.setting import convert
+from src.model_utils.setting import Value, convert
 from src.version import add_version
 
 #: Anything a tool did not foresee in a file it was given.
@@ -62,7 +62,7 @@ def add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
         setting, kind = settings[name], types[name]
         parse = functools.partial(convert, name, kind=kind, setting=setting)
         help_text = setting.describe().replace("%", "%%")
-        default = parse(setting.value)
+        default: Value | None = parse(setting.value)
         if name in _SAID_BY_CHECKPOINT:
             default, help_text = None, f"{setting.help} [default: what the checkpoint says]".replace("%", "%%")
         parser.add_argument(f"--{name}", type=parse, default=default, metavar="VALUE", help=help_text)

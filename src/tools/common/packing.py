@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, cast
 
 from src.data.names import mask_name
-from src.data.packed import FORMAT, MASKS, PICTURES
+from src.data.packed import FORMAT, MASKS, PICTURES, ShardEntry
 from src.errors import OutputError
 from src.files import atomic_path, file_sha256, writing
 
@@ -112,10 +112,10 @@ class _Comparison:
         return len(data)
 
 
-def _compose(shard: Shard, target: Any) -> Places:
+def _compose(shard: Shard, target: BinaryIO | _Comparison) -> Places:
     """Write the tar to `target`; equal files make equal bytes: no owner, no time. Returns offset and size by member."""
     places = {}
-    with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=cast(BinaryIO, target), mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for file in shard.files:
             info = tarfile.TarInfo(file.member)
             info.size = file.size
@@ -128,12 +128,15 @@ def _compose(shard: Shard, target: Any) -> Places:
     return places
 
 
-def describe(shards: Sequence[Shard], places: Sequence[Places], folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
+def describe(
+    shards: Sequence[Shard], places: Sequence[Places], folder: Path, facts: Mapping[str, object]
+) -> dict[str, object]:
     """What shards.json says: the shards with their digests, and where every picture and mask is."""
-    content: dict[str, Any] = {"format": FORMAT, **facts, "shards": [], PICTURES: {}, MASKS: {}}
+    entries: list[ShardEntry] = []
+    found: dict[str, Places] = {PICTURES: {}, MASKS: {}}
     for number, (shard, members) in enumerate(zip(shards, places)):
         path = folder / shard.name
-        content["shards"].append({"name": shard.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
+        entries.append({"name": shard.name, "bytes": path.stat().st_size, "sha256": file_sha256(path)})
         for file in shard.files:
-            content[file.kind][file.name] = [number, *members[file.member]]
-    return content
+            found[file.kind][file.name] = [number, *members[file.member]]
+    return {"format": FORMAT, **facts, "shards": entries, **found}

@@ -10,8 +10,8 @@ import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from src.errors import JobError
@@ -30,7 +30,7 @@ def add_storage_arguments(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def open_folder(
     path: str, storage_mode: str | None = None, obs_local_root: str | None = None
-) -> Iterator[tuple[Any, str]]:
+) -> Iterator[tuple[AbstractFileSystem, str]]:
     """The filesystem that `path` lies in, and the path there; a JobError of everything that the storage raises."""
     if not path.startswith(OBS_SCHEMES):
         yield LocalFileSystem(), os.path.abspath(path)
@@ -45,6 +45,6 @@ def open_folder(
         raise JobError(str(error)) from None
 
 
-def is_local(filesystem: Any) -> bool:
+def is_local(filesystem: AbstractFileSystem) -> bool:
     """Whether paths of this filesystem are paths of this machine."""
     return isinstance(filesystem, LocalFileSystem)

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from src.data.annotations.person import Person
 from src.data.annotations.reader import AnnotationFile, open_annotations
 from src.data.drawn.dataset import PERSON_CATEGORY
 
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+
 #: pycocotools' key for what this file calls a picture's id; `id` is the reader's number.
 FILE_ID = "file_id"
 
 
-def read_ground_truth(annotation_file: Path) -> Any:
+class PictureEntry(TypedDict):
+    """A picture as pycocotools has it; pixels."""
+
+    id: int
+    file_id: Hashable
+    file_name: str
+    width: int
+    height: int
+
+
+def read_ground_truth(annotation_file: Path) -> COCO:
     """pycocotools' view of the people in an annotation file; DataError naming file, element and what is wrong.
 
     Annotations are numbered from 1 (pycocotools takes 0 for "not matched"), people of all categories count as one.
@@ -31,12 +45,12 @@ def read_ground_truth(annotation_file: Path) -> Any:
     return truth
 
 
-def person_category(truth: Any) -> Any:
+def person_category(truth: COCO) -> int:
     """The id of the file's first category with COCO's joints; all people are in it."""
-    return truth.dataset["categories"][0]["id"]
+    return int(truth.dataset["categories"][0]["id"])
 
 
-def _dataset(file: AnnotationFile) -> dict[str, Any]:
+def _dataset(file: AnnotationFile) -> dict[str, object]:
     category = next(number for number, order in file.categories.people.items() if order.names)
     return {
         "info": {},
@@ -49,7 +63,7 @@ def _dataset(file: AnnotationFile) -> dict[str, Any]:
     }
 
 
-def _annotation(person: Person, category: Any) -> dict[str, Any]:
+def _annotation(person: Person, category: Hashable) -> dict[str, object]:
     """All that COCO's keypoint evaluation reads of a person."""
     return {
         "id": person.number,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src.arrays import Reals
 from src.errors import DataError
 from src.pose.grid import STRIDE, Fit
 
@@ -19,8 +20,8 @@ SCALED_SIZE = "scaled_size"
 class StoredMaps(NamedTuple):
     """Heatmaps (19, h, w) and PAFs (38, h, w) as stored, and how the picture lies in the network input."""
 
-    heatmaps: NDArray[np.floating[Any]]
-    pafs: NDArray[np.floating[Any]]
+    heatmaps: Reals
+    pafs: Reals
     fit: Fit
 
 

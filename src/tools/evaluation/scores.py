@@ -6,7 +6,7 @@ import contextlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,28 @@ from numpy.typing import NDArray
 from src.pose.skeleton import COCO_KEYPOINT_NAMES, COCO_ORDER
 from src.tools.evaluation.ground_truth import person_category
 
-Result = Mapping[str, Any]
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+Outcome = Mapping[str, NDArray[np.generic]]  # pycocotools' of one picture
+
+
+class Annotation(TypedDict):
+    """What the scores read of an annotated person; `area` in square pixels."""
+
+    keypoints: list[float]
+    area: float
+
+
+class Result(TypedDict):
+    """One found person in COCO's result format."""
+
+    image_id: int
+    category_id: int
+    keypoints: list[float]
+    score: float
+
 
 #: COCO's ten figures in pycocotools' order.
 FIGURES = ("AP", "AP50", "AP75", "AP medium", "AP large", "AR", "AR50", "AR75", "AR medium", "AR large")
@@ -22,6 +43,9 @@ FIGURES = ("AP", "AP50", "AP75", "AP medium", "AP large", "AR", "AR50", "AR75", 
 SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
 _MATCH = 0.5  # least object keypoint similarity of a person that counts as found in the tables by size and joint
 _DECIMALS = 3
+
+
+Match = tuple[Annotation, NDArray[np.float64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -57,13 +81,13 @@ class Scores:
     thresholds: NDArray[np.float64]
     recall: NDArray[np.float64]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Everything but the curve, as JSON values."""
         plain = {name: getattr(self, name) for name in ("figures", "sizes", "offset_px", "pictures", "persons")}
         return {**plain, "joints": [asdict(joint) for joint in self.joints]}
 
 
-def result_lines(image_id: int, poses: NDArray[np.float32], scores: NDArray[np.float32], category: Any) -> list[Result]:
+def result_lines(image_id: int, poses: NDArray[np.float32], scores: NDArray[np.float32], category: int) -> list[Result]:
     """COCO's result format for poses (P, 18, 3) [x_px, y_px, confidence] in the picture; the neck is left out."""
     lines: list[Result] = []
     for pose, score in zip(poses, scores):
@@ -74,7 +98,7 @@ def result_lines(image_id: int, poses: NDArray[np.float32], scores: NDArray[np.f
     return lines
 
 
-def score_results(truth: Any, results: Sequence[Result], picture_ids: Sequence[int]) -> Scores:
+def score_results(truth: COCO, results: Sequence[Result], picture_ids: Sequence[int]) -> Scores:
     """COCO's keypoint evaluation of results on the given pictures."""
     from pycocotools.cocoeval import COCOeval
 
@@ -104,7 +128,7 @@ def score_results(truth: Any, results: Sequence[Result], picture_ids: Sequence[i
     )
 
 
-def _nothing_found(truth: Any) -> Any:
+def _nothing_found(truth: COCO) -> COCO:
     """A result set without results, which loadRes cannot make."""
     from pycocotools.coco import COCO
 
@@ -114,7 +138,7 @@ def _nothing_found(truth: Any) -> Any:
     return empty
 
 
-def _size_scores(run: Any, size: int) -> dict[str, float]:
+def _size_scores(run: COCOeval, size: int) -> dict[str, float]:
     """Persons of a size, and AP and AR over all thresholds; -1 where there is nobody."""
     precision, recall = run.eval["precision"][:, :, 0, size, 0], run.eval["recall"][:, 0, size, 0]
     there = precision > -1
@@ -125,17 +149,17 @@ def _size_scores(run: Any, size: int) -> dict[str, float]:
     }
 
 
-def _of_size(run: Any, size: int) -> list[dict[str, Any]]:
+def _of_size(run: COCOeval, size: int) -> list[Outcome]:
     """pycocotools' outcome for each picture that has someone, annotated or found."""
     pictures = len(run.params.imgIds)
     return [each for each in run.evalImgs[size * pictures : (size + 1) * pictures] if each is not None]
 
 
-def _persons(run: Any, size: int) -> int:
+def _persons(run: COCOeval, size: int) -> int:
     return int(sum((np.asarray(each["gtIgnore"]) == 0).sum() for each in _of_size(run, size)))
 
 
-def _matches(run: Any, truth: Any, found: Any) -> list[tuple[Any, NDArray[np.float64], Any]]:
+def _matches(run: COCOeval, truth: COCO, found: COCO) -> list[Match]:
     """For every annotated person: (annotation, offsets (n, 2) of its joints that were found, their numbers)."""
     threshold = int(np.argmin(np.abs(np.asarray(run.params.iouThrs) - _MATCH)))
     rows = []
@@ -154,7 +178,7 @@ def _matches(run: Any, truth: Any, found: Any) -> list[tuple[Any, NDArray[np.flo
     return rows
 
 
-def _joint_score(number: int, run: Any, matches: Sequence[tuple[Any, NDArray[np.float64], Any]]) -> JointScore:
+def _joint_score(number: int, run: COCOeval, matches: Sequence[Match]) -> JointScore:
     tolerance = 2 * float(run.params.kpt_oks_sigmas[number])
     annotated, offsets, spread = 0, [], []
     for annotation, offset, joints in matches:

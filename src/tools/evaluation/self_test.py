@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from src.pose import DecodeSettings, decode_poses
 from src.pose.encode import encode_keypoints
 from src.tools.evaluation.ground_truth import person_category
 from src.tools.evaluation.scores import Result, Scores, result_lines, score_results
+
+if TYPE_CHECKING:
+    from pycocotools.coco import COCO
+
 
 #: What is injected, in picture pixels, to see whether the evaluation notices.
 INJECTED_PX = 0.5
@@ -42,16 +46,16 @@ class OffsetTest:
         return ""
 
 
-def run_offset_test(truth: Any, picture_ids: Sequence[int], insize: int, settings: DecodeSettings) -> OffsetTest:
+def run_offset_test(truth: COCO, picture_ids: Sequence[int], insize: int, settings: DecodeSettings) -> OffsetTest:
     """Encode, decode and score the annotated persons of the pictures; DataError where nobody is annotated."""
     results = _decoded(truth, picture_ids, insize, settings)
     if not results:
         raise DataError("self-test: nobody with enough keypoints is annotated on these pictures")
-    moved = [{**line, "keypoints": _moved(line["keypoints"])} for line in results]
+    moved: list[Result] = [{**line, "keypoints": _moved(line["keypoints"])} for line in results]
     return OffsetTest(score_results(truth, results, picture_ids), score_results(truth, moved, picture_ids))
 
 
-def _decoded(truth: Any, picture_ids: Sequence[int], insize: int, settings: DecodeSettings) -> list[Result]:
+def _decoded(truth: COCO, picture_ids: Sequence[int], insize: int, settings: DecodeSettings) -> list[Result]:
     results: list[Result] = []
     for picture_id in picture_ids:
         image = truth.imgs[picture_id]

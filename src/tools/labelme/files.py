@@ -6,7 +6,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from src.data.annotations.regions import FARTHEST
 from src.data.formats import PICTURE_SUFFIXES, PictureError
@@ -39,7 +39,7 @@ class Shape:
     kind: str
     points: tuple[tuple[float, float], ...]
     group: str | None
-    flags: dict[str, Any]  # with `attributes` and `difficult` of programs that write these
+    flags: dict[str, object]  # with `attributes` and `difficult` of programs that write these
     description: str
     area: float | None = None  # as `coco2labelme` noted it
 
@@ -69,7 +69,7 @@ def read_labelme(path: Path) -> tuple[LabelmeFile, list[Problem]]:
     """The file, and the shapes in it that make no sense; raises UnusableFileError."""
     content = _read_json(path)
     shapes, problems = [], []
-    for number, raw in enumerate(content["shapes"]):
+    for number, raw in enumerate(cast("list[object]", content["shapes"])):
         try:
             shapes.append(_read_shape(number, raw))
         except ValueError as error:
@@ -84,7 +84,7 @@ def read_labelme(path: Path) -> tuple[LabelmeFile, list[Problem]]:
     ), problems
 
 
-def _picture_path(raw: Any) -> str:
+def _picture_path(raw: object) -> str:
     if not isinstance(raw, str) or not raw.strip():
         raise UnusableFileError("has no imagePath")
     path = PureWindowsPath(raw.strip()).as_posix()  # both "/" and "\\" separate folders in it
@@ -136,7 +136,7 @@ def write_embedded(file: LabelmeFile, pictures: Path) -> Path:
     return target
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> dict[str, object]:
     try:
         content = read_json(path)
     except OSError as error:
@@ -148,7 +148,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _read_shape(number: int, raw: Any) -> Shape:
+def _read_shape(number: int, raw: object) -> Shape:
     if not isinstance(raw, dict):
         raise ValueError("is not a shape")
     label = raw.get("label")
@@ -157,7 +157,7 @@ def _read_shape(number: int, raw: Any) -> Shape:
     points = raw.get("points")
     if not isinstance(points, list) or not points:
         raise ValueError("has no points")
-    flags: dict[str, Any] = {}
+    flags: dict[str, object] = {}
     for extra in (raw.get("attributes"), raw.get("flags")):
         flags.update(extra if isinstance(extra, dict) else {})
     if isinstance(raw.get("difficult"), bool):
@@ -175,7 +175,7 @@ def _read_shape(number: int, raw: Any) -> Shape:
     )
 
 
-def _point(raw: Any) -> tuple[float, float]:
+def _point(raw: object) -> tuple[float, float]:
     if not isinstance(raw, (list, tuple)) or len(raw) != 2:
         raise ValueError("has a point that is not x and y")
     if any(isinstance(v, bool) or not isinstance(v, (int, float)) or not abs(v) <= FARTHEST for v in raw):
@@ -183,15 +183,15 @@ def _point(raw: Any) -> tuple[float, float]:
     return float(raw[0]), float(raw[1])
 
 
-def _area(raw: Any) -> float | None:
+def _area(raw: object) -> float | None:
     return float(raw) if isinstance(raw, (int, float)) and not isinstance(raw, bool) and 0 < raw < 1e11 else None
 
 
-def _side(raw: Any) -> int | None:
+def _side(raw: object) -> int | None:
     return raw if isinstance(raw, int) and not isinstance(raw, bool) and raw > 0 else None
 
 
-def _embedded(raw: Any) -> bytes | None:
+def _embedded(raw: object) -> bytes | None:
     if not isinstance(raw, str) or not raw:
         return None
     try:

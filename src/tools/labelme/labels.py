@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from src.data.joint_names import fold
 from src.pose.skeleton import JointType
@@ -29,7 +29,7 @@ class Label(NamedTuple):
     visibility: int
 
 
-def read_label(label: str, flags: Mapping[str, Any], description: str, names: Mapping[str, JointType]) -> Label:
+def read_label(label: str, flags: Mapping[str, object], description: str, names: Mapping[str, JointType]) -> Label:
     """Joint and visibility of one labelled point.
 
     Visibility comes from the label's suffix, else from a flag (`occluded: true`, `difficult: true`, `visible: false`),
@@ -45,7 +45,7 @@ def read_label(label: str, flags: Mapping[str, Any], description: str, names: Ma
     return Label(joint, _from_flags(flags, description))
 
 
-def _from_flags(flags: Mapping[str, Any], description: str) -> int:
+def _from_flags(flags: Mapping[str, object], description: str) -> int:
     folded = {str(name).strip().casefold(): _is_set(value) for name, value in flags.items()}
     meanings = [_FLAG_WORDS[name] for name, is_set in folded.items() if is_set and name in _FLAG_WORDS]
     if meanings:
@@ -57,5 +57,5 @@ def _from_flags(flags: Mapping[str, Any], description: str) -> int:
     return _VISIBILITY_WORDS.get(description.strip().casefold(), VISIBLE)
 
 
-def _is_set(value: Any) -> bool:
+def _is_set(value: object) -> bool:
     return value.strip().casefold() in ("true", "yes", "1") if isinstance(value, str) else bool(value)

@@ -7,15 +7,14 @@ import math
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from src.arrays import Array
 from src.errors import CheckpointError
 from src.tools.weights.torch_pickle import read_torch_file
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Array]
 
 _SAFETENSOR_TYPES = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2"},

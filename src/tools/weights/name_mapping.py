@@ -6,14 +6,14 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src.arrays import Array
 from src.errors import CheckpointError
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 Shapes = Mapping[str, tuple[int, ...]]
 
 #: The published body model was trained on pixels divided by this; the network here divides by 255.
@@ -113,7 +113,7 @@ def _own_key(name: str) -> str:
     return name
 
 
-def _fitted(name: str, shape: tuple[int, ...], key: str, array: NDArray[Any], source: Path) -> NDArray[np.float32]:
+def _fitted(name: str, shape: tuple[int, ...], key: str, array: Array, source: Path) -> NDArray[np.float32]:
     """The array in the network's layout (out, in, height, width); TensorFlow keeps (height, width, in, out), and
     depthwise (height, width, channels, 1)."""
     layouts = [array]

@@ -14,13 +14,15 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from src.arrays import Array
+
+_Stored = tuple[str, str, int]  # a storage: kind, key, count of numbers
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-_STORAGE_TYPES: dict[str, np.dtype[Any]] = {
+_STORAGE_TYPES: dict[str, np.dtype[np.generic]] = {
     "FloatStorage": np.dtype("<f4"),
     "DoubleStorage": np.dtype("<f8"),
     "HalfStorage": np.dtype("<f2"),
@@ -54,10 +56,12 @@ class _StorageType:
 class _Tensor:
     """A tensor whose numbers are filled in once its storage is read."""
 
-    def __init__(self, storage: Any, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> None:
+    def __init__(
+        self, storage: _Stored, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
+    ) -> None:
         self.storage, self.offset, self.size, self.stride = storage, int(offset), tuple(size), tuple(stride)
 
-    def read(self, numbers: NDArray[Any], kind: str) -> NDArray[Any]:
+    def read(self, numbers: Array, kind: str) -> Array:
         """The tensor as an array of its own; ValueError where it reaches beyond its storage."""
         last = self.offset + sum((length - 1) * step for length, step in zip(self.size, self.stride))
         if min((0, *self.size)) < 0 or math.prod(self.size) > len(numbers):
@@ -73,11 +77,11 @@ class _Tensor:
         return np.array(view)
 
 
-def _parameter(tensor: _Tensor, *_: Any) -> _Tensor:
+def _parameter(tensor: _Tensor, *_: object) -> _Tensor:
     return tensor
 
 
-_ALLOWED: dict[tuple[str, str], Any] = {
+_ALLOWED: dict[tuple[str, str], object] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch._utils", "_rebuild_tensor"): _Tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _Tensor,
@@ -88,25 +92,25 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 class _Opaque:
     """Stands for an object of any other class: takes whatever a pickle does to it, and does nothing."""
 
-    def __new__(cls, *_: Any, **__: Any) -> _Opaque:
+    def __new__(cls, *_: object, **__: object) -> _Opaque:
         return super().__new__(cls)
 
-    def __init__(self, *_: Any, **__: Any) -> None: ...
+    def __init__(self, *_: object, **__: object) -> None: ...
 
-    def __setstate__(self, _: Any) -> None: ...
+    def __setstate__(self, _: object) -> None: ...
 
-    def __setitem__(self, _: Any, __: Any) -> None: ...
+    def __setitem__(self, _: object, __: object) -> None: ...
 
-    def __call__(self, *_: Any, **__: Any) -> _Opaque:
+    def __call__(self, *_: object, **__: object) -> _Opaque:
         return self
 
-    def append(self, _: Any) -> None:
+    def append(self, _: object) -> None:
         """As a list has it."""
 
-    def extend(self, _: Any) -> None:
+    def extend(self, _: object) -> None:
         """As a list has it."""
 
-    def add(self, _: Any) -> None:
+    def add(self, _: object) -> None:
         """As a set has it."""
 
 
@@ -118,7 +122,7 @@ class _Unpickler(pickle.Unpickler):
         self.foreign: list[str] = []
         self.storages: dict[str, str] = {}  # kinds by key, in whatever object they are
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if module == "torch" and name in _STORAGE_TYPES:
             return _StorageType(name)
         if (module, name) not in _ALLOWED:
@@ -126,7 +130,7 @@ class _Unpickler(pickle.Unpickler):
             return _Opaque
         return _ALLOWED[module, name]
 
-    def tensors_of(self, content: Any) -> Mapping[str, _Tensor]:
+    def tensors_of(self, content: object) -> Mapping[str, _Tensor]:
         """The tensors by name of what was unpickled; ValueError when it has none."""
         found = _find_tensors(content)
         if found:
@@ -134,13 +138,13 @@ class _Unpickler(pickle.Unpickler):
         holds = f"it holds {self.foreign[0]}, not only tensors" if self.foreign else "it holds no tensors by name"
         raise ValueError(f"{holds}; save the model's state_dict() alone")
 
-    def persistent_load(self, pid: Any) -> tuple[str, str, int]:
+    def persistent_load(self, pid: tuple[str, _StorageType, object, object, int]) -> _Stored:
         _, kind, key, _, count, *_ = pid
         self.storages[str(key)] = kind.name
         return kind.name, str(key), int(count)
 
 
-def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
+def read_torch_file(path: Path) -> dict[str, Array]:
     """Tensors by name: those of the entry, such as `state_dict`, that holds most of them.
 
     Raises OSError, or ValueError saying what is wrong with the file. Only the storages of these tensors are read.
@@ -153,7 +157,7 @@ def read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
         raise ValueError(f"damaged, or not a PyTorch file ({type(error).__name__}: {error})") from error
 
 
-def _read_archive(path: Path) -> dict[str, NDArray[Any]]:
+def _read_archive(path: Path) -> dict[str, Array]:
     """The zip archive: a pickle, and each storage in a file of its own."""
     with zipfile.ZipFile(path) as archive:
         files = {info.filename.partition("/")[2]: info for info in archive.infolist()}
@@ -165,7 +169,7 @@ def _read_archive(path: Path) -> dict[str, NDArray[Any]]:
         tensors = unpickler.tensors_of(unpickler.load())
 
         @functools.lru_cache(maxsize=1)
-        def storage(kind: str, key: str, count: int) -> NDArray[Any]:
+        def storage(kind: str, key: str, count: int) -> Array:
             dtype = _STORAGE_TYPES[kind]
             data = _member(archive, files[f"data/{key}"], max(0, count) * dtype.itemsize)
             return np.frombuffer(data, dtype, count)
@@ -183,7 +187,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes
         raise ValueError(str(error)) from None
 
 
-def _read_legacy(path: Path) -> dict[str, NDArray[Any]]:
+def _read_legacy(path: Path) -> dict[str, Array]:
     with open(path, "rb") as file:
         if _Unpickler(file).load() != _LEGACY_MAGIC:
             raise ValueError("a pickle, but not a PyTorch file")
@@ -199,7 +203,7 @@ def _read_legacy(path: Path) -> dict[str, NDArray[Any]]:
     return {name: tensor.read(numbers[tensor.storage[1]], tensor.storage[0]) for name, tensor in tensors.items()}
 
 
-def _read_storage(file: BinaryIO, kind: str) -> NDArray[Any]:
+def _read_storage(file: BinaryIO, kind: str) -> Array:
     """A storage: the count as 8 bytes, then the numbers."""
     dtype = _STORAGE_TYPES[kind]
     length = int.from_bytes(file.read(8), "little") * dtype.itemsize
@@ -209,7 +213,7 @@ def _read_storage(file: BinaryIO, kind: str) -> NDArray[Any]:
     return np.frombuffer(data, dtype)
 
 
-def _find_tensors(content: Any) -> Mapping[str, _Tensor]:
+def _find_tensors(content: object) -> Mapping[str, _Tensor]:
     """The mapping, at most `_DEPTH` levels deep, that holds most tensors by name; of equals the most usual entry."""
     best: Mapping[str, _Tensor] = {}
     rank = (0, 0)
@@ -221,7 +225,7 @@ def _find_tensors(content: Any) -> Mapping[str, _Tensor]:
     return best
 
 
-def _mappings(content: Any, entry: str, depth: int) -> Iterator[tuple[str, Mapping[Any, Any]]]:
+def _mappings(content: object, entry: str, depth: int) -> Iterator[tuple[str, Mapping[object, object]]]:
     if isinstance(content, Mapping) and depth:
         yield entry, content
         for name, value in content.items():

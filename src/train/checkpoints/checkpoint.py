@@ -9,13 +9,13 @@ import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn
-from numpy.typing import NDArray
 
+from src.arrays import Array
 from src.errors import CheckpointError, JobError, OutputError
 from src.files import atomic_path, file_sha256
 from src.net.finite import not_finite, weights_norm
@@ -24,6 +24,7 @@ from src.train.checkpoints.manifest import Manifest
 from src.version import NAME, VERSION
 
 FORMAT_VERSION = 1
+Meta = Mapping[str, object]
 BATCH_STATISTICS = (".moving_mean", ".moving_variance")
 
 
@@ -34,18 +35,18 @@ class Snapshot:
     `norm` is the Euclidean norm of the network's own parameters.
     """
 
-    arrays: Mapping[str, NDArray[Any]]
-    meta: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+    meta: Meta
     norm: float = 0.0
 
 
-def network_meta(network: str, stages: int, **more: Any) -> dict[str, Any]:
+def network_meta(network: str, stages: int, **more: object) -> dict[str, object]:
     """Metadata of every checkpoint of this package: the network it is for, and the versions that made it."""
     made_by = {"version": VERSION, "mindspore": ms.__version__}
     return {"format": FORMAT_VERSION, "network": network, "stages": stages, **made_by, **more}
 
 
-def take_snapshot(cell: nn.Cell, meta: Mapping[str, Any]) -> Snapshot:
+def take_snapshot(cell: nn.Cell, meta: Meta) -> Snapshot:
     """Copy the parameters, after which training may go on; JobError when one of them is not finite."""
     arrays = {p.name: np.array(p.asnumpy(), copy=True) for p in cell.get_parameters()}
     if name := not_finite(arrays):
@@ -56,17 +57,20 @@ def take_snapshot(cell: nn.Cell, meta: Mapping[str, Any]) -> Snapshot:
     return Snapshot(arrays, meta, weights_norm({n: a for n, a in arrays.items() if not OPTIMIZER_ENTRY.match(n)}))
 
 
-def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, Any]) -> Manifest:
+def write_snapshot(
+    snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, object]
+) -> Manifest:
     """Write the checkpoint file and return its manifest; OutputError when that is impossible."""
     # tensors over the arrays' own memory: a Parameter would copy them twice
     write_tensors({name: ms.Tensor.from_numpy(array) for name, array in snapshot.arrays.items()}, path, snapshot.meta)
+    moment = cast("Mapping[str, int]", snapshot.meta)
     return Manifest(
         rank=rank,
         rank_size=rank_size,
-        epoch=snapshot.meta["epoch"],
-        step=snapshot.meta["step"],
-        steps_per_epoch=snapshot.meta["steps_per_epoch"],
-        global_step=snapshot.meta["global_step"],
+        epoch=moment["epoch"],
+        step=moment["step"],
+        steps_per_epoch=moment["steps_per_epoch"],
+        global_step=moment["global_step"],
         file=path.name,
         size=path.stat().st_size,
         sha256=file_sha256(path),
@@ -82,13 +86,13 @@ def write_snapshot(snapshot: Snapshot, path: Path, rank: int, rank_size: int, id
     )
 
 
-def write_checkpoint(source: nn.Cell | Iterable[Parameter], path: Path, meta: Mapping[str, Any]) -> None:
+def write_checkpoint(source: nn.Cell | Iterable[Parameter], path: Path, meta: Meta) -> None:
     """Save parameters with `meta`; see `write_tensors`."""
     parameters = source.get_parameters() if isinstance(source, nn.Cell) else source
     write_tensors({parameter.name: parameter for parameter in parameters}, path, meta)
 
 
-def write_tensors(tensors: Mapping[str, ms.Tensor], path: Path, meta: Mapping[str, Any]) -> None:
+def write_tensors(tensors: Mapping[str, ms.Tensor], path: Path, meta: Meta) -> None:
     """Save tensors by name with `meta` (JSON values): written beside, flushed to disk, then renamed into place.
 
     Raises OutputError when the folder cannot be written or the disk is full; an older file of the name stays whole.
@@ -131,7 +135,7 @@ def restore(cell: nn.Cell, parameters: Mapping[str, Parameter], source: str, par
         own.set_data(ms.Tensor(stored.asnumpy(), own.dtype))
 
 
-def weights_sha256(arrays: Mapping[str, NDArray[Any]]) -> str:
+def weights_sha256(arrays: Mapping[str, Array]) -> str:
     """SHA-256 over names and bytes of all parameters but the batch statistics, which every card has of its own."""
     digest = hashlib.sha256()
     for name in sorted(arrays):

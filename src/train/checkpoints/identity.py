@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from src.files import file_sha256
 from src.model_utils.config import Config
@@ -66,12 +66,12 @@ MEANING = {
 }
 
 
-def run_identity(config: Config, cards: int, annotations: Sequence[Path], pictures: int) -> dict[str, Any]:
+def run_identity(config: Config, cards: int, annotations: Sequence[Path], pictures: int) -> dict[str, object]:
     """Name and value of everything that decides the run, as plain JSON values; `annotations`: of each data set."""
     settings = config.settings()
     identity = {name: settings[name] for name in DECIDING}
     for name in DECIDING_BY_SET:
-        values = settings[name]
+        values = cast("list[object]", settings[name])
         identity[name] = values[0] if values == values[:1] * len(values) else values
     for name in DECIDING_BY_CARDS:
         identity[name] = settings[f"{name}_NP" if cards > 1 else name]
@@ -79,7 +79,7 @@ def run_identity(config: Config, cards: int, annotations: Sequence[Path], pictur
     return {**identity, "cards": cards, "pictures": pictures, "annotations": digests}
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     """One phrase for each thing that changed since the checkpoint, with what it means."""
     changed = []
     for name in sorted({*before, *now}):

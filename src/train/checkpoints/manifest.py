@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import MISSING, Field, asdict, dataclass, fields
+from typing import NamedTuple
 
 from src.errors import CheckpointError
+from src.fill import fill
 from src.json_text import parse_json_object
 
 FORMAT_VERSION = 1
@@ -88,7 +89,7 @@ class Manifest:
     size: int
     sha256: str
     weights_sha256: str
-    identity: Mapping[str, Any]
+    identity: Mapping[str, object]
     versions: Mapping[str, str]
     run_id: str = ""
     generation: int = 0
@@ -119,37 +120,37 @@ class Manifest:
             document = parse_json_object(text)
             if document.get("format") != FORMAT_VERSION:
                 raise CheckpointError(f"{source}: unknown manifest format {document.get('format')!r}")
-            manifest = cls(**{f.name: _valid(f.name, document) for f in fields(cls) if _is_given(f, document)})
+            manifest = fill(cls, {f.name: _valid(f.name, document) for f in fields(cls) if _is_given(f, document)})
             _check_together(manifest)
         except ValueError as error:
             raise CheckpointError(f"{source}: not a valid checkpoint manifest ({error})") from None
         return manifest
 
 
-def _is_given(field: Any, document: Mapping[str, Any]) -> bool:
+def _is_given(field: Field[object], document: Mapping[str, object]) -> bool:
     """Whether a field is in the document; ValueError when it must be and is not."""
     if field.name not in document and field.default is MISSING:
         raise ValueError(f"{field.name} is missing")
     return field.name in document
 
 
-def _whole(low: int, high: int = _MAX_COUNT) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and low <= value <= high
+def _whole(low: int, high: int = _MAX_COUNT) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _text(pattern: str = r".*") -> Callable[[Any], bool]:
+def _text(pattern: str = r".*") -> Callable[[object], bool]:
     return lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.DOTALL) is not None
 
 
-def _mapping(value: Any) -> bool:
+def _mapping(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _norm(value: Any) -> bool:
+def _norm(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0
 
 
-_VALID: Mapping[str, Callable[[Any], bool]] = {
+_VALID: Mapping[str, Callable[[object], bool]] = {
     "rank": _whole(0, MAX_RANKS - 1),
     "rank_size": _whole(1, MAX_RANKS),
     "epoch": _whole(1),
@@ -170,7 +171,7 @@ _VALID: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def _valid(name: str, document: Mapping[str, Any]) -> Any:
+def _valid(name: str, document: Mapping[str, object]) -> object:
     if not _VALID[name](document[name]):
         raise ValueError(f"{name} is {str(document[name])[:80]!r}")
     return document[name]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from src.files import write_atomically, writing
-from src.train.monitoring.record_view import parse_line, record_view
+from src.train.monitoring.record_view import RecordLine, parse_line, record_view
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 logger = logging.getLogger(__name__)
 
@@ -39,23 +42,21 @@ def record_name(rank: int) -> str:
 class LossRecord:
     """Appends to `<folder>/loss-rank<rank>.jsonl`; lines after `first_step`, of an interrupted run, are cut off.
 
-    A line: {"time" (seconds since 1970), "global_step", "epoch", "step", "loss", "loss_share", "lr", "data_wait_s",
-    "data_wait_share", "step_s"}, and where the network was validated the entries of `Validation.record`; the line of
-    step 0, before training, has only these. Raises OutputError when the folder cannot be written; later, lines that do
-    not fit on the disk wait in memory.
+    The line of step 0, before training, has only the entries of a validation. Raises OutputError when the folder
+    cannot be written; later, lines that do not fit on the disk wait in memory.
     """
 
     def __init__(self, folder: Path, rank: int, first_step: int) -> None:
         self.path = folder / record_name(rank)
-        self._waiting: list[dict[str, Any]] = []
+        self._waiting: list[RecordLine] = []
         old = read_record(self.path) if first_step > 0 else []
         kept = _as_lines(line for line in old if line["global_step"] <= first_step)
         self._whole_bytes = len(kept)
         with writing(self.path):
             write_atomically(self.path, kept)
 
-    def add(self, **line: Any) -> None:
-        """Take the values of a step; `flush` writes them."""
+    def add(self, **line: Unpack[RecordLine]) -> None:
+        """Take the values of a step; `flush` writes them with the time."""
         self._waiting.append({"time": round(time.time(), 3), **line})
 
     def flush(self) -> None:
@@ -83,11 +84,11 @@ class LossRecord:
         self.flush()
 
 
-def _as_lines(lines: Iterable[Mapping[str, Any]]) -> bytes:
+def _as_lines(lines: Iterable[RecordLine]) -> bytes:
     return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
-def read_record(path: Path) -> list[dict[str, Any]]:
+def read_record(path: Path) -> list[RecordLine]:
     """The lines of a record; what a kill left half-written at its end is dropped."""
     if not path.is_file():
         return []
@@ -114,8 +115,9 @@ def write_scalars(path: Path, total_steps: int) -> Path | None:
     writer.write(Event(file_version="brain.Event:2").SerializeToString())
     for line in lines:
         event = Event(wall_time=line.get("time", 0.0), step=line["global_step"])
-        for name in (name for name in SCALARS if name in line):
-            event.summary.value.add(tag=name, simple_value=line[name])
+        values = cast("dict[str, float]", line)
+        for name in (name for name in SCALARS if name in values):
+            event.summary.value.add(tag=name, simple_value=values[name])
         writer.write(event.SerializeToString())
     writer.close()
     return target

@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.train.monitoring.record_view import record_view
+from src.train.monitoring.record_view import RecordLine, record_view
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 PLOT_FILE = "loss.png"
@@ -49,13 +54,13 @@ def smoothed(values: Sequence[float]) -> NDArray[np.float64]:
     return (sums[ends] - sums[starts]) / (ends - starts)
 
 
-def thinned(lines: Sequence[Any], points: int = POINTS) -> Sequence[Any]:
+def thinned(lines: Sequence[T], points: int = POINTS) -> Sequence[T]:
     """At most about so many of the lines, evenly spread, the last one included."""
     every = max(1, len(lines) // points)
     return lines[(len(lines) - 1) % every :: every]
 
 
-def _draw_losses(axes: Any, steps: Sequence[Any], validations: Sequence[Any]) -> None:
+def _draw_losses(axes: Axes, steps: Sequence[RecordLine], validations: Sequence[RecordLine]) -> None:
     losses = smoothed([line["loss"] for line in steps])
     drawn = thinned(list(zip(steps, losses)))
     at = [line["global_step"] for line, _ in drawn]
@@ -67,7 +72,7 @@ def _draw_losses(axes: Any, steps: Sequence[Any], validations: Sequence[Any]) ->
         val = [(line["global_step"], line["val_loss"]) for line in validations]
         axes.plot(*zip(*val), color="tab:red", marker="o", markersize=4, label="validation loss")
     _plain_log_ticks(axes.yaxis)
-    rates = axes.twinx()
+    rates = cast("Axes", axes.twinx())
     rates.set(ylabel="learning rate", ylim=(0, 1.1 * max((line["lr"] for line, _ in drawn), default=1) or 1))
     rates.yaxis.set_major_formatter("{x:g}")
     rates.plot(at, [line["lr"] for line, _ in drawn], color="tab:orange", linewidth=0.9, label="learning rate")
@@ -75,7 +80,7 @@ def _draw_losses(axes: Any, steps: Sequence[Any], validations: Sequence[Any]) ->
     axes.legend(handles=handles, loc="upper right", fontsize="small")
 
 
-def _plain_log_ticks(axis: Any) -> None:
+def _plain_log_ticks(axis: Axis) -> None:
     """Ticks at 1, 2, 3 and 5 times powers of ten, written as plain numbers."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -84,12 +89,13 @@ def _plain_log_ticks(axis: Any) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _draw_validations(axes: Any, steps: Sequence[Any], validations: Sequence[Any]) -> None:
+def _draw_validations(axes: Axes, steps: Sequence[RecordLine], validations: Sequence[RecordLine]) -> None:
     axes.set(xlabel="step", ylim=(0, None))
     axes.grid(alpha=0.3)
     at = [line["global_step"] for line in validations]
-    for name, colour, label in (("val_ap", "tab:green", "AP"), ("val_pck", "tab:purple", "PCK@0.2")):
-        axes.plot(at, [max(line[name], 0) for line in validations], color=colour, marker="o", markersize=4, label=label)
+    ap, pck = ([line["val_ap"] for line in validations], [line["val_pck"] for line in validations])
+    for values, colour, label in ((ap, "tab:green", "AP"), (pck, "tab:purple", "PCK@0.2")):
+        axes.plot(at, [max(value, 0) for value in values], color=colour, marker="o", markersize=4, label=label)
     known = [line for line in steps if "loss_share" in line]
     if known:
         shares = thinned(list(zip(known, smoothed([line["loss_share"] for line in known]))))

@@ -9,10 +9,44 @@ import json
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 #: Lines kept before every second one is dropped.
 MOST_LINES = 20_000
+
+
+class ValidationEntries(TypedDict, total=False):
+    """What a validation adds to the line of its step."""
+
+    val_loss: float
+    val_share: float
+    val_ap: float
+    val_pck: float
+    val_recall: float
+    val_pictures: int
+    val_persons: int
+    val_s: float
+
+
+class SavedEntry(TypedDict, total=False):
+    """What a checkpoint adds to the line of its step: its file name."""
+
+    checkpoint: str
+
+
+class RecordLine(ValidationEntries, SavedEntry, total=False):
+    """A step's line of the loss record."""
+
+    time: float  # seconds since 1970
+    global_step: int
+    epoch: int
+    step: int
+    loss: float
+    loss_share: float  # of the loss of predicting nothing
+    lr: float
+    data_wait_s: float
+    data_wait_share: float
+    step_s: float
 
 
 class RecordView:
@@ -26,9 +60,9 @@ class RecordView:
         self._first_every = self._every = every
         self._inode = self._read_to = 0
         self._room = MOST_LINES
-        self._kept: list[dict[str, Any]] = []
+        self._kept: list[RecordLine] = []
 
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[RecordLine]:
         """The lines so far; empty without a file. A line that is still being written follows with the next call."""
         try:
             with self._path.open("rb") as file:
@@ -54,7 +88,7 @@ class RecordView:
                 self._kept = [each for each in self._kept if self._is_kept(each)]
                 self._room = max(MOST_LINES, 2 * len(self._kept))
 
-    def _is_kept(self, line: dict[str, Any]) -> bool:
+    def _is_kept(self, line: RecordLine) -> bool:
         return line["global_step"] % self._every == 0 or "val_loss" in line or "checkpoint" in line
 
     def _reset(self) -> None:
@@ -70,10 +104,10 @@ def record_view(path: Path, every: int = 1) -> RecordView:
     return RecordView(path, every)
 
 
-def parse_line(raw: bytes) -> dict[str, Any] | None:
+def parse_line(raw: bytes) -> RecordLine | None:
     """One line of a record; None when it is damaged."""
     try:
         line = json.loads(raw.decode("utf-8", errors="replace"))
     except (ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) and isinstance(line.get("global_step"), int) else None
+    return cast(RecordLine, line) if isinstance(line, dict) and isinstance(line.get("global_step"), int) else None

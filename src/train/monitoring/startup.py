@@ -6,11 +6,10 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class Startup:
     """The phases of one start in their order; `with startup("indexing") as phase: …` times one."""
 
     phases: list[Phase] = field(default_factory=list)
-    data: dict[str, Any] = field(default_factory=dict)  # summary of the training data
+    data: Mapping[str, object] = field(default_factory=dict)  # summary of the training data
     began: float = field(default_factory=time.monotonic)
 
     @contextmanager
@@ -73,7 +72,7 @@ class Startup:
             for line in self.table().splitlines():
                 logger.info("%s", line)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Plain values."""
         return {
             "total_s": round(self.total_s, 3),
@@ -99,5 +98,5 @@ def resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _rounded(phase: Phase) -> dict[str, Any]:
+def _rounded(phase: Phase) -> dict[str, object]:
     return {**asdict(phase), "seconds": round(phase.seconds, 3)}

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import numpy as np
@@ -15,6 +14,7 @@ from markupsafe import Markup
 
 from src.files import write_atomically
 from src.train.monitoring.plot import smoothed, thinned
+from src.train.monitoring.record_view import RecordLine
 from src.train.page.pictures import Comparison
 from src.translations import LANGUAGES, section
 
@@ -25,31 +25,29 @@ LISTED = 50
 
 _FOLDER = Path(__file__).parent
 
-Line = Mapping[str, Any]
-
 
 @dataclass(frozen=True)
 class RunFacts:
     """What the page says of a run beside its record: settings by name and their defaults, the data's summary, where it
     stands, and which pictures it is validated on."""
 
-    settings: Mapping[str, Any]
-    defaults: Mapping[str, Any]
-    data: Mapping[str, Any]
+    settings: Mapping[str, object]
+    defaults: Mapping[str, object]
+    data: Mapping[str, object]
     epochs: int
     total_steps: int
     best_step: int
     validates_on_training: bool
 
 
-def write_page(folder: Path, facts: RunFacts, lines: Sequence[Line], pictures: Sequence[Comparison]) -> Path:
+def write_page(folder: Path, facts: RunFacts, lines: Sequence[RecordLine], pictures: Sequence[Comparison]) -> Path:
     """Write the page into a folder; returns the file. `lines` are those of the loss record."""
     path = folder / PAGE_FILE
     write_atomically(path, page_html(facts, lines, pictures))
     return path
 
 
-def page_html(facts: RunFacts, lines: Sequence[Line], pictures: Sequence[Comparison]) -> str:
+def page_html(facts: RunFacts, lines: Sequence[RecordLine], pictures: Sequence[Comparison]) -> str:
     """The whole page."""
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         (_FOLDER / "index.html.j2").read_text(encoding="utf-8")
@@ -65,8 +63,8 @@ def page_html(facts: RunFacts, lines: Sequence[Line], pictures: Sequence[Compari
     )
 
 
-def _document(facts: RunFacts, lines: Sequence[Line], pictures: Sequence[Comparison]) -> dict[str, Any]:
-    last: Line = next((line for line in reversed(lines) if "epoch" in line), {})
+def _document(facts: RunFacts, lines: Sequence[RecordLine], pictures: Sequence[Comparison]) -> dict[str, object]:
+    last: RecordLine = next((line for line in reversed(lines) if "epoch" in line), RecordLine())
     changed = {name: value for name, value in facts.settings.items() if value != facts.defaults.get(name)}
     return {
         "step": last.get("global_step", 0),
@@ -85,7 +83,7 @@ def _document(facts: RunFacts, lines: Sequence[Line], pictures: Sequence[Compari
     }
 
 
-def _series(lines: Sequence[Line]) -> dict[str, list[float]]:
+def _series(lines: Sequence[RecordLine]) -> dict[str, list[float | None]]:
     """The columns of the curves, thinned; `smoothed` and `share` are running means over all steps."""
     steps = [line for line in lines if "loss" in line]
     if not steps:
@@ -103,7 +101,7 @@ def _series(lines: Sequence[Line]) -> dict[str, list[float]]:
     return {name: [_finite(value) for value in column] for name, column in zip(names, zip(*rows))}
 
 
-def _validation(line: Line) -> dict[str, float]:
+def _validation(line: RecordLine) -> dict[str, float]:
     return {
         "step": line["global_step"],
         "loss": line["val_loss"],
@@ -113,10 +111,11 @@ def _validation(line: Line) -> dict[str, float]:
     }
 
 
-def _checkpoints(lines: Sequence[Line], facts: RunFacts) -> list[dict[str, Any]]:
+def _checkpoints(lines: Sequence[RecordLine], facts: RunFacts) -> list[dict[str, object]]:
     """The checkpoints that retention keeps, newest first: name, step, validation if there was one, whether the best."""
     saved = [line for line in lines if "checkpoint" in line]
-    keep = int(facts.settings.get("keep_checkpoint_max") or 0) or LISTED
+    limit = facts.settings.get("keep_checkpoint_max")
+    keep = limit if isinstance(limit, int) and limit else LISTED
     newest = saved[-max(keep, 2) :]
     kept = [line for line in saved if line in newest or line["global_step"] == facts.best_step]
     return [
@@ -131,11 +130,11 @@ def _checkpoints(lines: Sequence[Line], facts: RunFacts) -> list[dict[str, Any]]
     ]
 
 
-def _finite(value: float) -> Any:
+def _finite(value: float) -> float | None:
     return round(float(value), 8) if np.isfinite(value) else None
 
 
-def _script_safe(document: Any) -> Markup:
+def _script_safe(document: object) -> Markup:
     """JSON that cannot end or open a tag, whatever the names in it."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

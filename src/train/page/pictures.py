@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import cv2
 import numpy as np
@@ -29,6 +29,13 @@ Poses = Mapping[str, NDArray[np.float32]]
 Read = Callable[[str], bytes]
 
 
+class FoundDocument(TypedDict):
+    """`Found` as it is kept in a file."""
+
+    global_step: int
+    poses: dict[str, list[object]]
+
+
 @dataclass(frozen=True)
 class Found:
     """The people found on the shown pictures by name, (P, 18, 3) in picture pixels, after so many steps."""
@@ -36,12 +43,12 @@ class Found:
     global_step: int
     poses: Poses
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> FoundDocument:
         """Plain values; coordinates to a tenth of a pixel."""
         return {"global_step": self.global_step, "poses": {n: np.round(p, 1).tolist() for n, p in self.poses.items()}}
 
     @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Found:
+    def from_json(cls, document: FoundDocument) -> Found:
         """The inverse of `to_json`."""
         poses = {n: np.array(p, np.float32).reshape(-1, 18, 3) for n, p in document["poses"].items()}
         return cls(int(document["global_step"]), poses)
@@ -56,7 +63,7 @@ class Comparison:
     counts: tuple[int, int]
     steps: tuple[int, int]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Plain values, the pictures as data URLs."""
         sources = ["data:image/jpeg;base64," + base64.b64encode(jpeg).decode() for jpeg in self.pictures]
         name = self.name.encode("utf-8", "replace").decode()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from src.errors import CheckpointError
 from src.files import write_atomically
@@ -17,12 +16,12 @@ BEST = "best"
 BEST_FILE = "best.json"
 
 
-def best_document(name: str, validated_on: str, epoch: int, step: int, found: Validation) -> dict[str, Any]:
+def best_document(name: str, validated_on: str, epoch: int, step: int, found: Validation) -> dict[str, object]:
     """The content of best.json: the checkpoint's file name, its moment, its validation and on which pictures."""
     return {"checkpoint": name, "epoch": epoch, "step": step, "validated_on": validated_on, **found.record()}
 
 
-def write_best(folder: Path, document: Mapping[str, Any]) -> Path:
+def write_best(folder: Path, document: Mapping[str, object]) -> Path:
     """Write best.json into a folder; returns the file."""
     path = folder / BEST_FILE
     write_atomically(path, json.dumps(document, indent=2) + "\n")

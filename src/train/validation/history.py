@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from src.train.monitoring.record_view import RecordLine
 from src.train.validation.result import Validation
 
 logger = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ class ValidationHistory:
     the last validation was after `last_step` steps.
     """
 
-    def __init__(self, lines: Iterable[Mapping[str, Any]] = ()) -> None:
+    def __init__(self, lines: Iterable[RecordLine] = ()) -> None:
         self.start: Validation | None = None
         self.best: Validation | None = None
         self.best_step = 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from src.train.monitoring.record_view import RecordLine, ValidationEntries
 from src.train.validation.scores import FOUND_MAX, THRESHOLDS, PictureScore, average_precision
 
 #: Pictures whose found people are kept for the training page.
@@ -45,7 +45,7 @@ class Validation:
         """Greater is better: by AP, then PCK, then loss."""
         return (round(self.ap, 4), round(self.pck, 4), -self.loss)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> ValidationEntries:
         """The entries of the loss record."""
         return {
             "val_loss": round(self.loss, 6),
@@ -59,7 +59,7 @@ class Validation:
         }
 
     @classmethod
-    def from_record(cls, line: Mapping[str, Any]) -> Validation:
+    def from_record(cls, line: RecordLine) -> Validation:
         """The inverse of `record`, without the poses."""
         return cls(
             loss=float(line["val_loss"]),

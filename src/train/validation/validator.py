@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
+from src.arrays import Reals
 from src.data.augment import View, fit_matrix, move_joints
 from src.data.formats import PictureError
 from src.data.sample import Sample, SampleMaker
@@ -136,7 +136,7 @@ def square_fit(maker: SampleMaker, row: int) -> Fit:
     return Fit(width, height, max(1, round(width * scale)), max(1, round(height * scale)), side, side)
 
 
-def box_areas(persons: NDArray[Any]) -> NDArray[np.float64]:
+def box_areas(persons: Reals) -> NDArray[np.float64]:
     """(A,) estimated areas of the persons (A, 18, 3) in square pixels."""
     areas = []
     for person in persons:
@@ -145,7 +145,7 @@ def box_areas(persons: NDArray[Any]) -> NDArray[np.float64]:
     return np.array(areas, np.float64)
 
 
-def lies_outside(poses: NDArray[Any], valid: NDArray[np.float32]) -> NDArray[np.bool_]:
+def lies_outside(poses: Reals, valid: NDArray[np.float32]) -> NDArray[np.bool_]:
     """(P,) whether most found joints of each pose (input pixels) lie on cells of `valid` (h, w) that are 0."""
     outside = np.zeros(len(poses), bool)
     limits = np.array(valid.shape[::-1]) - 1
