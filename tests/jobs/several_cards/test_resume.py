@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from modelarts.dryrun.launcher import launch_ranks
+from src.errors import PeerError
 from src.train.checkpoints.checkpoint import BATCH_STATISTICS
 from src.train.checkpoints.manifest import Manifest, Moment, manifest_name
 from src.train.monitoring.loss_record import read_record, record_name
@@ -158,6 +159,9 @@ def test_a_run_killed_at_random_moments_ends_like_an_undisturbed_one(
         ranks.end()
         assert None not in codes, ranks.log(1 - victim)[-2000:]
         assert early or codes == [0, 0], ranks.log(0)[-2000:]
+        if early and when == "compute":
+            assert codes[1 - victim] == PeerError.exit_code
+            assert f"rank {victim} died" in ranks.last_line(1 - victim)
         killed += [when] * early
         _check_resumed(ranks.log(0), whole, done, per_epoch, again)
         whole = max([whole, *moments_of(out, Path("work/checkpoints"))])

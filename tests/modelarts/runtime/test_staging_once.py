@@ -109,7 +109,7 @@ def all_objects() -> dict[str, int]:
     return {**pictures, "coco/persons.json": 1, "models/model.ckpt": 1}
 
 
-@pytest.mark.parametrize("stage", ["full", "stream"])
+@pytest.mark.parametrize("stage", [pytest.param("full", marks=pytest.mark.variants), "stream"])
 def test_each_object_is_fetched_once_per_node_and_later_none(
     rank: Rank, proxy: FaultProxy, tmp_path: Path, stage: str
 ) -> None:
@@ -127,12 +127,14 @@ def test_each_object_is_fetched_once_per_node_and_later_none(
     assert len(proxy.log) <= 6 * RANKS < PICTURES  # a few looks at single objects and listings, not one a picture
 
 
+@pytest.mark.slow
 def test_each_node_fetches_for_itself(rank: Rank, proxy: FaultProxy) -> None:
     processes = [rank(node=f"node{number // 2}") for number in range(4)]
     assert [result(process)["pictures"] for process in processes] == [PICTURES] * 4
     assert fetched(proxy) == dict.fromkeys(all_objects(), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["full", "stream"])
 def test_a_killed_copier_is_followed_by_another(
     rank: Rank, proxy: FaultProxy, tmp_path: Path, stage: str, store: ObjectStore
@@ -153,6 +155,7 @@ def test_a_killed_copier_is_followed_by_another(
     assert again <= 16  # only those that were on their way
 
 
+@pytest.mark.slow
 def test_a_late_rank_does_not_disturb_the_stream(rank: Rank, proxy: FaultProxy) -> None:
     proxy.add("slow", match=r"GET /staging/coco/train/\d", times=None, arg=BYTES / 5)  # 15 s for all of them
     first = rank("--stage=stream")
