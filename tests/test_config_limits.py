@@ -15,7 +15,7 @@ from src.model_utils.setting import convert
 
 SETTINGS, _ = read_settings()
 TYPES = setting_types()
-NUMERIC = [name for name, kind in TYPES.items() if kind not in (str, bool)]
+NUMERIC = [name for name, kind in TYPES.items() if kind not in (str, bool, tuple[bool, ...])]
 
 EXTREMES: list[Any] = [
     *("1e10", "1e30", "-1e30", "1e308", "1e400", "4294967296", "-1", "-0.0", "0", "1e-320", "0.0000001", "nan", "inf"),
