@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import cast
 from urllib.parse import quote
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from src.actions import Action, Judgement
 from src.infer.output.results import PersonLine, ResultLine, write_pieces
 from src.infer.report.csv_table import results_csv
+from src.infer.report.html import as_it_is, page_template, script_safe
 from src.infer.report.signs import judgement_of, sign_rows
 from src.translations import LANGUAGES, Catalog, Message, say, section
 
@@ -55,11 +54,8 @@ def report_html(
     `table`: the CSV file beside it. Lines may have an `outcome` ("false_alarm", "missed", "hit", "rejected"), where
     verdicts were compared with labels; `chosen_filter` is what the page shows at first.
     """
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
-        (_PAGE / "index.html.j2").read_text(encoding="utf-8")
-    )
     names = list(dict.fromkeys(action.display.values()))
-    return page.generate(
+    return page_template(_PAGE / "index.html.j2").generate(
         title=" · ".join(names) or action.name,
         action=action.name,
         started=str(summary.get("started", "")),
@@ -67,20 +63,9 @@ def report_html(
         facts=_facts(summary),
         stages=_stages(cast("Mapping[str, float]", summary.get("seconds_by_stage") or {})),
         data=_page_data(results, action, str(summary.get("started", "")), chosen_filter),
-        css=_trusted(_PAGE / "report.css"),
-        js=_trusted(_PAGE / "report.js"),
+        css=as_it_is(_PAGE / "report.css"),
+        js=as_it_is(_PAGE / "report.js"),
     )
-
-
-def _trusted(path: Path) -> Markup:
-    """A file of this package, to be put into the page as it is."""
-    return Markup(path.read_text(encoding="utf-8"))
-
-
-def _script_safe(document: object) -> Markup:
-    """JSON that cannot end or open a tag, whatever the names in it."""
-    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def _page_data(results: Iterable[ResultLine], action: Action, started: str, chosen_filter: str) -> Iterator[Markup]:
@@ -88,13 +73,13 @@ def _page_data(results: Iterable[ResultLine], action: Action, started: str, chos
     catalog = Catalog()
     yield Markup('{"pictures":[')
     for number, line in enumerate(results):
-        yield Markup(",\n" if number else "\n") + _script_safe(_picture(line, action, catalog))
-    yield Markup('],\n"action":') + _script_safe(action.name) + Markup(',"started":') + _script_safe(started)
-    yield Markup(',"filter":') + _script_safe(chosen_filter)
-    yield Markup(',\n"signs":') + _script_safe(sign_rows(action, catalog))
-    yield Markup(',\n"messages":') + _script_safe(catalog.entries())
-    yield Markup(',\n"separators":') + _script_safe(catalog.separators())
-    yield Markup(',\n"words":') + _script_safe({language: _words(language) for language in LANGUAGES}) + Markup("}")
+        yield Markup(",\n" if number else "\n") + script_safe(_picture(line, action, catalog))
+    yield Markup('],\n"action":') + script_safe(action.name) + Markup(',"started":') + script_safe(started)
+    yield Markup(',"filter":') + script_safe(chosen_filter)
+    yield Markup(',\n"signs":') + script_safe(sign_rows(action, catalog))
+    yield Markup(',\n"messages":') + script_safe(catalog.entries())
+    yield Markup(',\n"separators":') + script_safe(catalog.separators())
+    yield Markup(',\n"words":') + script_safe({language: _words(language) for language in LANGUAGES}) + Markup("}")
 
 
 def _words(language: str) -> dict[str, dict[str, str]]:

@@ -17,6 +17,7 @@ from src.checks import nearest_word
 from src.errors import ConfigError, JobError, OutputError
 from src.model_utils.config import read_settings, setting_types
 from src.model_utils.setting import Value, convert
+from src.one_line import OneLineFormatter
 from src.version import add_version
 
 #: Anything a tool did not foresee in a file it was given.
@@ -76,7 +77,9 @@ def run_command(
     0 done, 1 storage or system, 2 wrong arguments or input, 3 done but incomplete, 130 interrupted.
     """
     os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must precede its import
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLineFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     if isinstance(sys.stdout, io.TextIOWrapper):  # names of files need not be Unicode
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 
 from src.files import write_atomically
+from src.infer.report.html import as_it_is, page_template, script_safe
 from src.train.monitoring.plot import smoothed, thinned
 from src.train.monitoring.record_view import RecordLine
 from src.train.page.pictures import Comparison
@@ -49,17 +47,14 @@ def write_page(folder: Path, facts: RunFacts, lines: Sequence[RecordLine], pictu
 
 def page_html(facts: RunFacts, lines: Sequence[RecordLine], pictures: Sequence[Comparison]) -> str:
     """The whole page."""
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
-        (_FOLDER / "index.html.j2").read_text(encoding="utf-8")
-    )
     words = {language: section("training", language) for language in LANGUAGES}
     names = {language: section("setting_name", language) for language in LANGUAGES}
     document = {**_document(facts, lines, pictures), "words": words, "settingNames": names}
-    return template.render(
-        data=_script_safe(document),
+    return page_template(_FOLDER / "index.html.j2").render(
+        data=script_safe(document),
         needs_script=" · ".join(words[language]["needs_script"] for language in LANGUAGES),
-        css=Markup((_FOLDER / "page.css").read_text(encoding="utf-8")),
-        js=Markup((_FOLDER / "page.js").read_text(encoding="utf-8")),
+        css=as_it_is(_FOLDER / "page.css"),
+        js=as_it_is(_FOLDER / "page.js"),
     )
 
 
@@ -132,9 +127,3 @@ def _checkpoints(lines: Sequence[RecordLine], facts: RunFacts) -> list[dict[str,
 
 def _finite(value: float) -> float | None:
     return round(float(value), 8) if np.isfinite(value) else None
-
-
-def _script_safe(document: object) -> Markup:
-    """JSON that cannot end or open a tag, whatever the names in it."""
-    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
