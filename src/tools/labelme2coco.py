@@ -17,6 +17,7 @@ from src.data.annotations.regions import box_around, box_around_joints, polygon_
 from src.data.drawn.dataset import PERSON_CATEGORY
 from src.data.images import read_bytes
 from src.data.joint_names import read_joint_names
+from src.data.names import name_below
 from src.errors import DataError, IncompleteError, OutputError
 from src.files import write_atomically
 from src.json_files import to_json_text
@@ -155,8 +156,11 @@ def _picture(content: CocoContent, file: LabelmeFile, path: Path, pictures: Path
 def _expected_name(file: LabelmeFile, path: Path, pictures: Path) -> str:
     """Where training will look for a picture that is elsewhere now: where imagePath points, else its bare name."""
     pointed = os.path.normpath(path.parent.resolve() / file.picture)
-    below = os.path.relpath(pointed, pictures.resolve())
-    return file.name if below.startswith("..") else Path(below).as_posix()
+    below = Path(os.path.relpath(pointed, pictures.resolve())).as_posix()
+    try:
+        return name_below(below)
+    except ValueError:  # elsewhere, or on another system's drive
+        return file.name
 
 
 def _relative(picture: Path, pictures: Path) -> str:
