@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import random
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -128,3 +130,24 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, kind: str) -> None:
         read_arrays(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
+    """Bits flipped anywhere, and files cut off anywhere: tensors, or one line; nothing else."""
+    path, rng = tmp_path / "m.pth", random.Random(4)
+    for source in sorted(Path(__file__).with_name("torch_files").glob("*.pth")):
+        whole = source.read_bytes()
+        for number in range(120):
+            data = bytearray(whole)
+            for _ in range(rng.choice((1, 2, 5))):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            path.write_bytes(data if number % 3 else whole[: rng.randrange(len(whole))])
+            with contextlib.suppress(CheckpointError):
+                read_arrays(path)
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w.npy", bytes(50_000_000))
+    with pytest.raises(CheckpointError, match="unpacks to more"):
+        read_arrays(tmp_path / "m.npz")

@@ -12,7 +12,7 @@ import numpy as np
 
 from src.arrays import Array
 from src.errors import CheckpointError
-from src.tools.weights.torch_pickle import read_torch_file
+from src.tools.weights.torch_pickle import EXPANSION_MAX, read_torch_file
 
 Arrays = dict[str, Array]
 
@@ -65,8 +65,8 @@ def _holds_pickle(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("data.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return path.suffix.lower() != ".npz"  # damaged: its reader says how
+    except Exception:  # noqa: BLE001 - damaged archives raise anything; their reader says how
+        return path.suffix.lower() != ".npz"
 
 
 def _read_npz(path: Path) -> Arrays:
@@ -74,7 +74,8 @@ def _read_npz(path: Path) -> Arrays:
         foreign = next((name for name in archive.namelist() if not name.endswith(".npy")), "")
         if foreign:
             raise ValueError(f"a foreign archive (it holds {foreign})")
-        if sum(info.file_size for info in archive.infolist()) > _MOST_BYTES:
+        unpacked = sum(info.file_size for info in archive.infolist())
+        if unpacked > min(_MOST_BYTES, EXPANSION_MAX * path.stat().st_size):
             raise ValueError("it unpacks to more than any weights that are read")
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays.items())

@@ -42,8 +42,8 @@ _DEPTH = 4
 
 #: The pickle of an archive holds names and shapes, a few hundred bytes a tensor.
 _PICKLE_BYTES = 256 << 20
-#: PyTorch stores without compressing; what claims to unpack to more than this many times its size is not from there.
-_EXPANSION = 100
+#: Weights hardly compress; what claims to unpack to more than this many times its size is none.
+EXPANSION_MAX = 100
 
 
 class _StorageType:
@@ -179,7 +179,7 @@ def _read_archive(path: Path) -> dict[str, Array]:
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
     """A file of the archive of at most `most` bytes; ValueError where it cannot be one of PyTorch's."""
-    if info.file_size > most or info.file_size > _EXPANSION * max(info.compress_size, 1):
+    if info.file_size > most or info.file_size > EXPANSION_MAX * max(info.compress_size, 1):
         raise ValueError(f"{info.filename} is larger than what it should hold")
     try:
         return archive.read(info)
