@@ -16,6 +16,7 @@ from obs_sync import under
 from src.actions import declaration_of
 from src.actions.scene import Scenes, load_scenes
 from src.data.listing import Listing
+from src.errors import IncompleteError
 from src.files import file_sha256
 from src.fill import fill
 from src.infer.options import InferenceOptions
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 #: Files that are not pictures of a kind that is read, as far as the summary names them.
 NOT_READ_LISTED = 1000
+NOT_STORED_NAMED = 5
 
 
 def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listing: Listing) -> Mapping[str, object]:
@@ -71,7 +73,15 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
         *(counts[key] for key in ("occurred", "not_occurred", "undecided")),
         under(results, REPORT_FILE),
     )
+    if sink.not_stored:
+        raise IncompleteError(_not_stored(sink.not_stored, results, output))
     return summary
+
+
+def _not_stored(files: Mapping[str, str], results: str, output: Path) -> str:
+    named = ", ".join(list(files)[:NOT_STORED_NAMED]) + (", …" if len(files) > NOT_STORED_NAMED else "")
+    first = next(iter(files.values()))
+    return f"{results}: {plural(len(files), 'file')} could not be stored: {named} ({first}); still in {output}"
 
 
 def _told(config: Config) -> Config:

@@ -30,8 +30,9 @@ FILES_AT_ONCE = 32
 class ObsResultSink:
     """Copies finished files of the output folder to `url` every `every_s` seconds, then a segment of their lines.
 
-    A failed upload is retried with the next one; only `flush` raises. `confirm` raises InvalidRequest when another job
-    has taken the folder over: then nothing more is sent, and `enqueue` raises that, too.
+    A failed upload is retried with the next one; only `flush` raises. Files that the store refuses are in `not_stored`.
+    `confirm` raises InvalidRequest when another job has taken the folder over: then nothing more is sent, and `enqueue`
+    raises that, too.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ObsResultSink:
     ) -> None:
         obs_sync.create_local_buckets([url])
         self._confirm = confirm
+        self.not_stored: dict[str, str] = {}
         self._taken_over: obs_sync.InvalidRequest | None = None
         self._folder, self._url, self._every_s = folder, url, every_s
         self.look_every_s = look_every_s
@@ -120,7 +122,19 @@ class ObsResultSink:
         unique = list(dict.fromkeys(names))
         for first in range(0, len(unique), FILES_AT_ONCE):
             part = unique[first : first + FILES_AT_ONCE]
-            obs_sync.copy(f"{self._folder}/", self._url.rstrip("/") + "/", names=part, progress=False)
+            try:
+                obs_sync.copy(f"{self._folder}/", self._url.rstrip("/") + "/", names=part, progress=False)
+            except obs_sync.Incomplete as error:
+                self._note_refused(error)
+
+    def _note_refused(self, error: obs_sync.Incomplete) -> None:
+        """Pass over files that no retry can store, such as names that the store refuses; raises `error` for others."""
+        result = error.result
+        if result is None or not result.failed or set(result.failed) - {*result.rejected, *result.missing}:
+            raise error
+        for name, reason in result.failed.items():
+            logger.error("not stored in %s: %s: %s", self._url, name, reason)
+        self.not_stored.update(result.failed)
 
     def _send_segment(self, lines: list[ResultLine]) -> None:
         """Send the lines as a file of its own, under a new name at each attempt: a name is read once."""

@@ -13,6 +13,8 @@ from src.infer.output.results import ResultLine
 class ResultSink(Protocol):
     """Files of the output folder are handed over when they are complete; they are delivered while the job goes on."""
 
+    not_stored: dict[str, str]  # files that can never be delivered, with the reason
+
     @property
     def look_every_s(self) -> float:
         """How often looking for what others have delivered makes sense."""
@@ -44,6 +46,7 @@ class LocalResultSink:
     def __init__(self, folder: Path, confirm: Callable[[], None] = lambda: None) -> None:
         self._folder, self._confirm = folder, confirm
         self._lines = Lines()
+        self.not_stored: dict[str, str] = {}
 
     def previous_lines(self) -> Lines:
         return Lines()
