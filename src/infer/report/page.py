@@ -23,6 +23,8 @@ REPORT_FILE = "index.html"
 TABLE_FILE = "results.csv"
 
 _PAGE = Path(__file__).parent
+#: The page's script, in the order in which its parts need each other.
+_SCRIPTS = ("grid.js", "viewer.js", "marks.js", "scene.js", "controls.js")
 #: Of the summary, what the page shows elsewhere or in another form.
 _SHOWN_ELSEWHERE = {"action", "action_display", "declaration", "seconds_by_stage"}
 
@@ -64,7 +66,7 @@ def report_html(
         stages=_stages(cast("Mapping[str, float]", summary.get("seconds_by_stage") or {})),
         data=_page_data(results, action, str(summary.get("started", "")), chosen_filter),
         css=as_it_is(_PAGE / "report.css"),
-        js=as_it_is(_PAGE / "report.js"),
+        js=Markup("\n").join(as_it_is(_PAGE / "script" / name) for name in _SCRIPTS),
     )
 
 
@@ -75,6 +77,7 @@ def _page_data(results: Iterable[ResultLine], action: Action, started: str, chos
     for number, line in enumerate(results):
         yield Markup(",\n" if number else "\n") + script_safe(_picture(line, action, catalog))
     yield Markup('],\n"action":') + script_safe(action.name) + Markup(',"started":') + script_safe(started)
+    yield Markup(',"display":') + script_safe(dict(action.display))
     yield Markup(',"filter":') + script_safe(chosen_filter)
     yield Markup(',\n"signs":') + script_safe(sign_rows(action, catalog))
     yield Markup(',\n"messages":') + script_safe(catalog.entries())

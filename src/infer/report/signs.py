@@ -33,5 +33,6 @@ def sign_rows(action: Action, catalog: Catalog) -> list[dict[str, object]]:
 
 
 def _name(declared: DeclaredCriterion, language: str) -> str:
-    """The declaration's own label in English; other languages have names for criteria only."""
-    return declared.label.replace("_", " ") if language == "en" else declared.criterion.display_name(language)
+    """The criterion's name; in English the declaration's own label where it has one."""
+    is_own = language == "en" and declared.label != declared.criterion.name
+    return declared.label.replace("_", " ") if is_own else declared.criterion.display_name(language)
