@@ -10,8 +10,22 @@ from src.model_utils.config import Config
 from src.model_utils.setting import INFERENCE, TRAINING
 from src.train.validation.best import BEST, BEST_FILE
 
-__all__ = ["CHANNELS", "INFERENCE", "TRAINING", "channels_in", "job_inputs", "missing_settings", "training_sets"]
+__all__ = ["CHANNELS", "INFERENCE", "TRAINING", "channels_in", "job_inputs", "setting_problems", "training_sets"]
 
+#: Settings that name local folders, and what to do with an OBS address instead.
+_LOCAL_FOLDERS = {
+    TRAINING: {
+        "pretrained_model_folder_path_relative": "set pretrained_model_folder_path_obs to it",
+        "save_model_path": "set train_url to it",
+        "scratch_path": "name a folder on a disk of this machine",
+    },
+    INFERENCE: {
+        "pic_folder_path_relative": "set pic_folder_path_obs to it, and is_model_arts=True",
+        "checkpoint_folder_path_relative": "set checkpoint_folder_path_obs to it, and is_model_arts=True",
+        "output_img_path_relative": "set output_path_root_obs to it, and is_model_arts=True",
+        "scratch_path": "name a folder on a disk of this machine",
+    },
+}
 #: Settings that are inputs or outputs of a job; the platform may pass them as environment variables of the same name.
 CHANNELS = ("data_url", "train_url")
 
@@ -27,10 +41,15 @@ def job_inputs(kind: str, config: Config) -> dict[str, str]:
     return _training(config) if kind == TRAINING else _inference(config)
 
 
-def missing_settings(kind: str, config: Config) -> list[str]:
-    """One line for each setting that the configuration needs and that is empty."""
+def setting_problems(kind: str, config: Config) -> list[str]:
+    """One line for each setting that is needed and empty, and for each local folder that is an OBS address."""
     needed = _needed_by_training(config) if kind == TRAINING else _needed_by_inference(config)
-    return [f"{name}: is empty, but {reason}" for name, reason in needed.items() if not getattr(config, name)]
+    empty = [f"{name}: is empty, but {reason}" for name, reason in needed.items() if not getattr(config, name)]
+    remote = {name: remedy for name, remedy in _LOCAL_FOLDERS[kind].items() if is_url(getattr(config, name))}
+    return empty + [
+        f"{name}: {getattr(config, name)} is an OBS address, but this is a local folder; {remedy}"
+        for name, remedy in remote.items()
+    ]
 
 
 def channels_in(environment: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import obs_sync
-from modelarts.job_inputs import INFERENCE, TRAINING, job_inputs, missing_settings
+from modelarts.job_inputs import INFERENCE, TRAINING, job_inputs, setting_problems
 from modelarts.jobs.code_folder import code_files, limits_exceeded, upload_code
 from modelarts.jobs.definition import INFERENCE_BOOT_FILE, MSRUN, MSRUN_VARIABLE, PROBE, TRAINING_BOOT_FILE, JobSpec
 from modelarts.jobs.hardware import chip_of_engine, hardware_mistakes
@@ -249,7 +249,7 @@ def _check_settings(job: JobSpec) -> list[str]:
     except ConfigError as error:
         return [str(error)]
     kind = JOB_OF_BOOT_FILE.get(job.boot_file)
-    return missing_settings(kind, config) if kind is not None else []
+    return setting_problems(kind, config) if kind is not None else []
 
 
 def _check_uploaded_code(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import obs_sync
-from modelarts.job_inputs import CHANNELS, INFERENCE, TRAINING, channels_in, job_inputs, missing_settings
+from modelarts.job_inputs import CHANNELS, INFERENCE, TRAINING, channels_in, job_inputs, setting_problems
 from modelarts.runtime.logs import set_up_logging
 from modelarts.runtime.node_lock import NodeError
 from modelarts.runtime.refusals import Refusals
@@ -101,7 +101,7 @@ def _schedule(config: Config) -> None:
 
 def _inference_inputs(config: Config) -> tuple[Path, Path, Listing]:
     """Local checkpoint, local folder and the pictures in it that are to be judged."""
-    missing = missing_settings(INFERENCE, config)
+    missing = setting_problems(INFERENCE, config)
     if missing:
         raise ConfigError("; ".join(missing))
     inputs = job_inputs(INFERENCE, config)

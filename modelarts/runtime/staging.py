@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypedDict, TypeVar, cast
 
 import obs_sync
-from modelarts.job_inputs import TRAINING, job_inputs, missing_settings, training_sets
+from modelarts.job_inputs import TRAINING, job_inputs, setting_problems, training_sets
 from modelarts.runtime.best_checkpoint import checkpoint_in
 from modelarts.runtime.copy_worker import copy_names
 from modelarts.runtime.node_lock import Report, WorkStatus, once_per_node
@@ -85,7 +85,7 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
     DataError for a missing local path, and NodeError when the node's working process failed or stalls.
     """
     site = Site(scratch, config.stage_timeout, startup or Startup())
-    missing_names = missing_settings(TRAINING, config)
+    missing_names = setting_problems(TRAINING, config)
     if missing_names:
         raise ConfigError("; ".join(missing_names))
     inputs = job_inputs(TRAINING, config)
@@ -301,7 +301,7 @@ def _file(path: str, key: str, site: Site) -> Path:
     if obs_sync.is_url(path):
         return _fetch_file(path, "annotations" if key == "jsonpath_train" else key.replace("_path", ""), site)
     if not Path(path).is_file():
-        raise DataError(f"{key}: {path}: no such file")
+        raise DataError(f"{key}: {path}: no such file; data_url names the folder of the data set")
     return Path(path)
 
 

@@ -26,7 +26,9 @@ INPUT_FORMATS = {
 
 def require_checkpoint(path: Path) -> None:
     """CheckpointError unless there is such a file with content."""
-    if not path.is_file():
-        raise CheckpointError(f"{path}: {'is not a regular file' if path.exists() else 'no such checkpoint file'}")
+    if path.exists() and not path.is_file():
+        raise CheckpointError(f"{path}: is not a regular file")
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such checkpoint file; README.md, Quick start, says where to get weights")
     if path.stat().st_size == 0:
         raise CheckpointError(f"{path}: the checkpoint file is empty")

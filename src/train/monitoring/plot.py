@@ -77,7 +77,7 @@ def _draw_losses(axes: Axes, steps: Sequence[RecordLine], validations: Sequence[
     rates.yaxis.set_major_formatter("{x:g}")
     rates.plot(at, [line["lr"] for line, _ in drawn], color="tab:orange", linewidth=0.9, label="learning rate")
     handles = [*axes.get_legend_handles_labels()[0], *rates.get_legend_handles_labels()[0]]
-    axes.legend(handles=handles, loc="upper right", fontsize="small")
+    axes.legend(handles=handles, loc="lower left", fontsize="small")
 
 
 def _plain_log_ticks(axis: Axis) -> None:
@@ -90,15 +90,21 @@ def _plain_log_ticks(axis: Axis) -> None:
 
 
 def _draw_validations(axes: Axes, steps: Sequence[RecordLine], validations: Sequence[RecordLine]) -> None:
-    axes.set(xlabel="step", ylim=(0, None))
+    axes.set(xlabel="step", ylabel="AP, PCK")
     axes.grid(alpha=0.3)
     at = [line["global_step"] for line in validations]
     ap, pck = ([line["val_ap"] for line in validations], [line["val_pck"] for line in validations])
     for values, colour, label in ((ap, "tab:green", "AP"), (pck, "tab:purple", "PCK@0.2")):
         axes.plot(at, [max(value, 0) for value in values], color=colour, marker="o", markersize=4, label=label)
+    handles = axes.get_legend_handles_labels()[0]
     known = [line for line in steps if "loss_share" in line]
     if known:
         shares = thinned(list(zip(known, smoothed([line["loss_share"] for line in known]))))
         where = [line["global_step"] for line, _ in shares]
-        axes.plot(where, [share for _, share in shares], color="tab:gray", label="loss / loss of predicting nothing")
-    axes.legend(loc="best", fontsize="small")
+        beside = axes.twinx()
+        beside.set(ylabel="share of predicting nothing")
+        beside.plot(where, [share for _, share in shares], color="tab:gray", label="loss / loss of predicting nothing")
+        beside.set_ylim(bottom=0)
+        handles += beside.get_legend_handles_labels()[0]
+    axes.set_ylim(bottom=0)
+    axes.legend(handles=handles, loc="upper center", fontsize="small")

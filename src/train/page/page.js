@@ -143,6 +143,7 @@
   function dataSummary() {
     const data = run.data;
     if (data.pictures === undefined) return "";
+    const joint = (name) => run.jointNames[language][name] ?? name;
     return table(null, [
       [word("data_pictures"), String(data.pictures)],
       ...(data.sets || []).map((each, at) => [word("data_set", { number: at + 1 }), word("data_set_used", each)]),
@@ -150,8 +151,8 @@
       [word("data_excluded"), Object.entries(data.excluded || {}).map(([name, count]) =>
         `${word(`data_${name}`)} ${count}`).join(", ") || word("data_none")],
       [word("data_counted"), `${(100 * data.counted_share).toFixed(0)} %`],
-      [word("data_left_out"), data.never_labelled.join(", ") || word("data_none")],
-      [word("data_labels"), Object.entries(data.labels).map(([name, count]) => `${name} ${count}`).join(", ")],
+      [word("data_left_out"), data.never_labelled.map(joint).join(", ") || word("data_none")],
+      [word("data_labels"), Object.entries(data.labels).map(([name, count]) => `${joint(name)} ${count}`).join(", ")],
     ]);
   }
 
@@ -170,7 +171,7 @@
     for (const each of document.querySelectorAll("[data-text]")) each.textContent = word(each.dataset.text);
     const where = { step: run.step, total: run.totalSteps, epoch: run.epoch, epochs: run.epochs };
     document.getElementById("progress").textContent =
-      `${word("progress", where)} · ${word("updated", { time: new Date(run.updated * 1000).toLocaleString(document.documentElement.lang) })}`;
+      `${word("progress", where)} · ${word("updated", { time: new Date(run.updated * 1000).toLocaleString(language === "zh" ? "zh-CN" : "en-GB") })}`;
     document.getElementById("pictures-note").textContent =
       word("pictures_note") + (run.validatesOnTraining ? ` ${word("training_pictures_note")}` : "");
     document.getElementById("charts").replaceChildren(...charts());

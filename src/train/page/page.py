@@ -49,7 +49,9 @@ def page_html(facts: RunFacts, lines: Sequence[RecordLine], pictures: Sequence[C
     """The whole page."""
     words = {language: section("training", language) for language in LANGUAGES}
     names = {language: section("setting_name", language) for language in LANGUAGES}
-    document = {**_document(facts, lines, pictures), "words": words, "settingNames": names}
+    joints = {language: section("joint", language) for language in LANGUAGES}
+    said = {"words": words, "settingNames": names, "jointNames": joints}
+    document = {**_document(facts, lines, pictures), **said}
     return page_template(_FOLDER / "index.html.j2").render(
         data=script_safe(document),
         needs_script=" · ".join(words[language]["needs_script"] for language in LANGUAGES),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import obs_sync
-from modelarts.job_inputs import TRAINING, job_inputs
+from modelarts.job_inputs import INFERENCE, TRAINING, job_inputs, setting_problems
 from modelarts.jobs.checks import (
     check_definition,
     check_in_use,
@@ -22,6 +22,7 @@ from modelarts.jobs.checks import (
 from modelarts.jobs.code_folder import COUNT_LIMIT, DEPTH_LIMIT, SIZE_LIMIT, code_files, limits_exceeded, upload_code
 from modelarts.jobs.definition import Changes
 from modelarts.jobs.loading import job_keys, load_job
+from src.model_utils.config import build_config
 from tests.modelarts.conftest import MakeJob
 
 
@@ -270,6 +271,22 @@ PRETRAINED = {"pretrained_model_folder_path_obs": "obs://b/models/"}
 def test_a_setting_that_the_job_needs_may_not_be_empty(key: str, changes: dict[str, str], name: str) -> None:
     (problem,) = check_definition(load_job(key, Changes(changes)))
     assert problem.startswith(f"{name}: is empty, but ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "remedy"),
+    [
+        (INFERENCE, "pic_folder_path_relative", "pic_folder_path_obs"),
+        (INFERENCE, "checkpoint_folder_path_relative", "checkpoint_folder_path_obs"),
+        (INFERENCE, "output_img_path_relative", "output_path_root_obs"),
+        (TRAINING, "pretrained_model_folder_path_relative", "pretrained_model_folder_path_obs"),
+        (TRAINING, "scratch_path", "a disk of this machine"),
+    ],
+)
+def test_an_obs_address_is_no_local_folder(kind: str, name: str, remedy: str) -> None:
+    (problem,) = setting_problems(kind, build_config({name: "s3://bucket/a"}))
+    assert problem.startswith(f"{name}: s3://bucket/a is an OBS address, but this is a local folder; ")
+    assert remedy in problem
 
 
 def test_staging_and_check_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

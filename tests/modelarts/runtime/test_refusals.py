@@ -68,6 +68,18 @@ def test_inference_leaves_its_marker_with_the_results(starts: list[str], tmp_pat
     assert [path.name for path in (tmp_path / "obs_root/bucket/job").iterdir()] == [".refused-modelarts-job-7.json"]
 
 
+def test_ctrl_c_before_the_work_has_begun_ends_in_one_line(
+    starts: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupt(_config: Config) -> None:
+        raise KeyboardInterrupt
+
+    for name, job in (("_train", training_job), ("val", inference_job)):
+        monkeypatch.setattr(entry, name, interrupt)
+        assert job(["--storage_mode=local"]) == 130
+    assert errors(caplog) == ["interrupted; the same command continues"] * 2
+
+
 @pytest.mark.parametrize(
     "content", ["", "{", "[" * 100_000, '{"job": "modelarts-job-7"}', '{"message": 7, "job": "modelarts-job-7"}']
 )
