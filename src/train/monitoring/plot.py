@@ -101,7 +101,7 @@ def _draw_validations(axes: Axes, steps: Sequence[RecordLine], validations: Sequ
     if known:
         shares = thinned(list(zip(known, smoothed([line["loss_share"] for line in known]))))
         where = [line["global_step"] for line, _ in shares]
-        beside = axes.twinx()
+        beside = cast("Axes", axes.twinx())
         beside.set(ylabel="share of predicting nothing")
         beside.plot(where, [share for _, share in shares], color="tab:gray", label="loss / loss of predicting nothing")
         beside.set_ylim(bottom=0)
