@@ -1,14 +1,17 @@
-"""The table of docs/training.md names tests that exist."""
+"""The fault tables of docs/training.md and docs/inference.md name tests that exist."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
 
-def test_each_line_of_the_fault_table_names_a_test(root: Path) -> None:
-    page = (root / "docs" / "training.md").read_text(encoding="utf-8")
-    section = page.partition("## What happens when …")[2].partition("\n## ")[0]
+
+@pytest.mark.parametrize("page", ["training.md", "inference.md"])
+def test_each_line_of_the_fault_table_names_a_test(root: Path, page: str) -> None:
+    text = (root / "docs" / page).read_text(encoding="utf-8")
+    section = text.partition("## What happens when …")[2].partition("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("| ") and not line.startswith(("| what", "| **"))]
     assert len(lines) >= 25
     for line in lines:

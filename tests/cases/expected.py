@@ -167,7 +167,7 @@ EXPECTED: dict[int, Expected] = {
     36: Expected([3, 0], checks={"no cell begins with =": no_cell_is_a_formula}),
     37: Expected([0], checks=PAGE),
     38: Expected([0], checks={"some are occluded": lambda o: {1, 2} <= set(visibilities(o))}),
-    39: Expected([2], ("is 192x144 where 144x192 is annotated",)),
+    39: Expected([0], ("is 192x144 where 144x192 is annotated",)),
     41: Expected([0], checks=PAGE),
     43: Expected([0, 0], (r'"max_epoch_train": 10\b',)),
     44: Expected([0, 3], checks={"all else is in the store": lambda o: in_store(o) >= REPORTS}),
