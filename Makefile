@@ -7,7 +7,7 @@ TESTS := $(RUN) -m pytest --dist loadfile --no-loadscope-reorder
 # Tests start many processes, which would each compile all sources anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup setup-dev demo test test-fast coverage lint format constraints clean
+.PHONY: help setup setup-dev demo onnx test test-fast coverage lint format constraints clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,11 @@ $(VENV)/.dev: requirements-dev.txt requirements-cloud.txt requirements-local.txt
 
 demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 minutes)
 	@$(RUN) -m modelarts.demo
+
+onnx: setup  ## make CHECKPOINT=models/m.ckpt into models/m.onnx for engine=onnxruntime
+	@test -n "$(CHECKPOINT)" || { echo "error: name the checkpoint: make onnx CHECKPOINT=models/m.ckpt"; exit 2; }
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt onnx onnxruntime
+	$(RUN) -m src.tools.export_onnx --checkpoint="$(CHECKPOINT)"
 
 test: setup-dev  ## all tests, three files at a time: some of them wait
 	$(TESTS) -n 3 --durations=15

@@ -42,7 +42,8 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
     from src.infer.run import infer_folder
 
     topology = locate(os.environ, config.scratch_path)
-    network = load_model_for(_told(config), checkpoint, topology.device_id, config.infer_batch_size)
+    cache = compile_cache_folder(config.infer_compile_cache, topology.scratch)
+    network = load_model_for(_told(config), checkpoint, topology.device_id, config.infer_batch_size, cache)
     action = config.actions[config.target_action_type]
     limits = PersonLimits(config.min_person_score, config.min_person_joints)
     scenes = load_scenes(config.scene_file) if config.scene_file else Scenes()
@@ -88,6 +89,11 @@ def _told(config: Config) -> Config:
     """The settings with network and stages None unless they were set explicitly: then the checkpoint says them."""
     told = {name: config.if_given(name) for name in ("network", "stages")}
     return fill(Config, {**config.__dict__, **told})
+
+
+def compile_cache_folder(told: str, scratch: Path) -> Path | None:
+    """Where compiled graphs are kept, as the setting `infer_compile_cache` says; None where they are not."""
+    return None if told == "none" else scratch / "compiled_inference" if told == "auto" else Path(told)
 
 
 def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:

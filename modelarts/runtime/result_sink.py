@@ -18,13 +18,10 @@ import obs_sync
 from modelarts.runtime.storage import filesystem_of
 from obs_sync import under
 from src.errors import OutputError
-from src.infer.output.journal import SEGMENTS, Lines, as_bytes
+from src.infer.output.journal import SEGMENTS, Lines, OnLine, as_bytes, ignore_line
 from src.infer.output.results import ResultLine, write_bytes
 
 logger = logging.getLogger(__name__)
-
-#: Files sent by one copy: for so few, the store is asked for each by its name instead of listing the whole folder.
-FILES_AT_ONCE = 32
 
 
 class ObsResultSink:
@@ -97,15 +94,16 @@ class ObsResultSink:
                     self._pending = (names + self._pending[0], lines + self._pending[1])
                 raise
 
-    def collect(self) -> Lines:
+    def collect(self, on_line: OnLine = ignore_line) -> Lines:
         fs, folder = filesystem_of(self._url), under(self._url, SEGMENTS)
-        new = sorted(set(_names_in(folder)) - self._segments_read)
+        others = (name for name in _names_in(folder) if not name.startswith(f"{self._segment_name}-"))
+        new = sorted(set(others) - self._segments_read)
         if new:
             with self._collected.open("ab") as file:
                 for name in new:
                     file.write(fs.cat_file(under(folder, name)))
             self._segments_read.update(new)
-            self._lines.look_at([self._collected])
+            self._lines.look_at([self._collected], on_line)
         return self._lines
 
     def remove(self, names: Sequence[str]) -> None:
@@ -119,13 +117,12 @@ class ObsResultSink:
                 fs.rmdir(folder)
 
     def _send_files(self, names: list[str]) -> None:
-        unique = list(dict.fromkeys(names))
-        for first in range(0, len(unique), FILES_AT_ONCE):
-            part = unique[first : first + FILES_AT_ONCE]
-            try:
-                obs_sync.copy(f"{self._folder}/", self._url.rstrip("/") + "/", names=part, progress=False)
-            except obs_sync.Incomplete as error:
-                self._note_refused(error)
+        if not names:
+            return
+        try:
+            obs_sync.copy(f"{self._folder}/", self._url.rstrip("/") + "/", names=names, progress=False)
+        except obs_sync.Incomplete as error:
+            self._note_refused(error)
 
     def _note_refused(self, error: obs_sync.Incomplete) -> None:
         """Pass over files that no retry can store, such as names that the store refuses; raises `error` for others."""

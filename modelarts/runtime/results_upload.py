@@ -62,7 +62,7 @@ def results_folder(
     folder, owner = _open_folder(parent, root, digest, shard, claims or FolderClaims(shard))
     try:
         if not root:
-            yield folder.path, str(folder.path), LocalResultSink(folder.path, owner.confirm)
+            yield folder.path, str(folder.path), LocalResultSink(folder.path, shard.journal, owner.confirm)
             return
         url = under(root, folder.path.name)
         with ObsResultSink(folder.path, url, shard.journal, DELIVER_EVERY_S, LOOK_EVERY_S, owner.confirm) as sink:

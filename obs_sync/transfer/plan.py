@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Callable
+from typing import Callable, TypeVar
 
 from obs_sync import urls
 from obs_sync.errors import InvalidRequest, NotFound
+from obs_sync.retry import for_each
 from obs_sync.stores.local import LocalStore
 from obs_sync.transfer.endpoints import Endpoint, File, LocalEndpoint, StoreEndpoint
 
+T = TypeVar("T")
+
 _HEADS_INSTEAD_OF_LISTING = 32
-FEW = 4  # up to this many files are looked up one by one in the target, which may hold many more
+_FEW = 4  # up to this many files are looked up one by one in the target, which may hold many more
+_KEYS_PER_PAGE = 1000
+_LOOK_UPS_PER_PAGE = 16  # one page of a listing takes about as long as so many look-ups in several threads
 
 
 def files_of(
@@ -97,15 +102,41 @@ def _inside(folder: str, other: str) -> bool:
     return os.path.commonpath([real, os.path.realpath(other)]) == real
 
 
-def existing(target: Endpoint, files: Sequence[File]) -> dict[str, File]:
-    """What the target already has under the files' names: one listing, or one request each for a few files."""
-    todo = [file for file in files if not file.problem and not file.skip]
-    if isinstance(target, LocalEndpoint) or len(todo) <= FEW:
-        found = (target.named(file.name) for file in todo)
-    else:
-        names = {file.name for file in todo}
-        found = (file for file in target.below() if file.name in names)
-    return {file.name: file for file in found if not file.problem}
+def existing(target: Endpoint, files: Sequence[File], threads: int = 1) -> dict[str, File]:
+    """What the target already has under the files' names."""
+    names = {file.name for file in files if not file.problem and not file.skip}
+    found = None if isinstance(target, LocalEndpoint) else listed(target, names)
+    if found is None:
+        found = look_up(names, target.named, 1 if isinstance(target, LocalEndpoint) else threads)
+    return {name: file for name, file in found.items() if not file.problem}
+
+
+def listed(target: StoreEndpoint, names: Collection[str]) -> dict[str, File] | None:
+    """The files of these names, from one listing; None when looking up each name costs less than listing the folder.
+
+    So the requests for a few files never grow with what the folder holds already.
+    """
+    if len(names) <= _FEW:
+        return None
+    most = _KEYS_PER_PAGE * max(1, len(names) // _LOOK_UPS_PER_PAGE)
+    found: dict[str, File] = {}
+    for count, file in enumerate(target.below()):
+        if count == most:
+            return None
+        if file.name in names:
+            found[file.name] = file
+    return found
+
+
+def look_up(names: Collection[str], ask: Callable[[str], T], threads: int) -> dict[str, T]:
+    """What `ask` answers for each name; raises the first error."""
+    found: dict[str, T] = {}
+
+    def one(name: str) -> None:
+        found[name] = ask(name)
+
+    for_each(names, one, min(threads, max(len(names), 1)))
+    return found
 
 
 def check_disjoint(source: Endpoint, target: Endpoint, folders: bool, names: Sequence[str] | None = None) -> None:

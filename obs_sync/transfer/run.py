@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import threading
@@ -48,18 +49,18 @@ class TransferRun:
 
     def run(self, files: list[File], progress: ProgressOption, threads: int) -> None:
         """Validate, compare, move and verify the files."""
-        todo = self._needed(files)
+        todo = self._needed(files, threads)
         if self.result.dry_run:
             self.result.copied = [file.name for file in todo]
             return
         self._tracker = ProgressTracker(progress, len(todo), sum(file.size for file in todo))
         try:
             self._move_all(todo, threads)
-            wrong = self._unverified(todo)
+            wrong = self._unverified(todo, threads)
             if wrong:
                 logger.warning("%s failed verification; retrying", plural(len(wrong), "upload"))
                 self._move_all(list(wrong), threads)
-                self._give_up(self._unverified(list(wrong)))
+                self._give_up(self._unverified(list(wrong), threads))
         finally:
             self._tracker.close()
             self._cache.close()
@@ -72,9 +73,9 @@ class TransferRun:
                 raise Integrity(problem, url=self.target.label, operation="verify", next_step="run it again")
             self._fail(file, problem)
 
-    def _needed(self, files: list[File]) -> list[File]:
+    def _needed(self, files: list[File], threads: int) -> list[File]:
         checked = files if self.single else list(plan.validated(files, self.target))
-        there = plan.existing(self.target, checked)
+        there = plan.existing(self.target, checked, threads)
         todo = []
         for file in checked:
             if file.problem:
@@ -166,16 +167,18 @@ class TransferRun:
             return stamp(path) if path else ""
         return ""
 
-    def _unverified(self, files: list[File]) -> dict[File, str]:
-        """What is wrong with moved files in the store: found by one listing, or by one look-up each for a few."""
+    def _unverified(self, files: list[File], threads: int) -> dict[File, str]:
+        """What is wrong with moved files in the store: found by one listing, or by one look-up each."""
         if isinstance(self.target, LocalEndpoint) or not self.target.store.must_confirm:
             return {}
-        moved = [file for file in files if file.name in self._copied]
+        target, moved = self.target, [file for file in files if file.name in self._copied]
+        names = [file.name for file in moved]
+        listed = plan.listed(target, set(names))
         found: dict[str, ObjectInfo | None]
-        if len(moved) <= plan.FEW:
-            found = {file.name: self._look_up(self.target, file.name) for file in moved}
+        if listed is None:
+            found = plan.look_up(names, functools.partial(self._look_up, target), threads)
         else:
-            found = {file.name: file.info for file in self.target.below()}
+            found = {name: file.info for name, file in listed.items()}
         problems = {file: mismatch(self._written[file.name], found.get(file.name)) for file in moved}
         for file in (file for file in moved if not problems[file] and file.name in self._stamps):
             info = found[file.name]

@@ -15,19 +15,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from src.files import file_sha256
 from src.infer.network import Maps
-from src.infer.shapes import CANONICAL_ASPECTS, PADDING, canonical_fit, tight_fit
+from src.infer.onnx_network import OnnxNetwork, load_onnx
+from src.infer.shapes import CANONICAL_ASPECTS, as_batch, canonical_fit, tight_fit
 from src.net.formats import INPUT_FORMATS, require_checkpoint
 from src.pose import DecodeSettings
 from src.pose.grid import Fit
 
 if TYPE_CHECKING:
-    from src.net.build import PictureNet
-
-if TYPE_CHECKING:
     from src.model_utils.config import Config
+    from src.net.build import PictureNet
+    from src.net.graph_cache import GraphCache
 
 logger = logging.getLogger(__name__)
+
+MINDSPORE, ONNXRUNTIME = "mindspore", "onnxruntime"
+#: Pictures at once where nobody says how many: batches gain nothing on a processor, and fill an accelerator.
+BATCH_SIZES = {"CPU": 1, "Ascend": 8}
 
 
 class PoseNetwork:
@@ -45,6 +50,7 @@ class PoseNetwork:
         decode_settings: DecodeSettings,
         batch_size: int = 1,
         aspects: Sequence[float] = CANONICAL_ASPECTS,
+        graphs: GraphCache | None = None,
     ) -> None:
         self.name = name
         self.insize = insize
@@ -56,6 +62,7 @@ class PoseNetwork:
         self._multiple = INPUT_FORMATS[name].multiple
         self._cell = cell.set_train(False)
         self._shapes: set[tuple[int, ...]] = set()
+        self._graphs = graphs
         if dynamic:
             import mindspore as ms
 
@@ -79,7 +86,7 @@ class PoseNetwork:
             raise ValueError(f"{len(inputs)} pictures given, a batch holds 1 … {self.batch_size}")
         import mindspore as ms
 
-        batch = self._as_batch(inputs)
+        batch = as_batch(inputs, len(inputs) if self.dynamic else self.batch_size)
         if batch.shape not in self._shapes:
             self._shapes.add(batch.shape)
             if len(self._shapes) == self.compiles:
@@ -88,17 +95,10 @@ class PoseNetwork:
         pafs, heatmaps = self._cell(ms.Tensor(batch))
         last_pafs, last_heatmaps = pafs[-1].asnumpy(), heatmaps[-1].asnumpy()
         self.seconds_in_network += time.perf_counter() - started
+        if self._graphs:
+            self._graphs.keep()
+            self._graphs = None
         return [Maps(last_heatmaps[index], last_pafs[index]) for index in range(len(inputs))]
-
-    def _as_batch(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """(N, 3, H, W): the pictures, and grey ones where a fixed shape wants more."""
-        height, width = inputs[0].shape[:2]
-        count = len(inputs) if self.dynamic else self.batch_size
-        batch = np.empty((count, 3, height, width), np.uint8)
-        for index, picture in enumerate(inputs):
-            batch[index] = picture.transpose(2, 0, 1)
-        batch[len(inputs) :] = PADDING
-        return batch
 
 
 def load_model(
@@ -111,33 +111,51 @@ def load_model(
     device_id: int = 0,
     input_shapes: str = "auto",
     aspects: Sequence[float] = CANONICAL_ASPECTS,
-    batch_size: int = 1,
+    batch_size: int = 0,
     decode_settings: DecodeSettings | None = None,
-) -> PoseNetwork:
-    """The checkpoint's network with its weights, on the device.
+    engine: str = MINDSPORE,
+    compile_cache: Path | None = None,
+) -> PoseNetwork | OnnxNetwork:
+    """The checkpoint's network with its weights, on the device; batch normalisations are folded.
 
     `network` and `stages` are what the checkpoint says of itself unless given, else vgg19 and 6.
     `insize` is the input's shorter side in pixels; `input_shapes` is `dynamic` (one graph for all shapes), `buckets`
     (fixed shapes of these `aspects`, lying and standing) or `auto` (dynamic on CPU); `batch_size` is the most pictures
-    that `forward` takes at once.
+    that `forward` takes at once, 0 as many as the device likes best. `engine`: "mindspore", or "onnxruntime" for a file
+    of `export_onnx`. `compile_cache`: folder in which a compiled dynamic graph is kept for later starts on
+    a processor.
     Raises CheckpointError when the checkpoint is missing, damaged or of another network, and ConfigError when the
     device cannot be used.
     """
+    settings = decode_settings or DecodeSettings()
+    if engine == ONNXRUNTIME:
+        return load_onnx(Path(checkpoint), network, insize, settings, batch_size or BATCH_SIZES["CPU"])
     require_checkpoint(Path(checkpoint))
     from src.net.build import choose_device
+    from src.net.folding import fold_batch_norms
+    from src.net.graph_cache import open_graph_cache
     from src.net.loading import load_network
 
     device = choose_device(device_target, device_id)
     loaded = load_network(Path(checkpoint), network, stages)
     dynamic = input_shapes == "dynamic" or (input_shapes == "auto" and device == "CPU")
+    fold_batch_norms(loaded.cell)
     logger.info("network %s (%d stages) on %s", loaded.name, loaded.stages, device)
-    settings = decode_settings or DecodeSettings()
-    return PoseNetwork(loaded.name, loaded.cell, insize, dynamic, settings, batch_size, aspects)
+    batch_size = batch_size or BATCH_SIZES.get(device, 1)
+    graphs = None
+    if compile_cache and device == "CPU" and dynamic:
+        weights = file_sha256(Path(checkpoint))
+        graphs = open_graph_cache(compile_cache, {"network": loaded.name, "stages": loaded.stages, "weights": weights})
+    return PoseNetwork(loaded.name, loaded.cell, insize, dynamic, settings, batch_size, aspects, graphs)
 
 
 def load_model_for(
-    settings: Config | argparse.Namespace, checkpoint: str | Path, device_id: int = 0, batch_size: int = 1
-) -> PoseNetwork:
+    settings: Config | argparse.Namespace,
+    checkpoint: str | Path,
+    device_id: int = 0,
+    batch_size: int = 0,
+    compile_cache: Path | None = None,
+) -> PoseNetwork | OnnxNetwork:
     """`load_model` as a job's settings or a tool's command line say; all that run a network on pictures come here."""
     return load_model(
         checkpoint,
@@ -150,4 +168,6 @@ def load_model_for(
         aspects=settings.bucket_aspects,
         batch_size=batch_size,
         decode_settings=DecodeSettings(peak_threshold=settings.peak_threshold),
+        engine=settings.engine,
+        compile_cache=compile_cache,
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from src.actions import Action, declaration_of
@@ -14,7 +16,15 @@ from src.errors import DataError, IncompleteError
 from src.infer.finishing import finish_picture
 from src.infer.network import Maps, Network
 from src.infer.options import DEFAULTS, InferenceOptions
-from src.infer.output.journal import Journal, Lines, as_bytes, journals_in, read_journals
+from src.infer.output.journal import (
+    Journal,
+    Lines,
+    OnLine,
+    as_bytes,
+    ignore_line,
+    journals_in,
+    read_journals,
+)
 from src.infer.output.names import rendered_names, thumbnail_name
 from src.infer.output.results import (
     RESULTS_FILE,
@@ -30,13 +40,15 @@ from src.infer.output.shard import Shard, gather
 from src.infer.output.sink import LocalResultSink, ResultSink
 from src.infer.pipeline import PipelineLimits, Skip, limits_for, run_pipeline
 from src.infer.reading import Fitted, read_and_fit
-from src.infer.report.page import REPORT_FILE, TABLE_FILE, write_report
+from src.infer.report.builder import ReportBuilder
+from src.infer.report.page import REPORT_FILE, TABLE_FILE
+from src.infer.report.pieces import PIECES_FILE
 from src.plural import plural
 from src.progress import Progress, StageTimes
 
 logger = logging.getLogger(__name__)
 
-LEFT_BY_KILLED_PROCESSES = (".*.part", ".rank*.lock", ".results*.snapshot", ".results*.collected")
+LEFT_BY_KILLED_PROCESSES = (".*.part", ".rank*.lock", ".results*.snapshot", ".results*.collected", PIECES_FILE)
 
 
 def infer_folder(
@@ -59,52 +71,53 @@ def infer_folder(
     """
     if not filenames:
         raise DataError(f"{folder}: holds no pictures")
-    shard, sink = shard or Shard(), sink or LocalResultSink(output_dir)
+    shard = shard or Shard()
+    sink = sink or LocalResultSink(output_dir, shard.journal)
     times = StageTimes()
     started = datetime.now().astimezone()
     mine, rendered = shard.of(filenames), rendered_names(filenames)
     here, delivered = read_journals(output_dir), sink.previous_lines()
     known = here.before(delivered)
     outdated = _outdated(known, folder, filenames if shard.rank == 0 else mine, rendered)
-    done = known.only([name for name in mine if name in known and name not in outdated])
+    holding = known.only([name for name in filenames if name in known and name not in outdated])
+    done = holding.only([name for name in mine if name in holding])
     _enqueue_undelivered(done, here, delivered, sink)
     if done:
         logger.info("continuing %s: %d of %d pictures are done already", output_dir.name, len(done), len(mine))
     to_do = [name for name in mine if name not in done]
     results = judge_pictures(network, folder, to_do, output_dir, action, times, rendered=rendered, options=options)
-    counts = _record(results, done, len(mine), output_dir / shard.journal, network, sink)
-    with times("deliver"):
-        sink.flush()
-    if shard.rank > 0:
-        return counts
-    with times("gather"):
-        own = Lines([output_dir / shard.journal]).only(mine)
-
-        def collect() -> Lines:
-            lines = own.before(sink.collect())
-            fresh = [name for name in filenames if name in lines and not is_outdated(name, lines)]
-            return lines.only(fresh)
-
-        def is_outdated(name: str, lines: Lines) -> bool:
-            return name in outdated and lines[name].get("judged_at") == outdated[name]
-
-        everything = gather(filenames, collect, shard, sink.look_every_s)
-    lines = _put_in_order(output_dir, everything, filenames)
-    summary = {
-        "action": action.name,
-        "action_display": dict(action.display),
-        "declaration": declaration_of(action),
-        "network": network.name,
-        **facts,
-        **count_results(lines.values()),
-        "cards": shard.rank_size,
-        "judged_before": len(done),
-        "compiles": network.compiles,
-        "seconds_by_stage": times.rounded(),
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round((datetime.now().astimezone() - started).total_seconds(), 3),
-    }
-    _publish(output_dir, lines, summary, action, sink)
+    with Journal(output_dir / shard.journal) as journal:
+        own = _carry_over(done, journal)
+        if shard.rank > 0:
+            counts = _record(results, own, len(mine), journal, network, sink)
+            with times("deliver"):
+                sink.flush()
+            return counts
+        collect = sink.collect if shard.rank_size > 1 else None
+        with ReportBuilder(output_dir, action, own.before(holding), collect) as report:
+            _record(results, own, len(mine), journal, network, sink, report.add)
+            with times("deliver"):
+                sink.flush()
+            with times("gather"):
+                report.finish()
+                lines = _gather(filenames, own, outdated, shard, sink, report)
+            with times("report"):
+                counts = report.complete(lines)
+            summary = {
+                "action": action.name,
+                "action_display": dict(action.display),
+                "declaration": declaration_of(action),
+                "network": network.name,
+                **facts,
+                **counts,
+                "cards": shard.rank_size,
+                "judged_before": len(done),
+                "compiles": network.compiles,
+                "seconds_by_stage": times.rounded(),
+                "started": started.isoformat(timespec="seconds"),
+                "seconds": round((datetime.now().astimezone() - started).total_seconds(), 3),
+            }
+            _publish(output_dir, lines, summary, report, sink)
     return summary
 
 
@@ -180,23 +193,59 @@ def _holds(line: ResultLine, path: Path, rendered: str) -> bool:
     return line["status"] == "ok" and line.get("rendered") == rendered and identity_of(line).is_of(path)
 
 
+def _carry_over(done: Lines, journal: Journal) -> Lines:
+    """The lines of an interrupted run, all of them in this process's journal now."""
+    own = Lines().before(done)
+    elsewhere = [name for name in done if done.place_of(name)[0] != journal.path]
+    for name, raw in zip(elsewhere, done.raw(elsewhere)):
+        own.put(name, journal.append(raw))
+    return own
+
+
 def _record(
-    results: Iterator[PictureResult], done: Lines, count: int, path: Path, network: Network, sink: ResultSink
+    results: Iterator[PictureResult],
+    own: Lines,
+    count: int,
+    journal: Journal,
+    network: Network,
+    sink: ResultSink,
+    on_line: OnLine = ignore_line,
 ) -> dict[str, int]:
-    """Write each result's line as it comes and tell the progress; returns what all lines of this process count."""
-    counts = Counter(count_results(done.values()))
-    with Journal(path) as journal, Progress("pictures", count - len(done)) as progress:
-        known = Lines([path])
-        for name in done:
-            if name not in known:
-                journal.append(done[name])
+    """Write each result's line as it comes, into `own`, too, and tell the progress.
+
+    Returns what all lines of this process count.
+    """
+    counts = Counter(count_results(own.values()))
+    with Progress("pictures", count - len(own)) as progress:
         for result in results:
             line = result.to_json()
-            journal.append(line)
+            place = journal.append(as_bytes(line))
+            own.put(result.file, place)
             sink.enqueue(_files_of(line), line)
+            on_line(line, place)
             counts.update(count_results([line]))
             progress.advance(note=f"{plural(network.compiles, 'compile')}, {counts['unreadable']} unreadable")
     return dict(counts)
+
+
+def _gather(
+    filenames: Sequence[str],
+    own: Lines,
+    outdated: Mapping[str, str],
+    shard: Shard,
+    sink: ResultSink,
+    report: ReportBuilder,
+) -> Lines:
+    """The lines of all pictures, in the order of the names, as soon as the other processes have delivered theirs."""
+
+    def collect() -> Lines:
+        lines = own.before(sink.collect(report.add_now))
+        return lines.only([name for name in filenames if name in lines and not is_outdated(name, lines)])
+
+    def is_outdated(name: str, lines: Lines) -> bool:
+        return name in outdated and lines[name].get("judged_at") == outdated[name]
+
+    return gather(filenames, collect, shard, sink.look_every_s)
 
 
 def _files_of(line: ResultLine) -> list[str]:
@@ -205,15 +254,12 @@ def _files_of(line: ResultLine) -> list[str]:
     return [line["file"], line["rendered"], *([line["thumbnail"]] if "thumbnail" in line else [])]
 
 
-def _put_in_order(output_dir: Path, lines: Lines, filenames: Sequence[str]) -> Lines:
-    """Write results.jsonl anew, each picture's line once and in the order of the names."""
-    write_pieces(output_dir / RESULTS_FILE, (as_bytes(lines[name]) for name in filenames))
-    return Lines([output_dir / RESULTS_FILE])
-
-
-def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, object], action: Action, sink: ResultSink) -> None:
-    """The files about the whole run; summary.json, which says that it is finished, comes last."""
-    write_report(output_dir, lines.values(), summary, action)
+def _publish(
+    output_dir: Path, lines: Lines, summary: Mapping[str, object], report: ReportBuilder, sink: ResultSink
+) -> None:
+    """The files about the whole run, in the order of `lines`; summary.json, which says that it is finished, is last."""
+    report.write(output_dir, lines, summary)
+    write_pieces(output_dir / RESULTS_FILE, lines.raw(lines))
     parts = [path.name for path in journals_in(output_dir) if path.name != RESULTS_FILE]
     sink.enqueue([RESULTS_FILE, REPORT_FILE, TABLE_FILE])
     sink.flush()
@@ -221,6 +267,12 @@ def _publish(output_dir: Path, lines: Lines, summary: Mapping[str, object], acti
     sink.enqueue([SUMMARY_FILE])
     sink.flush()
     sink.remove(parts)
-    for pattern in LEFT_BY_KILLED_PROCESSES:
-        for path in output_dir.rglob(pattern):
-            path.unlink(missing_ok=True)
+    _remove_leftovers(output_dir)
+
+
+def _remove_leftovers(output_dir: Path) -> None:
+    """Remove what killed processes have left in the folder."""
+    for folder, _, names in os.walk(output_dir):
+        for name in names:
+            if name.startswith(".") and any(fnmatchcase(name, pattern) for pattern in LEFT_BY_KILLED_PROCESSES):
+                Path(folder, name).unlink(missing_ok=True)

@@ -58,6 +58,16 @@ def fit_picture(picture: NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
     return canvas
 
 
+def as_batch(inputs: Sequence[NDArray[np.uint8]], count: int) -> NDArray[np.uint8]:
+    """(count, 3, H, W): the fitted pictures (H, W, 3), then grey ones."""
+    height, width = inputs[0].shape[:2]
+    batch = np.empty((count, 3, height, width), np.uint8)
+    for index, picture in enumerate(inputs):
+        batch[index] = picture.transpose(2, 0, 1)
+    batch[len(inputs) :] = PADDING
+    return batch
+
+
 def _fit(width_px: int, height_px: int, scale: float, shape: tuple[int, int] | None, multiple: int) -> Fit:
     scaled_width = max(1, round(width_px * scale))
     scaled_height = max(1, round(height_px * scale))

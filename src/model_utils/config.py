@@ -138,6 +138,8 @@ class Config:
     output_path_root_obs: str
     infer_insize: int
     infer_batch_size: int
+    engine: str
+    infer_compile_cache: str
     input_shapes: str
     bucket_aspects: tuple[float, ...]
     peak_threshold: float

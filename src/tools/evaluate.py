@@ -226,9 +226,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--save_network_outputs", type=Path, metavar="FOLDER", help="store the maps for that")
     parser.add_argument("--self_test", action="store_true", help="check that coordinates survive encoding and decoding")
-    add_settings(
-        parser, "network", "stages", "infer_insize", "device_target", "input_shapes", "bucket_aspects", "peak_threshold"
-    )
+    add_settings(parser, "network", "stages", "infer_insize", "device_target", "input_shapes", "bucket_aspects")
+    add_settings(parser, "peak_threshold", "engine")
     return run_command(_work, parser, argv)
 
 

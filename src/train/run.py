@@ -14,12 +14,12 @@ from src.data.loader import build_loader, choose_workers
 from src.data.order import batches_per_epoch
 from src.model_utils.config import Config
 from src.net.build import PictureNet, build_network, choose_device
+from src.net.compile_cache import cache_folder, use_compile_cache
 from src.net.loss import PoseLoss
 from src.plural import plural
 from src.train.checkpoints.identity import run_identity
 from src.train.checkpoints.manifest import Moment
 from src.train.checkpoints.storage import CheckpointStorage
-from src.train.compile_cache import use_compile_cache
 from src.train.data_summary import log_summary, summarise
 from src.train.distributed import join_cards
 from src.train.inputs import JOINING, Card, TrainingInputs
@@ -98,7 +98,7 @@ def train(
         apply_batch_norm(network, config.batch_norm)
         if config.compile_cache:
             facts = {**config.settings(), "pictures": samples.pictures, "cards": card.rank_size, "device": device}
-            use_compile_cache(folder / "compiled", facts)
+            use_compile_cache(cache_folder(folder / "compiled", facts))
         step = build_step(PoseLoss(network), recipe.rates, recipe.step, card.rank_size)
         files = [one.annotations for one in inputs.sets]
         identity = run_identity(config, card.rank_size, files, samples.pictures)

@@ -1,12 +1,15 @@
 """How long a folder of pictures takes: `python -m tests.bench.inference [mobilenet_v2|vgg19] [pictures] [batch size]`.
 
 Runs, one after the other in one process and several rounds: the network alone on the fitted inputs, a plain loop over
-`infer_one_pic`, and the pipeline. Prints medians, CPU time, time by stage, and the ratios that matter. The small
-network takes the published weights beside the checkout where they are; speed does not depend on weights.
+`infer_one_pic`, and the pipeline; beside them the network without folded batch normalisations, on ONNX Runtime, and on
+OpenVINO where that is installed. Prints medians, CPU time, time by stage, and the ratios that matter. The small network
+takes the published weights beside the checkout where they are; speed does not depend on weights.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import logging
 import os
 import shutil
@@ -19,15 +22,19 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import mindspore as ms
 import numpy as np
 
 from src.actions import find_action
 from src.data.images import read_picture
 from src.infer.forward import PoseNetwork
+from src.infer.onnx_network import load_onnx
 from src.infer.picture import infer_one_pic
 from src.infer.run import judge_pictures
-from src.infer.shapes import fit_picture
+from src.infer.shapes import as_batch, fit_picture
 from src.net.build import build_network, choose_device
+from src.net.folding import fold_batch_norms
+from src.net.onnx_graph import onnx_model
 from src.net.weights import load_all_weights
 from src.pose import DecodeSettings
 from src.progress import StageTimes
@@ -35,18 +42,34 @@ from src.tools.import_weights import import_weights
 
 SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[2].parent / "shared"))
 ROUNDS = 3
+Forward = Callable[[list[np.ndarray[Any, Any]]], Any]
 ACTION = find_action("climb_up")
 
 
-def make_network(name: str, batch_size: int, scratch: Path, insize: int = 368) -> PoseNetwork:
+def make_network(name: str, batch_size: int, scratch: Path, insize: int = 368, fold: bool = True) -> PoseNetwork:
     """The network on CPU with dynamic shapes; published weights for the small one, random ones else."""
     choose_device("CPU")
+    ms.set_seed(1)
     cell = build_network(name, 6)
     weights = SHARED / "weights/openpose_mobilenet_v2.npz"
     if name == "mobilenet_v2" and weights.is_file():
         import_weights(weights, name, 6, scratch / "m.ckpt")
         load_all_weights(cell, scratch / "m.ckpt", name, 6)
+    if fold:
+        fold_batch_norms(cell)
     return PoseNetwork(name, cell, insize, True, DecodeSettings(), batch_size)
+
+
+def other_engines(network: PoseNetwork, scratch: Path) -> dict[str, Forward]:
+    """The same network's forward pass on the other engines that are installed here, each started already."""
+    path = scratch / "network.onnx"
+    path.write_bytes(onnx_model(network._cell, network.name, 6).SerializeToString())
+    runtime = load_onnx(path, network.name, network.insize, network.decode_settings, network.batch_size)
+    found: dict[str, Forward] = {"ONNX Runtime": runtime.forward}
+    if importlib.util.find_spec("openvino"):
+        compiled = importlib.import_module("openvino").Core().compile_model(str(path), "CPU")
+        found["OpenVINO"] = lambda inputs: list(compiled(as_batch(inputs, len(inputs))).values())
+    return found
 
 
 def make_pictures(folder: Path, count: int) -> list[str]:
@@ -70,13 +93,13 @@ def measure(work: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def forward_all(network: PoseNetwork, inputs: list[np.ndarray[Any, Any]], batch_size: int) -> None:
+def forward_all(forward: Forward, inputs: list[np.ndarray[Any, Any]], batch_size: int) -> None:
     groups: dict[tuple[int, ...], list[np.ndarray[Any, Any]]] = {}
     for one in inputs:
         groups.setdefault(one.shape, []).append(one)
     for group in groups.values():
         for start in range(0, len(group), batch_size):
-            network.forward(group[start : start + batch_size])
+            forward(group[start : start + batch_size])
 
 
 def main() -> int:
@@ -105,10 +128,14 @@ def main() -> int:
             stages.append(times.rounded())
 
         works: dict[str, Callable[[], None]] = {
-            "network alone": lambda: forward_all(network, inputs, batch_size),
+            "network alone": lambda: forward_all(network.forward, inputs, batch_size),
             "plain loop": loop,
             "pipeline": pipeline,
         }
+        plain = make_network(name, batch_size, scratch, fold=False)
+        for label, forward in {"not folded": plain.forward, **other_engines(network, scratch)}.items():
+            forward(inputs[:1])
+            works[label] = functools.partial(forward_all, forward, inputs, batch_size)
         runs: dict[str, list[tuple[float, float]]] = {label: [] for label in works}
         for _ in range(ROUNDS):
             for label, work in works.items():
@@ -139,6 +166,8 @@ def report(
     def ratio(a: str, b: str, column: int) -> float:
         return statistics.median(one[column] / other[column] for one, other in zip(runs[a], runs[b]))
 
+    for engine in runs.keys() - {"network alone", "plain loop", "pipeline"}:
+        print(f"network alone / {engine}, CPU: {ratio('network alone', engine, 1):.2f}")
     print(f"pipeline / network's own time: {ratio('pipeline', 'network alone', 0):.2f} (goal for vgg19: 1.10)")
     print(f"plain loop / network's own time: {ratio('plain loop', 'network alone', 0):.2f}")
     print(f"pipeline's wall / its CPU time: {statistics.median(w / c for w, c in runs['pipeline']):.2f} (goal: 0.60)")

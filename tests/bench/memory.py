@@ -52,7 +52,7 @@ class Looks(LocalResultSink):
     """The place of local results, which looks at the memory whenever a share of the pictures is finished."""
 
     def __init__(self, folder: Path, every: int) -> None:
-        super().__init__(folder)
+        super().__init__(folder, "results.jsonl")
         self._every, self._done, self._began = every, 0, time.perf_counter()
         self.seen: list[tuple[int, float]] = []
 

@@ -237,7 +237,7 @@ class Watch(LocalResultSink):
     """Notes how much memory is in use when a picture is handed over."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+        super().__init__(folder, "results.jsonl")
         self.in_use: list[int] = []
 
     def enqueue(self, names: Sequence[str], line: ResultLine | None = None) -> None:

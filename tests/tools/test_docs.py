@@ -18,8 +18,8 @@ from src.net.build import build_network
 from src.train.checkpoints.manifest import CheckpointName
 
 TOOLS = (
-    "merge_checkpoints labelme2coco coco2labelme gen_ignore_mask evaluate export import_weights pack_dataset "
-    "draw_dataset"
+    "merge_checkpoints labelme2coco coco2labelme gen_ignore_mask evaluate export export_onnx import_weights "
+    "pack_dataset draw_dataset"
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.train.compile_cache import source_digest
+from src.net.compile_cache import source_digest
 
 # A network with a number compiled into it; prints its output and whether a graph was there before.
 NETWORK = """
@@ -18,7 +18,7 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 from mindspore import nn
-from src.train.compile_cache import use_compile_cache
+from src.net.compile_cache import cache_folder, use_compile_cache
 ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
 class Scaled(nn.Cell):
     def __init__(self, factor):
@@ -27,7 +27,7 @@ class Scaled(nn.Cell):
     def construct(self, x):
         return x * self.factor
 folder, factor = Path(sys.argv[1]), float(sys.argv[2])
-found = any(use_compile_cache(folder, {"factor": factor}).iterdir())
+found = any(use_compile_cache(cache_folder(folder, {"factor": factor})).iterdir())
 print(Scaled(factor)(ms.Tensor(np.ones(1, np.float32))).asnumpy()[0], found)
 """
 

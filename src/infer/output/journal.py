@@ -10,15 +10,21 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, cast
+from typing import IO, Callable, cast
 
 from src.files import writing
 from src.infer.output.results import RESULTS_FILE, ResultLine
 from src.json_text import parse_json_object
 
 logger = logging.getLogger(__name__)
+
+#: Where a line begins: its journal, and the position in it in bytes.
+Place = tuple[Path, int]
+#: Told of each line that is read or written, and where it is.
+OnLine = Callable[[ResultLine, Place], None]
 
 #: Folder of the segments in which results are delivered to OBS, below the output folder there.
 SEGMENTS = "journal"
@@ -37,6 +43,10 @@ def journals_in(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
+def ignore_line(_line: ResultLine, _place: Place) -> None:
+    """The callback for callers that do not need one."""
+
+
 class Lines(Mapping[str, ResultLine]):
     """The newest line of each picture by its name, read from the journals when it is asked for.
 
@@ -45,12 +55,12 @@ class Lines(Mapping[str, ResultLine]):
     """
 
     def __init__(self, journals: Iterable[Path] = ()) -> None:
-        self._place: dict[str, tuple[Path, int]] = {}
+        self._place: dict[str, Place] = {}
         self._read_to: dict[Path, int] = {}
         self.look_at(journals)
 
-    def look_at(self, journals: Iterable[Path]) -> None:
-        """Take note of the lines that have come to these journals since they were last looked at."""
+    def look_at(self, journals: Iterable[Path], on_line: OnLine = ignore_line) -> None:
+        """Take note, and tell `on_line`, of the lines that have come to these journals since the last look."""
         for path in journals:
             position = self._read_to.get(path, 0)
             for raw in _whole_lines(path, position):
@@ -59,8 +69,28 @@ class Lines(Mapping[str, ResultLine]):
                     logger.warning("%s: a damaged line is left out", path)
                 else:
                     self._place[line["file"]] = path, position
+                    on_line(line, (path, position))
                 position += len(raw)
             self._read_to[path] = position
+
+    def put(self, name: str, place: Place) -> None:
+        """Take note of the picture's line, which has just been written there."""
+        self._place[name] = place
+
+    def place_of(self, name: str) -> Place:
+        """Where the picture's line is."""
+        return self._place[name]
+
+    def raw(self, names: Iterable[str]) -> Iterator[bytes]:
+        """The lines of these pictures as they are in the journals, each with its line feed."""
+        with ExitStack() as stack:
+            files: dict[Path, IO[bytes]] = {}
+            for name in names:
+                path, position = self._place[name]
+                if path not in files:
+                    files[path] = stack.enter_context(path.open("rb"))
+                files[path].seek(position)
+                yield files[path].readline()
 
     def only(self, names: Iterable[str]) -> Lines:
         """The lines of these pictures, in this order."""
@@ -71,7 +101,7 @@ class Lines(Mapping[str, ResultLine]):
         return self._at({**others._place, **self._place})
 
     @staticmethod
-    def _at(places: dict[str, tuple[Path, int]]) -> Lines:
+    def _at(places: dict[str, Place]) -> Lines:
         lines = Lines()
         lines._place = places
         return lines
@@ -142,12 +172,17 @@ class Journal:
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a+b")
-            self._file.truncate(end_of_lines(self._file))
+            self._end = end_of_lines(self._file)
+            self._file.truncate(self._end)
 
-    def append(self, line: ResultLine) -> None:
+    def append(self, raw: bytes) -> Place:
+        """Write a line, with its line feed; returns where it begins."""
+        place = self.path, self._end
         with writing(self.path):
-            self._file.write(as_bytes(line))
+            self._file.write(raw)
             self._file.flush()
+        self._end += len(raw)
+        return place
 
     def __enter__(self) -> Journal:
         return self

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from src.infer.output.journal import Lines, journals_in
+from src.infer.output.journal import Lines, OnLine, ignore_line, journals_in
 from src.infer.output.results import ResultLine
 
 
@@ -28,8 +28,11 @@ class ResultSink(Protocol):
     def flush(self) -> None:
         """Return when everything handed over has arrived, in that order; OSError or JobError when it cannot."""
 
-    def collect(self) -> Lines:
-        """Lines that all processes of the job have delivered so far, by the picture's name."""
+    def collect(self, on_line: OnLine = ignore_line) -> Lines:
+        """Lines that the other processes of the job have delivered so far, by the picture's name.
+
+        `on_line` is told of those that are new since the last call.
+        """
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove delivered files that are of no more use."""
@@ -43,8 +46,8 @@ class LocalResultSink:
 
     look_every_s = 0.5
 
-    def __init__(self, folder: Path, confirm: Callable[[], None] = lambda: None) -> None:
-        self._folder, self._confirm = folder, confirm
+    def __init__(self, folder: Path, journal: str, confirm: Callable[[], None] = lambda: None) -> None:
+        self._folder, self._own, self._confirm = folder, folder / journal, confirm
         self._lines = Lines()
         self.not_stored: dict[str, str] = {}
 
@@ -57,8 +60,8 @@ class LocalResultSink:
     def flush(self) -> None:
         self._confirm()  # the files are there
 
-    def collect(self) -> Lines:
-        self._lines.look_at(journals_in(self._folder))
+    def collect(self, on_line: OnLine = ignore_line) -> Lines:
+        self._lines.look_at((path for path in journals_in(self._folder) if path != self._own), on_line)
         return self._lines
 
     def remove(self, names: Sequence[str]) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 
-from src.actions import Action, CriterionResult
+from src.actions import Action, CriterionResult, Judgement
 from src.infer.output.results import PersonLine, ResultLine
-from src.infer.report.signs import judgement_of
 from src.spreadsheet import csv_rows
 
 _OCCURRED = {True: "occurred", False: "did not occur", None: "undecided"}
@@ -15,34 +14,37 @@ _VERDICT = {1: "yes", 0: "no", -1: "cannot be judged"}
 _FIRST_COLUMNS = ("file", "status", "width", "height", "person", "occurred", "why", "score", "joints")
 
 
-def results_csv(results: Iterable[ResultLine], action: Action) -> Iterator[bytes]:
-    """The table piece by piece: UTF-8 with a byte order mark; pictures without persons have one line of their own.
-
-    For each criterion three columns: verdict, measured value, threshold. Text that a spreadsheet would compute is
-    written behind an apostrophe.
-    """
+def table_head(action: Action) -> bytes:
+    """The first line, behind a byte order mark: for each criterion its verdict, measured value and threshold."""
     labels = [one.label for one in action.criteria]
     criteria = [column for label in labels for column in (label, f"{label} measured", f"{label} threshold")]
-    yield codecs.BOM_UTF8 + csv_rows([[*_FIRST_COLUMNS, *criteria, "seconds", "error"]])
-    for line in results:
-        persons = enumerate(line.get("persons") or (None,), start=1)
-        yield csv_rows(_row(line, number, person, action) for number, person in persons)
+    return codecs.BOM_UTF8 + csv_rows([[*_FIRST_COLUMNS, *criteria, "seconds", "error"]])
 
 
-def _row(line: ResultLine, number: int, person: PersonLine | None, action: Action) -> list[object]:
-    """The values of one line: the picture's, the person's and the criteria's (empty without one), the rest."""
-    row = [line["file"], line["status"], line.get("width", 0), line.get("height", 0)]
-    if person is None:
-        row += [""] * (len(_FIRST_COLUMNS) - len(row) + 3 * len(action.criteria))
-    else:
-        judgement = judgement_of(person, action)
-        why = judgement.explanation if judgement else ""
-        found = sum(confidence > 0 for _, _, confidence in person["keypoints"])
-        row += [number, _OCCURRED.get(person.get("occurred"), ""), why, person["score"], found]
-        results = judgement.criteria if judgement else {}
-        for one in action.criteria:
-            row += _criterion(results.get(one.label))
-    return [*row, line.get("seconds", 0.0), line.get("error", "")]
+def table_rows(line: ResultLine, judgements: Sequence[Judgement | None], action: Action) -> bytes:
+    """A picture's lines in UTF-8, one a person, with its judgement; pictures without persons have one of their own.
+
+    Text that a spreadsheet would compute is written behind an apostrophe.
+    """
+    persons = line.get("persons") or ()
+    if not persons:
+        return csv_rows([_row(line, [""] * (len(_FIRST_COLUMNS) - 4 + 3 * len(action.criteria)))])
+    judged = enumerate(zip(persons, judgements), start=1)
+    return csv_rows(_row(line, _of_person(number, person, one, action)) for number, (person, one) in judged)
+
+
+def _row(line: ResultLine, of_person: list[object]) -> list[object]:
+    first = [line["file"], line["status"], line.get("width", 0), line.get("height", 0)]
+    return [*first, *of_person, line.get("seconds", 0.0), line.get("error", "")]
+
+
+def _of_person(number: int, person: PersonLine, judgement: Judgement | None, action: Action) -> list[object]:
+    """The values of the person and of the criteria."""
+    why = judgement.explanation if judgement else ""
+    found = sum(confidence > 0 for _, _, confidence in person["keypoints"])
+    results = judgement.criteria if judgement else {}
+    criteria = [value for one in action.criteria for value in _criterion(results.get(one.label))]
+    return [number, _OCCURRED.get(person.get("occurred"), ""), why, person["score"], found, *criteria]
 
 
 def _criterion(result: CriterionResult | None) -> list[object]:

@@ -1,9 +1,9 @@
-"""The report: index.html to look at in a browser without a network, and results.csv for a spreadsheet."""
+"""The report: index.html, to look at in a browser without a network."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import cast
 from urllib.parse import quote
@@ -13,10 +13,9 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from src.actions import Action, Judgement
-from src.infer.output.results import PersonLine, ResultLine, write_pieces
-from src.infer.report.csv_table import results_csv
+from src.infer.output.results import PersonLine, ResultLine
 from src.infer.report.html import as_it_is, page_template, script_safe
-from src.infer.report.signs import judgement_of, sign_rows
+from src.infer.report.signs import judgements_of, sign_rows
 from src.translations import LANGUAGES, Catalog, Message, say, section
 
 REPORT_FILE = "index.html"
@@ -29,20 +28,6 @@ _SCRIPTS = ("grid.js", "viewer.js", "marks.js", "scene.js", "controls.js")
 _SHOWN_ELSEWHERE = {"action", "action_display", "declaration", "seconds_by_stage"}
 
 
-def write_report(
-    output_dir: str | Path, results: Collection[ResultLine], summary: Mapping[str, object], action: Action
-) -> None:
-    """Write index.html and results.csv beside the pictures in `output_dir`.
-
-    `results`: the lines of results.jsonl, judged by `action`; `summary`: the content of summary.json, any of whose keys
-    may be missing. Raises OutputError where the files cannot be written.
-    """
-    folder = Path(output_dir)
-    write_pieces(folder / TABLE_FILE, results_csv(results, action))
-    html = report_html(results, summary, action)
-    write_pieces(folder / REPORT_FILE, (text.encode("utf-8", "replace") for text in html))
-
-
 def report_html(
     results: Iterable[ResultLine],
     summary: Mapping[str, object],
@@ -51,10 +36,25 @@ def report_html(
     table: str = TABLE_FILE,
     chosen_filter: str = "all",
 ) -> Iterator[str]:
+    """The whole page of these lines of results.jsonl, judged by `action`, piece by piece; see `page_html`."""
+    catalog = Catalog()
+    entries = (picture_entry(line, judgements_of(line, action), catalog) for line in results)
+    return page_html(entries, catalog, summary, action, table=table, chosen_filter=chosen_filter)
+
+
+def page_html(
+    entries: Iterable[str],
+    catalog: Catalog,
+    summary: Mapping[str, object],
+    action: Action,
+    *,
+    table: str = TABLE_FILE,
+    chosen_filter: str = "all",
+) -> Iterator[str]:
     """The whole page, piece by piece: styles, script and results in one file; pictures are read from beside it.
 
-    `table`: the CSV file beside it. Lines may have an `outcome` ("false_alarm", "missed", "hit", "rejected"), where
-    verdicts were compared with labels; `chosen_filter` is what the page shows at first.
+    `entries`: a `picture_entry` of each picture, made with `catalog`. `summary`: the content of summary.json, any of
+    whose keys may be missing. `table`: the CSV file beside it. `chosen_filter`: what the page shows at first.
     """
     names = list(dict.fromkeys(action.display.values()))
     return page_template(_PAGE / "index.html.j2").generate(
@@ -64,18 +64,28 @@ def report_html(
         table=table,
         facts=_facts(summary),
         stages=_stages(cast("Mapping[str, float]", summary.get("seconds_by_stage") or {})),
-        data=_page_data(results, action, str(summary.get("started", "")), chosen_filter),
+        data=_page_data(entries, catalog, action, str(summary.get("started", "")), chosen_filter),
         css=as_it_is(_PAGE / "report.css"),
         js=Markup("\n").join(as_it_is(_PAGE / "script" / name) for name in _SCRIPTS),
     )
 
 
-def _page_data(results: Iterable[ResultLine], action: Action, started: str, chosen_filter: str) -> Iterator[Markup]:
+def picture_entry(line: ResultLine, judgements: Sequence[Judgement | None], catalog: Catalog) -> str:
+    """What the page says of a picture, as JSON; its sentences are noted in `catalog`.
+
+    The line may have an `outcome` ("false_alarm", "missed", "hit", "rejected"), where verdicts were compared with
+    labels.
+    """
+    return str(script_safe(_picture(line, judgements, catalog)))
+
+
+def _page_data(
+    entries: Iterable[str], catalog: Catalog, action: Action, started: str, chosen_filter: str
+) -> Iterator[Markup]:
     """What the page's script needs of the results, as pieces of one JSON document."""
-    catalog = Catalog()
     yield Markup('{"pictures":[')
-    for number, line in enumerate(results):
-        yield Markup(",\n" if number else "\n") + script_safe(_picture(line, action, catalog))
+    for number, entry in enumerate(entries):
+        yield Markup((",\n" if number else "\n") + entry)
     yield Markup('],\n"action":') + script_safe(action.name) + Markup(',"started":') + script_safe(started)
     yield Markup(',"display":') + script_safe(dict(action.display))
     yield Markup(',"filter":') + script_safe(chosen_filter)
@@ -90,9 +100,10 @@ def _words(language: str) -> dict[str, dict[str, str]]:
     return {kind: section(kind, language) for kind in ("report", "fact", "stage", "setting_name")}
 
 
-def _picture(line: ResultLine, action: Action, catalog: Catalog) -> dict[str, object]:
+def _picture(line: ResultLine, judgements: Sequence[Judgement | None], catalog: Catalog) -> dict[str, object]:
     file, status = str(line["file"]), str(line["status"])
     width, height = int(line.get("width") or 0), int(line.get("height") or 0)
+    judged = zip(line.get("persons") or (), judgements)
     rendered = str(line.get("rendered") or _rendered_beside(file)) if status == "ok" else ""
     return {
         "file": file.encode("utf-8", "replace").decode(),
@@ -106,7 +117,7 @@ def _picture(line: ResultLine, action: Action, catalog: Catalog) -> dict[str, ob
         "width": width,
         "height": height,
         "seconds": float(line.get("seconds") or 0),
-        "persons": [_person(person, width, height, action, catalog) for person in line.get("persons") or ()],
+        "persons": [_person(person, one, width, height, catalog) for person, one in judged],
     }
 
 
@@ -128,7 +139,9 @@ def _url(file: str) -> str:
     return "./" + quote(os.fsencode(file), safe="/")
 
 
-def _person(person: PersonLine, width: int, height: int, action: Action, catalog: Catalog) -> dict[str, object]:
+def _person(
+    person: PersonLine, judgement: Judgement | None, width: int, height: int, catalog: Catalog
+) -> dict[str, object]:
     keypoints = np.asarray(person["keypoints"], np.float64).reshape(-1, 3)
     found = keypoints[keypoints[:, 2] > 0, :2]
     return {
@@ -137,7 +150,7 @@ def _person(person: PersonLine, width: int, height: int, action: Action, catalog
         "joints": len(found),
         "box": _box(found, width, height),
         "px": _box_px(found),
-        **_reasons(judgement_of(person, action), catalog),
+        **_reasons(judgement, catalog),
     }
 
 

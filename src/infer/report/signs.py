@@ -5,7 +5,7 @@ from __future__ import annotations
 from src.actions import Action, DeclaredCriterion, Judgement
 from src.actions.combination import objections
 from src.actions.explain import requirement
-from src.infer.output.results import PersonLine
+from src.infer.output.results import PersonLine, ResultLine
 from src.translations import LANGUAGES, Catalog
 
 
@@ -15,6 +15,11 @@ def judgement_of(person: PersonLine, action: Action) -> Judgement | None:
         return Judgement.from_json(person, action)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def judgements_of(line: ResultLine, action: Action) -> list[Judgement | None]:
+    """The judgement of each person in a line of results.jsonl."""
+    return [judgement_of(person, action) for person in line.get("persons") or ()]
 
 
 def sign_rows(action: Action, catalog: Catalog) -> list[dict[str, object]]:

@@ -34,6 +34,7 @@ INFERENCE_SETTINGS = (
     "input_shapes",
     "bucket_aspects",
     "device_target",
+    "engine",
 )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from src.actions import Action
-from src.infer.report.page import write_report
+from src.infer.report.pieces import write_report
 from tests.infer.example_results import ACTION, SUMMARY, rendered, sample_results
 
 CHROMIUM = next(

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from src.infer.report.csv_table import results_csv
+from src.infer.report.csv_table import table_head, table_rows
+from src.infer.report.signs import judgements_of
 from tests.infer.example_results import ACTION, NAMES, line, sample_results
 
 
 def read_table(results: list[dict[str, Any]]) -> list[dict[str, str]]:
-    data = b"".join(results_csv(results, ACTION))
+    rows = (table_rows(line, judgements_of(line, ACTION), ACTION) for line in results)
+    data = b"".join((table_head(ACTION), *rows))
     assert data.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
@@ -74,4 +76,4 @@ def test_negative_numbers_stay_numbers() -> None:
 
 
 def test_an_empty_run_has_a_heading() -> None:
-    assert b"".join(results_csv([], ACTION)).decode("utf-8-sig").startswith('"file","status"')
+    assert table_head(ACTION).decode("utf-8-sig").startswith('"file","status"')

@@ -12,8 +12,9 @@ import pytest
 
 from src.errors import OutputError
 from src.infer.report import page as report_module
-from src.infer.report.csv_table import results_csv
-from src.infer.report.page import write_report
+from src.infer.report.csv_table import table_rows
+from src.infer.report.pieces import write_report
+from src.infer.report.signs import judgements_of
 from tests.infer.example_results import ACTION, HOSTILE, SUMMARY, line, person, sample_results, unreadable
 from tests.pose.drawing import standing_person
 
@@ -46,7 +47,7 @@ def test_names_that_are_not_text_are_shown_and_addressed_by_their_bytes() -> Non
     name = os.fsdecode(b"\xff\xfe.jpg")
     picture = page_data(report_html([line(name)], SUMMARY))["pictures"][0]
     assert picture["original"] == "./%FF%FE.jpg"
-    assert list(results_csv([line(name)], ACTION))
+    assert table_rows(line(name), judgements_of(line(name), ACTION), ACTION)
 
 
 def test_the_rendered_name_may_be_given() -> None:

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import pytest
 
-from src.infer.report.page import report_html, write_report
+from src.infer.report.page import report_html
+from src.infer.report.pieces import write_report
 from tests.infer.example_results import ACTION, NAMES, SUMMARY, hand, line, person, rendered, sample_results
 from tests.infer.report.conftest import Report, fill
 

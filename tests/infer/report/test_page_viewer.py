@@ -14,7 +14,7 @@ import yaml
 
 from src.actions import load_actions
 from src.actions.scene import load_scenes
-from src.infer.report.page import write_report
+from src.infer.report.pieces import write_report
 from tests.infer.example_results import ACTION, NAMES, SUMMARY, hand, line, person, sample_results
 from tests.infer.report.conftest import Report, fill
 from tests.pose.drawing import standing_person

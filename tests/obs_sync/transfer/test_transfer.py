@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import obs_sync
 from obs_sync import ObsFileSystem, Progress
+from obs_sync.transfer import plan
+from obs_sync.transfer.endpoints import File, StoreEndpoint
 from tests.obs_sync.conftest import BUCKET, drop_bucket, make_bucket, put_raw, recognizes_copies
 
 TREE = {"a.txt": b"alpha", "b/c.jpg": b"\xff\xd8" * 700, "b/d/e.txt": b"", "ünï 文件.txt": b"text", "b/.hidden": b"h"}
@@ -364,3 +367,37 @@ def test_chinese_names_in_any_locale(tmp_path: Path, root: Path, locale: str) ->
         done = subprocess.run([*common, *command], cwd=root, env=environment, capture_output=True)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "root" / "bucket" / "数据" / "图片 一.jpg").read_bytes() == b"1"
+
+
+def test_looking_for_a_few_files_does_not_grow_with_the_folder(
+    local_mode: ObsFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, many = f"obs://{BUCKET}/many", {f"{number:02d}.txt": b"old" for number in range(40)}
+    obs_sync.copy(str(make_tree(tmp_path / "in", many)), url, filesystem=local_mode)
+    monkeypatch.setattr(plan, "_KEYS_PER_PAGE", 10)
+    seen: list[str] = []
+    below, named = StoreEndpoint.below, StoreEndpoint.named
+
+    def listed(self: StoreEndpoint) -> Iterator[File]:
+        for file in below(self):
+            seen.append("listed")
+            yield file
+
+    def looked_up(self: StoreEndpoint, name: str) -> File:
+        seen.append("looked up")
+        return named(self, name)
+
+    monkeypatch.setattr(StoreEndpoint, "below", listed)
+    monkeypatch.setattr(StoreEndpoint, "named", looked_up)
+    make_tree(tmp_path / "in", {"35.txt": b"new"})
+    few = [f"{number:02d}.txt" for number in range(30, 38)]
+    result = obs_sync.copy(str(tmp_path / "in"), url, filesystem=local_mode, names=few)
+    assert result.copied == ["35.txt"]
+    assert (seen.count("listed"), seen.count("looked up")) == (11, len(few))
+    seen.clear()
+    assert obs_sync.copy(str(tmp_path / "in"), url, filesystem=local_mode, names=few * 3 + list(many)).copied == []
+    assert (seen.count("listed"), seen.count("looked up")) == (21, 40)
+    monkeypatch.setattr(plan, "_KEYS_PER_PAGE", 1000)
+    seen.clear()
+    assert obs_sync.copy(str(tmp_path / "in"), url, filesystem=local_mode, names=few).copied == []
+    assert (seen.count("listed"), seen.count("looked up")) == (40, 0)

@@ -20,14 +20,21 @@ logger = logging.getLogger(__name__)
 SOURCES = Path(__file__).resolve().parents[1]
 
 
-def use_compile_cache(folder: Path, facts: Mapping[str, object]) -> Path:
-    """Have MindSpore store and reuse compiled graphs below `folder`; returns the folder for exactly these facts.
+def cache_folder(folder: Path, facts: Mapping[str, object], code: Path = SOURCES) -> Path:
+    """The folder below `folder` for exactly these facts.
 
-    `facts` (JSON values) are the settings and sizes of the run; MindSpore's version and this package's code are added.
+    `facts` (JSON values) are the settings and sizes of the run; MindSpore's version and the code below `code` are
+    added.
+    """
+    key = json.dumps({"mindspore": ms.__version__, "code": source_digest(code), **facts}, sort_keys=True)
+    return folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+
+
+def use_compile_cache(chosen: Path) -> Path:
+    """Have MindSpore store and reuse compiled graphs in `chosen`, one of `cache_folder`.
+
     Call it before the first graph is compiled.
     """
-    key = json.dumps({"mindspore": ms.__version__, "code": source_digest(SOURCES), **facts}, sort_keys=True)
-    chosen = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
     chosen.mkdir(parents=True, exist_ok=True)
     ms.set_context(enable_compile_cache=True, compile_cache_path=str(chosen))
     logger.info("compile cache: %s (%s)", chosen, "in use" if any(chosen.iterdir()) else "empty")
