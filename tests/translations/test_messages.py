@@ -44,7 +44,7 @@ def judged_in_many_ways() -> list[CriterionResult]:
     rng = np.random.default_rng(3)
     results = []
     for share_found in (1.0, 0.8, 0.5, 0.0):
-        for _ in range(6):
+        for _ in range(3):
             person = standing_person(100, 20, 200) + np.pad(rng.normal(0, 12, (18, 2)), ((0, 0), (0, 1)))
             person[:, 2] = rng.choice([0.9, 0.05], 18) * (rng.random(18) < share_found)
             pose = as_pose(person)
