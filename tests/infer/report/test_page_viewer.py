@@ -19,6 +19,8 @@ from tests.infer.example_results import ACTION, NAMES, SUMMARY, hand, line, pers
 from tests.infer.report.conftest import Report, fill
 from tests.pose.drawing import standing_person
 
+pytestmark = pytest.mark.slow  # a browser works for each
+
 
 def test_the_viewer_shows_the_picture_large_with_measured_values_against_thresholds(report: Report) -> None:
     report.page.select_option("#sort", "order")

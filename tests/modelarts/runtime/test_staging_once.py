@@ -109,7 +109,8 @@ def all_objects() -> dict[str, int]:
     return {**pictures, "coco/persons.json": 1, "models/model.ckpt": 1}
 
 
-@pytest.mark.parametrize("stage", [pytest.param("full", marks=pytest.mark.variants), "stream"])
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["full", "stream"])
 def test_each_object_is_fetched_once_per_node_and_later_none(
     rank: Rank, proxy: FaultProxy, tmp_path: Path, stage: str
 ) -> None:
