@@ -25,7 +25,7 @@ class RateSettings:
     milestones: tuple[int, ...]
     warmup_steps: int
     total_steps: int
-    pretrained_warmup_steps: int = 0
+    pretrained_warmup_steps: int
 
 
 def rate_at(settings: RateSettings, step: int) -> float:

@@ -31,6 +31,7 @@ def rates(**changes: object) -> RateSettings:
         "milestones": (),
         "warmup_steps": 0,
         "total_steps": 100,
+        "pretrained_warmup_steps": 0,
     }
     return RateSettings(**{**values, **changes})  # type: ignore[arg-type]
 
