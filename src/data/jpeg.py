@@ -5,6 +5,7 @@ Markers: ITU-T T.81, annex B; orientation: Exif 2.3, tag 0x0112.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from src.translations import say
 #: More scans than any program writes: each costs a pass over the whole picture.
 MAX_SCANS = 100
 
+#: More markers before the first scan than any program writes: each costs a step here, and in every decoder.
+MAX_SEGMENTS = 10_000
+
+_MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)  # with fill bytes before it
 _ORIENTATION = 0x0112
 _APP1, _SCAN, _END = 0xE1, 0xDA, 0xD9
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -57,7 +62,7 @@ def read_jpeg_header(data: bytes, path: str | Path) -> JpegHeader:
             height, width, channels = struct.unpack_from(">xHHB", data, start)
             frame = width, height, channels
     else:
-        raise PictureError(path, say("jpeg_ends_in_header"))
+        raise PictureError(path, say("jpeg_no_scan", most=MAX_SEGMENTS))
     raise PictureError(path, say("jpeg_no_size"))
 
 
@@ -72,18 +77,15 @@ def exif_orientation(data: bytes) -> int:
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, start, end) of the payloads of the segments up to and with the first scan's header.
 
-    Bytes between segments are skipped, as libjpeg does.
+    Bytes between segments are skipped, as libjpeg does. There are at most MAX_SEGMENTS.
     """
     position = 2
-    while True:
-        position = data.find(b"\xff", position)
-        while 0 <= position < len(data) and data[position] == 0xFF:  # fill bytes
-            position += 1
-        if position < 0 or position + 3 > len(data):
+    for _ in range(MAX_SEGMENTS):
+        found = _MARKER.search(data, position)
+        if found is None or found.end() + 2 > len(data):
             return
-        marker = data[position]
-        position += 1
-        if marker == 0 or marker in _ALONE:
+        marker, position = found[1][0], found.end()
+        if marker in _ALONE:
             continue
         if marker == _END:
             return

@@ -27,7 +27,7 @@ def commands_of(case: Path, out: Path, models: Path) -> list[str]:
     found = re.search(r"^Command: (.*)$", text, re.MULTILINE)
     assert found, case
     names = {"CASE": case, "OUT": out, "MODELS": models, "WEIGHTS.npz": WEIGHTS, "python": sys.executable}
-    places = re.compile(r"\b(?:" + "|".join(re.escape(name) for name in names) + r")(?=[/ ]|$)")
+    places = re.compile(r"\b(?:" + "|".join(re.escape(name) for name in names) + r")(?=[/ ;]|$)")
     filled = places.sub(lambda match: shlex.quote(str(names[match[0]])), found[1])
     return [each.strip() for each in filled.split(";") if each.strip()]
 
