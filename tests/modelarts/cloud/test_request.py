@@ -11,8 +11,6 @@ pytest.importorskip(
     "huaweicloudsdkmodelarts", reason="the cloud SDK is optional: pip install -r requirements-cloud.txt"
 )
 
-import huaweicloudsdkmodelarts.v1 as sdk
-
 from modelarts.cloud.client import Cloud
 from modelarts.cloud.request import job_body, outputs_of, rebuilt_body, rebuilt_name
 from modelarts.jobs.checks import check_definition, check_submission
@@ -20,6 +18,7 @@ from modelarts.jobs.definition import Changes
 from modelarts.jobs.loading import job_keys, load_job
 from src.errors import ConfigError
 from tests.modelarts.cloud.conftest import new_body
+from tests.modelarts.cloud.sdk_models import assert_model
 from tests.modelarts.cloud.training_api import TrainingApi
 from tests.modelarts.conftest import MakeJob
 
@@ -27,27 +26,7 @@ from tests.modelarts.conftest import MakeJob
 @pytest.mark.parametrize("key", job_keys())
 def test_bodies_fit_the_sdks_own_models(key: str) -> None:
     for pass_as in ("folder", "url"):
-        _assert_model("Job", job_body(load_job(key, Changes({}, pass_as=pass_as))), key)
-
-
-def _assert_model(kind: str, value: Any, where: str) -> None:
-    """Every key is one of the model's, every value of the type it says; only prefetch_to_local is undocumented."""
-    if kind.startswith("list["):
-        assert isinstance(value, list), where
-        for item in value:
-            _assert_model(kind[5:-1], item, f"{where}[]")
-    elif kind.startswith("dict("):
-        assert all(isinstance(k, str) and isinstance(v, str) for k, v in value.items()), where
-    elif hasattr(sdk, kind):
-        model = getattr(sdk, kind)
-        types = {model.attribute_map[name]: of for name, of in model.openapi_types.items()}
-        for key, item in value.items():
-            if (kind, key) != ("Output", "prefetch_to_local"):
-                assert key in types, f"{where}.{key} is no key of {kind}"
-                _assert_model(types[key], item, f"{where}.{key}")
-        model(**{k: v for k, v in value.items() if k in types})
-    else:
-        assert type(value).__name__ == kind, f"{where} is {value!r}, not {kind}"
+        assert_model("Job", job_body(load_job(key, Changes({}, pass_as=pass_as))), key)
 
 
 def test_body_has_text_values_obs_paths_and_restart_annotations() -> None:
@@ -102,7 +81,7 @@ def test_everything_a_job_may_need_is_passed_on(make_job: MakeJob) -> None:
     assert check_definition(job) == []
     assert check_submission(job) == []
     body = job_body(job)
-    _assert_model("Job", body, "full")
+    assert_model("Job", body, "full")
     assert body["metadata"]["workspace_id"] == "w1"
     assert body["spec"] == {
         "resource": {"node_count": 1, "flavor_id": "modelarts.pool.visual.xlarge", "pool_id": "pool-1"},
@@ -117,7 +96,7 @@ def test_everything_a_job_may_need_is_passed_on(make_job: MakeJob) -> None:
 def test_an_image_of_ones_own_has_a_command_instead_of_a_boot_file(make_job: MakeJob) -> None:
     job = load_job(str(make_job(image="swr/x:1", hyperparameters={"lr": 0.5})))
     algorithm = job_body(job)["algorithm"]
-    _assert_model("Job", job_body(job), "image")
+    assert_model("Job", job_body(job), "image")
     assert algorithm["engine"] == {"image_url": "swr/x:1"}
     assert algorithm["command"].startswith("cd ${MA_JOB_DIR}/code && python boot.py --")
     assert "--lr=0.5" in algorithm["command"]
