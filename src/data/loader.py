@@ -10,12 +10,14 @@ import sys
 from collections.abc import Iterator
 
 import cv2
+import mindspore as ms
 import mindspore.dataset as ds
+import numpy as np
 
 from src.arrays import Array
 from src.data.mixed import MixedSamples
 from src.data.order import batches_per_epoch
-from src.errors import DataError, JobError
+from src.errors import ConfigError, DataError, JobError
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,8 @@ def build_loader(
 ) -> ds.Dataset:
     """Batches of COLUMNS, epoch after epoch; the incomplete last batch of an epoch is dropped.
 
-    To resume, leave `start_epoch` at 0 and call `set_init_step(global_step)` on the result: skipped samples are not
-    made. (`start_epoch` is for a run that begins at an epoch by other means.) `workers` is limited to the number of
+    To resume, leave `start_epoch` at 0 and call `start_after(loader, global_step)`: skipped samples are not made.
+    (`start_epoch` is for a run that begins at an epoch by other means.) `workers` is limited to the number of
     processors. Threads are the default: OpenCV releases the GIL. `worker_processes` pass samples through shared memory
     and prefetch less where it is small. With several workers, OpenCV's own threads are disabled.
     Raises DataError when a rank's share of the pictures is smaller than one batch.
@@ -67,6 +69,31 @@ def build_loader(
         python_multiprocessing=processes,
     )
     return dataset.batch(batch_size, drop_remainder=True)
+
+
+def start_after(loader: ds.Dataset, step: int) -> None:
+    """Have a loader begin with the batch after `step` steps; ConfigError where MindSpore cannot."""
+    if not hasattr(loader, "set_init_step"):
+        raise ConfigError(f"MindSpore {ms.__version__} cannot resume a data set; {_VERSIONS}")
+    loader.set_init_step(step)
+
+
+def check_resumed_batch(samples: MixedSamples, images: Array, step: int, rank: int = 0, rank_size: int = 1) -> None:
+    """Make sure that `images` (N, 3, H, W) is the batch after `step` steps, by making its first sample once more.
+
+    `set_init_step` is undocumented: a version that ignored it would train on other pictures than an uninterrupted run
+    without a word. Raises ConfigError.
+    """
+    epoch, within = divmod(step, batches_per_epoch(len(samples), len(images), rank_size))
+    slot = int(samples.order(epoch, rank, rank_size)[within * len(images)])
+    if not np.array_equal(images[0], samples.make(slot, epoch).image):
+        raise ConfigError(
+            f"MindSpore {ms.__version__} does not resume the data set where it was: the first batch is not the one "
+            f"after step {step}; {_VERSIONS}"
+        )
+
+
+_VERSIONS = "use MindSpore 2.7 to 2.10, or start a new run in another train_url"
 
 
 def _rows_that_fit(row_bytes: int) -> int:

@@ -103,6 +103,7 @@ class Config:
     group_params_NP: bool
     vgg_freeze_steps: int
     loss_scale: float
+    amp: str
     batch_norm: str
     clip_norm: float
     # training: starting weights

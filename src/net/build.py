@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 import mindspore as ms
 from mindspore import Tensor, nn
@@ -37,12 +38,16 @@ class PictureNet(nn.Cell):
         self.scale = takes.scale
         self.offset = takes.offset
         self.rgb = takes.rgb
+        self.returns_float32 = True
 
     def construct(self, pictures: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         x = pictures.astype(ms.float32)
         if self.rgb:
             x = x.flip((1,))
-        return self.network(x * self.scale + self.offset)
+        pafs, heatmaps = self.network(x * self.scale + self.offset)
+        if self.returns_float32:
+            return pafs, heatmaps
+        return tuple([m.astype(ms.float32) for m in pafs]), tuple([m.astype(ms.float32) for m in heatmaps])
 
 
 def choose_device(device_target: str, device_id: int = 0) -> str:
@@ -54,7 +59,7 @@ def choose_device(device_target: str, device_id: int = 0) -> str:
     for target in candidates:
         if target == "CPU":
             _prefer_fast_cpu_kernels()
-        elif not _ascend_is_present():
+        elif not ascend_cards():
             continue
         try:
             select_device(target, device_id)
@@ -70,8 +75,9 @@ def build_network(name: str, stages: int) -> PictureNet:
     return PictureNet(BUILDERS[name](stages), INPUT_FORMATS[name])
 
 
-def _ascend_is_present() -> bool:
-    return any(os.path.exists(path) for path in ("/dev/davinci_manager", "/usr/local/Ascend", "/dev/davinci0"))
+def ascend_cards(devices: Path = Path("/dev")) -> list[str]:
+    """The cards that this container has; the driver's or toolkit's files alone, as in an image, are none."""
+    return sorted(path.name for path in devices.glob("davinci[0-9]*"))
 
 
 def _prefer_fast_cpu_kernels() -> None:

@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,15 +44,24 @@ class StepResult:
 
 
 def take_steps(
-    run: Run, loader: Dataset, record: LossRecord, done: int, stop: StopRequest, resumed: bool = False
+    run: Run,
+    loader: Dataset,
+    record: LossRecord,
+    done: int,
+    stop: StopRequest,
+    check_first: Callable[[ms.Tensor], None] = lambda _images: None,
+    resumed: bool = False,
 ) -> None:
     """Run from step `done` + 1 to the last; after each step all ranks agree whether one of them was told to stop.
 
-    Raises UnusableCheckpoint when the first step after a checkpoint gives a loss that is not finite on any rank.
+    `check_first` is given the images of the first batch. Raises UnusableCheckpoint when the first step after a
+    checkpoint gives a loss that is not finite on any rank.
     """
     remedy = wait_remedy(run.workers, os.cpu_count() or 1, run.config.stage)
     log = StepLog(run.recipe, run.config.batch_size * run.card.rank_size, run.config.log_interval, done, remedy)
     for global_step, (batch, waited_s) in enumerate(_batches(run, loader, done), start=done + 1):
+        if global_step == done + 1:
+            check_first(batch[0])
         result = _first_step(run, record, batch, waited_s, done) if global_step == done + 1 else None
         if resumed and result is not None and run.communicator.any(not math.isfinite(result.loss)):
             raise UnusableCheckpoint(f"its next step gives a loss of {result.loss}")
@@ -81,6 +90,8 @@ def take_steps(
 def _step(run: Run, batch: list[ms.Tensor], waited_s: float) -> StepResult:
     started = time.perf_counter()
     loss, nothing = (float(value.asnumpy()) for value in run.step(*batch))
+    if run.step.dynamic is not None:
+        run.step.dynamic.report()
     return StepResult(loss, nothing, waited_s, time.perf_counter() - started)
 
 

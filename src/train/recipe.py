@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from src.model_utils.config import Config
+from src.net.precision import FP16
 from src.train.checkpoints.manifest import Moment
 from src.train.schedule import RateSettings
 from src.train.step import StepSettings
@@ -55,5 +56,6 @@ def choose_recipe(config: Config, cards: int, steps_per_epoch: int) -> Recipe:
         clip_norm=config.clip_norm,
         group_params=config.group_params_NP if several else config.group_params,
         vgg_freeze_steps=config.vgg_freeze_steps // cards,
+        dynamic_loss_scale=config.amp == FP16,
     )
     return Recipe(epochs, steps_per_epoch, rates, step)

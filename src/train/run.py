@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import mindspore as ms
 
-from src.data.loader import build_loader, choose_workers
+from src.data.loader import build_loader, check_resumed_batch, choose_workers, start_after
+from src.data.mixed import MixedSamples
 from src.data.order import batches_per_epoch
 from src.model_utils.config import Config
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.compile_cache import cache_folder, use_compile_cache
 from src.net.loss import PoseLoss
+from src.net.precision import OFF, check_precision, use_precision
 from src.plural import plural
 from src.train.checkpoints.identity import run_identity
 from src.train.checkpoints.manifest import Moment
@@ -73,6 +75,7 @@ def train(
         log_summary(startup.data)
     validation = validation_samples(config, inputs, samples)
     device = choose_device(config.device_target, card.device_id)
+    check_precision(config.amp, device)
     alive(JOINING, 0)
     with startup("joining the cards"):
         communicator = join_cards(card, device)
@@ -80,6 +83,8 @@ def train(
     ms.set_seed(config.seed)
     with startup("building the network") as phase:
         network = build_network(config.network, config.stages)
+        if config.amp != OFF:
+            use_precision(network, config.amp)
         phase.size_bytes, phase.note = sum(p.nbytes for p in network.get_parameters()), "of parameters"
     workers = choose_workers(config.workers, device, card.rank_size)
     make_loader = partial(
@@ -121,7 +126,7 @@ def train(
         *(recipe.step.optimizer, recipe.rates.base_rate),
     )
     while True:
-        loader.set_init_step(done)
+        start_after(loader, done)
         announce_names(samples, inputs, card, done, config.batch_size)
         with StopRequest() as stop, LossRecord(folder, card.rank, done) as record:
             history = ValidationHistory(read_record(record.path))
@@ -134,9 +139,19 @@ def train(
             if done or not inputs.streamed:  # else the first pictures may still be on their way
                 validate_start(run, record, done, stop)
             try:
-                take_steps(run, loader, record, done, stop, resumed=restored is not None)
+                take_steps(
+                    run, loader, record, done, stop, partial(_check_first, samples, card, done), restored is not None
+                )
                 break
             except UnusableCheckpoint as error:
                 done = resume.skip_last(str(error))
                 loader = make_loader()
+    if config.amp != OFF:
+        use_precision(network, OFF)  # inference is in float32
     return Trained(network, recipe.moment(recipe.total_steps), device, went_on=True)
+
+
+def _check_first(samples: MixedSamples, card: Card, done: int, images: ms.Tensor) -> None:
+    """Refuse a resumed data set that does not begin where it should."""
+    if done:
+        check_resumed_batch(samples, images.asnumpy(), done, card.rank, card.rank_size)

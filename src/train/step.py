@@ -6,11 +6,12 @@ import logging
 from dataclasses import dataclass
 
 import mindspore as ms
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, Tensor, amp, nn, ops
 from mindspore.nn.optim.optimizer import Optimizer
 
 from src.net.loss import PoseLoss, nothing_errors
 from src.net.versions import clip_by_norm, momentum_optimizer
+from src.train.loss_scale import DynamicLossScale
 from src.train.schedule import LearningRate, RateSettings
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class StepSettings:
     clip_norm: float
     group_params: bool
     vgg_freeze_steps: int
+    dynamic_loss_scale: bool = False
 
 
 class TrainStep(nn.Cell):
@@ -39,6 +41,10 @@ class TrainStep(nn.Cell):
     `fix_loss_scale` divides the gradients of the scaled loss by the scale again. `clip_grad` clips each gradient of the
     *scaled* loss to `clip_norm` and does not divide, as the reference network's training on several cards does: with
     its small gradients this is close to a step of fixed length, and its learning rates are tuned for that.
+
+    With a dynamic loss scale, gradients that overflowed skip the optimizer, not the learning rate's schedule. The
+    gradients of the other steps are brought to the fixed scale before they are treated, so that a step is the same as
+    with the fixed scale, whatever the scale at that moment. The scale is saved and restored with the optimizer.
     """
 
     def __init__(self, loss: PoseLoss, optimizer: Optimizer, settings: StepSettings, cards: int = 1) -> None:
@@ -47,8 +53,11 @@ class TrainStep(nn.Cell):
         self.optimizer = optimizer
         self.stages = len(loss.network.network.stages)
         self.loss_scale = settings.loss_scale
+        self.is_dynamic = settings.dynamic_loss_scale
+        self.dynamic: Any = DynamicLossScale(settings.loss_scale) if self.is_dynamic else None
         self.clip = settings.train_type == "clip_grad"
         self.clip_norm = Tensor(settings.clip_norm, ms.float32)
+        self.one = Tensor([1], ms.int32)
         self.map = ops.HyperMap()
         self.value_and_grad = ops.value_and_grad(self._scaled_loss, None, optimizer.parameters)
         self.reduce_gradients = ops.identity
@@ -57,16 +66,30 @@ class TrainStep(nn.Cell):
 
     def construct(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> tuple[Tensor, Tensor]:
         scaled_loss, gradients = self.value_and_grad(pictures, heatmaps, pafs, valid_mask)
+        loss = scaled_loss / self._scale()
         gradients = self.map(self._treat, gradients)
         gradients = self.reduce_gradients(gradients)
-        self.optimizer(gradients)
+        if self.is_dynamic:
+            finite = amp.all_finite(gradients)
+            if finite:
+                self.optimizer(gradients)
+            else:
+                ops.assign_add(self.optimizer.global_step, self.one)
+            self.dynamic(finite)
+        else:
+            self.optimizer(gradients)
         nothing = nothing_errors(heatmaps, pafs, valid_mask, self.stages).mean()
-        return scaled_loss / self.loss_scale, nothing
+        return loss, nothing
+
+    def _scale(self) -> Any:
+        return self.dynamic.scale_sense if self.is_dynamic else self.loss_scale
 
     def _scaled_loss(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> Tensor:
-        return self.loss(pictures, heatmaps, pafs, valid_mask) * self.loss_scale
+        return self.loss(pictures, heatmaps, pafs, valid_mask) * self._scale()
 
     def _treat(self, gradient: Tensor) -> Tensor:
+        if self.is_dynamic:
+            gradient = gradient * (self.loss_scale / self._scale())
         if self.clip:
             return clip_by_norm(gradient, self.clip_norm)
         return gradient / self.loss_scale

@@ -12,13 +12,20 @@ from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
 from src.data.mixed import MixedSamples
 from src.data.sample import SampleMaker, SampleSettings
-from src.errors import DataError
+from src.errors import ConfigError, DataError
 
 pytest.importorskip("mindspore")
 import mindspore.dataset as ds
 
 from src.data import loader as loader_module
-from src.data.loader import COLUMNS, build_loader, choose_workers, first_worker_error
+from src.data.loader import (
+    COLUMNS,
+    build_loader,
+    check_resumed_batch,
+    choose_workers,
+    first_worker_error,
+    start_after,
+)
 from src.data.order import batches_per_epoch, epoch_order
 from tests.data.sample_settings import sample_settings
 
@@ -133,6 +140,7 @@ def test_workers_unless_told_leave_the_network_its_processors(monkeypatch: pytes
     assert [choose_workers(0, "Ascend", cards) for cards in (1, 8, 16, 64)] == [4, 2, 1, 1]
 
 
+@pytest.mark.numerical
 def test_resumed_mid_epoch_goes_on_exactly(folder: Path) -> None:
     whole = [batch for epoch in _read(build_loader(_samples(folder), 3), 3) for batch in epoch]
     resumed = build_loader(_samples(folder), 3)
@@ -142,6 +150,21 @@ def test_resumed_mid_epoch_goes_on_exactly(folder: Path) -> None:
     assert len(rest) == 4
     for expected, batch in zip(whole[5:], rest):
         assert all((a == b).all() for a, b in zip(expected, batch))
+
+
+@pytest.mark.numerical
+def test_a_data_set_that_does_not_resume_is_refused(folder: Path) -> None:
+    """As with a MindSpore that ignores set_init_step, or has none."""
+    samples = _samples(folder)
+    for step, rank, ranks in ((0, 0, 1), (5, 0, 1), (3, 1, 2)):
+        resumed = build_loader(samples, 3, rank, ranks)
+        start_after(resumed, step)
+        images = next(resumed.create_tuple_iterator(num_epochs=3, output_numpy=True))[0]
+        check_resumed_batch(samples, images, step, rank, ranks)
+        with pytest.raises(ConfigError, match=f"not the one after step {step + 1};.*2.7 to 2.10"):
+            check_resumed_batch(samples, images, step + 1, rank, ranks)
+    with pytest.raises(ConfigError, match="cannot resume a data set"):
+        start_after(object(), 5)
 
 
 def test_ranks_see_the_same_samples_as_one_rank_does(folder: Path) -> None:

@@ -11,7 +11,7 @@ from src.net.loss import map_errors, nothing_errors
 from src.pose.skeleton import BACKGROUND_CHANNEL
 from src.pose.unknown import UNKNOWN
 
-pytestmark = pytest.mark.mindspore
+pytestmark = [pytest.mark.mindspore, pytest.mark.numerical]
 
 Maps = tuple[np.ndarray, np.ndarray, np.ndarray]
 

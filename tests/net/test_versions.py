@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Parameter, Tensor, nn
 
-from src.net import versions
+from src.errors import ConfigError
+from src.net import build, versions
 from src.net.build import choose_device
 
-pytestmark = pytest.mark.mindspore
+pytestmark = [pytest.mark.mindspore, pytest.mark.numerical]
 
 
 def moved(steps: int = 3) -> np.ndarray:
@@ -37,6 +40,24 @@ def test_long_gradients_are_shortened_and_short_ones_left(on_cpu: None) -> None:
     assert versions.clip_by_norm(Tensor([6.0, 8.0], ms.float32), norm).asnumpy() == pytest.approx([3, 4])
     assert versions.clip_by_norm(Tensor([0.3, 0.4], ms.float32), norm).asnumpy() == pytest.approx([0.3, 0.4])
     assert versions.clip_by_norm(Tensor([0.0, 0.0], ms.float32), norm).asnumpy() == pytest.approx([0, 0])
+
+
+def test_ascend_is_chosen_only_where_a_card_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(build, "select_device", lambda target, _card: chosen.append(target))
+    (tmp_path / "davinci_manager").touch()
+    assert build.ascend_cards(tmp_path) == []
+    monkeypatch.setattr(build, "ascend_cards", list)
+    assert choose_device("auto") == "CPU"
+    with pytest.raises(ConfigError, match=r"device_target.*use CPU"):
+        choose_device("Ascend")
+    for number in (0, 5):
+        (tmp_path / f"davinci{number}").touch()
+    found = build.ascend_cards(tmp_path)
+    assert found == ["davinci0", "davinci5"]
+    monkeypatch.setattr(build, "ascend_cards", lambda: found)
+    assert choose_device("auto", 5) == "Ascend"
+    assert chosen == ["CPU", "Ascend"]
 
 
 def test_the_device_can_be_chosen_again_and_without_set_device(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from src.train.recipe import choose_recipe
 from src.train.schedule import LearningRate, RateSettings, rate_at
 from src.train.step import StepSettings, build_step
 
-pytestmark = pytest.mark.mindspore
+pytestmark = [pytest.mark.mindspore, pytest.mark.numerical]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -39,6 +39,7 @@ DECIDING = (
     "momentum",
     "vgg_freeze_steps",
     "loss_scale",
+    "amp",
     "clip_norm",
 )
 #: Settings with a value for each data set, or one for all.
@@ -54,6 +55,7 @@ EARLIER = {
     "unlabelled_joints": "absent",
     "ignore_unannotated": False,
     "pretrained_warmup_steps": 0,
+    "amp": "off",
 }
 
 #: What a change means beyond "another run"; shown to the user.
