@@ -44,15 +44,23 @@ class Maps(nn.Cell):
         return self.pafs(x), self.heatmaps(x)
 
 
-def small_step(scale: float, dynamic: bool = True, fixed: float = 1024.0, **settings: object) -> TrainStep:
+def small_step(scale: float, dynamic: bool = True, fixed: float = 1024.0, amp: str = OFF, **more: object) -> TrainStep:
     """The training step of a network with three convolutions; `scale` is the loss scale at the moment."""
     ms.set_seed(5)
     network = PictureNet(StagedNet(nn.Conv2d(3, 4, 8, stride=8, pad_mode="valid"), [Maps()]), INPUT_FORMATS["vgg19"])
-    values = step_settings(loss_scale=fixed, dynamic_loss_scale=dynamic, **settings)
+    if amp != OFF:
+        use_precision(network, amp)
+    values = step_settings(loss_scale=fixed, dynamic_loss_scale=dynamic, **more)
     step = build_step(PoseLoss(network), rates(base_rate=0.5), values)
     if step.dynamic is not None:
         step.dynamic.scale_sense.set_data(Tensor(scale, ms.float32))
     return step
+
+
+def overflowing() -> list[Tensor]:
+    """A batch whose gradients are beyond float32 at a loss scale of 3e38."""
+    pictures, heatmaps, pafs, mask = batch()
+    return [pictures, heatmaps * 1e5, pafs, mask]
 
 
 def arrays(step: TrainStep) -> dict[str, np.ndarray]:
@@ -78,8 +86,7 @@ def test_a_step_is_that_of_the_fixed_scale_whatever_the_scale(train_type: str) -
 def test_what_overflows_is_skipped_but_counts_for_the_schedule(caplog: pytest.LogCaptureFixture) -> None:
     step = small_step(3e38, optimizer="Adam")
     before = arrays(step)
-    step(*batch())
-    assert step.dynamic is not None
+    step(*overflowing())
     assert float(step.dynamic.scale_sense.asnumpy()) == pytest.approx(1.5e38)
     after = arrays(step)
     assert all(np.array_equal(after[name], value) for name, value in before.items())
@@ -114,7 +121,7 @@ def test_the_scale_rises_after_long_peace_and_stays_within_its_bounds() -> None:
 def test_a_checkpoint_holds_the_loss_scale(tmp_path: Path) -> None:
     """A run that goes on from it is bit for bit the one that was not interrupted, skipped steps included."""
     undisturbed, path = small_step(3e38, optimizer="Adam"), tmp_path / "one.ckpt"
-    undisturbed(*batch())
+    undisturbed(*overflowing())
     write_snapshot(take_snapshot(undisturbed, META), path, 0, 1, {})
     resumed = small_step(1024.0, optimizer="Adam")
     parameters = load_parameters(path)
@@ -142,9 +149,27 @@ def test_convolutions_alone_are_cast() -> None:
     assert network.returns_float32
 
 
-@pytest.mark.parametrize("amp", [BF16, FP16])
-def test_a_processor_is_refused(amp: str) -> None:
-    check_precision(OFF, "CPU")
-    check_precision(amp, "Ascend")
-    with pytest.raises(ConfigError, match=f"amp: {amp}.*Ascend only.*amp=off"):
-        check_precision(amp, "CPU")
+def test_a_step_in_float16_is_close_to_one_in_float32_and_skipped_when_it_overflows() -> None:
+    moved = []
+    for step in (small_step(1024.0, dynamic=False), small_step(1024.0, amp=FP16)):
+        assert step.loss.network(batch()[0])[0][0].dtype == ms.float32
+        before = arrays(step)
+        loss, _ = step(*batch())
+        moved.append({name: value - before[name] for name, value in arrays(step).items()} | {"loss": loss.asnumpy()})
+    for name, change in moved[0].items():
+        assert moved[1][name].dtype == np.float32
+        error = np.linalg.norm(moved[1][name] - change) / np.linalg.norm(change)
+        assert 0 < error < 0.02, name
+    step.dynamic.scale_sense.set_data(Tensor(2.0**30, ms.float32))
+    before = arrays(step)
+    loss, _ = step(*batch())
+    assert np.isfinite(loss.asnumpy())
+    assert all(np.array_equal(value, before[name]) for name, value in arrays(step).items())
+    assert float(step.dynamic.scale_sense.asnumpy()) == 2.0**29
+
+
+def test_bfloat16_on_a_processor_is_refused() -> None:
+    for amp, device in ((OFF, "CPU"), (FP16, "CPU"), (BF16, "Ascend"), (FP16, "Ascend")):
+        check_precision(amp, device)
+    with pytest.raises(ConfigError, match=r"amp: bf16: .* use amp=off or amp=fp16"):
+        check_precision(BF16, "CPU")
