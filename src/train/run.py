@@ -118,7 +118,7 @@ def train(
         logger.info(
             "nothing left to train: %s done; raise max_epoch_train to train longer", plural(recipe.epochs, "epoch")
         )
-        return Trained(network, recipe.moment(done), device, went_on=False)
+        return _trained(network, recipe.moment(done), device, config.amp, went_on=False)
     logger.info(
         "training %s on %s: %s, %s of %s, %s, lr %g",
         *(config.network, device, plural(samples.pictures, "picture")),
@@ -146,9 +146,14 @@ def train(
             except UnusableCheckpoint as error:
                 done = resume.skip_last(str(error))
                 loader = make_loader()
-    if config.amp != OFF:
-        use_precision(network, OFF)  # inference is in float32
-    return Trained(network, recipe.moment(recipe.total_steps), device, went_on=True)
+    return _trained(network, recipe.moment(recipe.total_steps), device, config.amp, went_on=True)
+
+
+def _trained(network: PictureNet, moment: Moment, device: str, amp: str, went_on: bool) -> Trained:
+    """What training hands over: a network that computes in float32, for the export."""
+    if amp != OFF:
+        use_precision(network, OFF)
+    return Trained(network, moment, device, went_on)
 
 
 def _check_first(samples: MixedSamples, card: Card, done: int, images: ms.Tensor) -> None:
