@@ -54,7 +54,7 @@ class TrainStep(nn.Cell):
         self.stages = len(loss.network.network.stages)
         self.loss_scale = settings.loss_scale
         self.is_dynamic = settings.dynamic_loss_scale
-        self.dynamic: Any = DynamicLossScale(settings.loss_scale) if self.is_dynamic else None
+        self.dynamic = DynamicLossScale(settings.loss_scale) if self.is_dynamic else None
         self.clip = settings.train_type == "clip_grad"
         self.clip_norm = Tensor(settings.clip_norm, ms.float32)
         self.one = Tensor([1], ms.int32)
@@ -75,14 +75,14 @@ class TrainStep(nn.Cell):
                 self.optimizer(gradients)
             else:
                 ops.assign_add(self.optimizer.global_step, self.one)
-            self.dynamic(finite)
+            self.dynamic(finite)  # type: ignore[misc]
         else:
             self.optimizer(gradients)
         nothing = nothing_errors(heatmaps, pafs, valid_mask, self.stages).mean()
         return loss, nothing
 
-    def _scale(self) -> Any:
-        return self.dynamic.scale_sense if self.is_dynamic else self.loss_scale
+    def _scale(self) -> float | Tensor:
+        return self.dynamic.scale_sense if self.is_dynamic else self.loss_scale  # type: ignore[union-attr]
 
     def _scaled_loss(self, pictures: Tensor, heatmaps: Tensor, pafs: Tensor, valid_mask: Tensor) -> Tensor:
         return self.loss(pictures, heatmaps, pafs, valid_mask) * self._scale()
