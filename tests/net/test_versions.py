@@ -46,14 +46,15 @@ def test_ascend_is_chosen_only_where_a_card_is(tmp_path: Path, monkeypatch: pyte
     chosen: list[str] = []
     monkeypatch.setattr(build, "select_device", lambda target, _card: chosen.append(target))
     (tmp_path / "davinci_manager").touch()
-    assert build.ascend_cards(tmp_path) == []
+    cards = build.ascend_cards
+    assert cards(tmp_path) == []
     monkeypatch.setattr(build, "ascend_cards", list)
     assert choose_device("auto") == "CPU"
     with pytest.raises(ConfigError, match=r"device_target.*use CPU"):
         choose_device("Ascend")
     for number in (0, 5):
         (tmp_path / f"davinci{number}").touch()
-    found = build.ascend_cards(tmp_path)
+    found = cards(tmp_path)
     assert found == ["davinci0", "davinci5"]
     monkeypatch.setattr(build, "ascend_cards", lambda: found)
     assert choose_device("auto", 5) == "Ascend"
