@@ -182,7 +182,7 @@ class DryRun:
         job, storage, programs = self._job, self._options.storage, []
         for one in self.containers:
             given = arguments(one, job, storage)
-            self._say(f"start {starts[1]} in container {starts[0]}: {job.boot_file} {' '.join(given)}", one)
+            self._say("\n    ".join((f"start {starts[1]} in container {starts[0]}: {job.boot_file}", *given)), one)
             command = [str(self._python), str(one.code(job) / job.boot_file), *given]
             environment = container_environment(one, job, starts, storage, os.environ)
             programs.append(NodeProgram(one, command, environment))
