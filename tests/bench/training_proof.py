@@ -8,9 +8,9 @@ and measures them at the start and after each epoch on its dev part and on COCO 
 pages; called again, a stopped run is resumed, and `--measure_only` measures what is there.
 
 The measure: pictures pass through inference with a shorter side of 192 px. PCK@0.2 is the share of labelled joints
-(without the neck) that lie within 0.2 of the torso of a joint of the found person paired with theirs; the torso runs
-from the middle of the shoulders to that of the hips, and people without one do not count. Joints of people who are not
-found at all count as missed.
+(without the neck) that lie within 0.2 of the torso of the same joint of the found person paired with theirs. The torso
+is the distance from the left shoulder to the right hip, else from the right to the left; people without either do not
+count. Joints of people who are not found at all count as missed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How well found people match annotated ones: COCO's AP, and PCK over the labelled joints. NumPy only.
 
 Object keypoint similarity and AP follow COCO's keypoint evaluation (cocodataset.org/#keypoints-eval); PCK@0.2 counts a
-joint as found within a fifth of the torso (Yang and Ramanan, TPAMI 2013).
+joint as found within a fifth of the torso's diagonal (Sapp and Taskar, CVPR 2013: left shoulder to right hip).
 """
 
 from __future__ import annotations
@@ -91,14 +91,12 @@ def match(similarity: Floats) -> NDArray[np.bool_]:
 
 
 def torso(person: Floats) -> float:
-    """Pixels from the middle of the labelled shoulders to that of the labelled waist joints; 0 where one is missing."""
-    ends = []
-    for pair in ((J.RightShoulder, J.LeftShoulder), (J.RightWaist, J.LeftWaist)):
-        points = [person[joint, :2] for joint in pair if person[joint, 2] > 0]
-        if not points:
-            return 0.0
-        ends.append(np.mean(points, axis=0))
-    return float(np.hypot(*(ends[0] - ends[1])))
+    """Pixels from the left shoulder to the right waist joint, else along the other diagonal; 0 where neither is
+    labelled."""
+    for shoulder, waist in ((J.LeftShoulder, J.RightWaist), (J.RightShoulder, J.LeftWaist)):
+        if person[shoulder, 2] > 0 and person[waist, 2] > 0:
+            return float(np.hypot(*(person[shoulder, :2] - person[waist, :2])))
+    return 0.0
 
 
 def close_joints(found: Floats, annotated: Floats) -> tuple[int, int]:

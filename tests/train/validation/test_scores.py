@@ -120,12 +120,15 @@ def test_a_joint_that_was_not_found_does_not_count_as_close() -> None:
 def test_close_is_within_a_fifth_of_the_torso() -> None:
     joints = np.column_stack([np.zeros((18, 2)), np.full(18, 2.0)])
     joints[[J.RightWaist, J.LeftWaist], 1] = 100
+    joints[J.RightShoulder, 1] = 20
     assert torso(joints) == 100
     for distance, close in ((19.9, 17), (20.1, 0)):
         found = joints.copy()
         found[:, 0] += distance
         assert close_joints(found[None], joints[None]) == (17, close)
-    joints[[J.RightShoulder, J.LeftShoulder], 2] = 0
+    joints[J.LeftShoulder, 2] = 0
+    assert torso(joints) == 80
+    joints[J.LeftWaist, 2] = 0
     assert torso(joints) == 0
     assert close_joints(joints[None], joints[None]) == (0, 0)
 
