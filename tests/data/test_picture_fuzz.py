@@ -114,6 +114,20 @@ def test_many_scans_are_refused_before_they_cost_anything() -> None:
         decode_picture(data, "a.jpg")
 
 
+@pytest.mark.parametrize("padding", [b"\xff\xfe\0\2" * 50_000, b"\xff\xd0" * 50_000])
+def test_a_header_of_countless_segments_is_refused(padding: bytes) -> None:
+    whole = SEEDS["jpeg"]
+    with pytest.raises(PictureError, match="after 10000 segments"):
+        decode_picture(whole[:2] + padding + whole[2:], "a.jpg")
+    assert exif_orientation(whole[:2] + padding + whole[2:]) == 1
+
+
+@pytest.mark.parametrize("padding", [b"\xff" * 500_000, b"\xff\0" * 100_000])
+def test_fill_bytes_cost_nothing(padding: bytes) -> None:
+    whole = SEEDS["jpeg"]
+    assert picture_size(whole[:2] + padding + whole[2:], "a.jpg") == (18, 14)
+
+
 def test_pages_of_a_tiff_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting takes time that grows with their square; the second directory here is damaged, too."""
     data = bytearray(SEEDS["pages"])

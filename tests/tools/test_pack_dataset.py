@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import signal
@@ -223,6 +224,19 @@ def test_missing_pictures_stop_it_unless_allowed(drawn: Path, tmp_path: Path, ca
     assert len(list((tmp_path / "p").glob("shard-*"))) == 1
     assert pack(copy, copy / "images", "--allow_missing") == 2
     assert "is the folder of the pictures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink(path, path)])
+def test_what_is_no_regular_file_is_missing(drawn: Path, tmp_path: Path, capsys: Any, make: Any) -> None:
+    images = tmp_path / "images"
+    shutil.copytree(drawn / "images", images)
+    first = min(images.iterdir())
+    first.unlink()
+    make(first)
+    annotations = next((drawn / "annotations").glob("*.json"))
+    given = [f"--jsonpath_train={annotations}", f"--imgpath_train={images}", f"--result_path={tmp_path / 'packed'}"]
+    assert main(given) == 2
+    assert f"1 annotated pictures are not there, like {first.name}" in capsys.readouterr().err
 
 
 def test_only_what_training_uses(drawn: Path, tmp_path: Path) -> None:

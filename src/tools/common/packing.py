@@ -50,15 +50,14 @@ class Shard:
 
 
 def find_files(names: Iterable[str], pictures: Path, masks: Path | None) -> tuple[list[PackedFile], list[str]]:
-    """Each picture followed by its mask, by name, and the pictures that are not there."""
+    """Each picture followed by its mask, by name, and the pictures that are not there as regular files."""
     found, missing = [], []
     for name in sorted(set(names)):
         path = pictures / name
-        try:
-            found.append(PackedFile(PICTURES, name, path, path.stat().st_size))
-        except FileNotFoundError:
+        if not path.is_file():
             missing.append(name)
             continue
+        found.append(PackedFile(PICTURES, name, path, path.stat().st_size))
         if masks is not None:
             mask = mask_name(name)
             if (masks / mask).is_file():
