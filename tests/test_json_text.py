@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelarts.runtime import rank_status
 from modelarts.runtime.checkpoints.owner import OwnerNote, new_note
 from modelarts.runtime.node_lock import WorkStatus
-from modelarts.runtime.rank_status import Peers, RankStatus
 from modelarts.runtime.streaming import RequestQueue
+from modelarts.runtime.supervision import rank_status
+from modelarts.runtime.supervision.rank_status import Peers, RankStatus
 from src.errors import CheckpointError
 from src.infer.output.journal import Lines
 from src.infer.output.output_folder import RUN_FILE, recorded_digest, unfinished_folders

@@ -15,9 +15,9 @@ from modelarts.runtime.logs import set_up_logging
 from modelarts.runtime.node_lock import NodeError
 from modelarts.runtime.refusals import Refusals
 from modelarts.runtime.staging import stage_checkpoint, stage_pictures
+from modelarts.runtime.supervision.watchdog import Watch
 from modelarts.runtime.topology import SCHEDULER, locate
 from modelarts.runtime.training import train_and_publish
-from modelarts.runtime.watchdog import Watch
 from src.data.listing import Listing, pictures_to_judge
 from src.errors import ConfigError, IncompleteError, JobError, exit_code_of
 from src.model_utils.config import Config, parse_config

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from modelarts.job_inputs import INFERENCE
-from modelarts.runtime.results_owner import FolderClaims, describe_inputs
-from modelarts.runtime.results_upload import FinishedBefore, results_folder
+from modelarts.runtime.results.owner import FolderClaims, describe_inputs
+from modelarts.runtime.results.upload import FinishedBefore, results_folder
 from modelarts.runtime.topology import locate
 from obs_sync import under
 from src.actions import declaration_of

@@ -13,8 +13,8 @@ from modelarts.runtime.checkpoints.owner import RunOwner
 from modelarts.runtime.checkpoints.publisher import Publisher
 from modelarts.runtime.checkpoints.store import RESUME_NEVER, CheckpointStore, resume_source
 from modelarts.runtime.staging import stage_training
+from modelarts.runtime.supervision.watchdog import Watch
 from modelarts.runtime.topology import JobTopology
-from modelarts.runtime.watchdog import Watch
 from src.errors import JobError, OutputError, StoppedError
 from src.model_utils.config import Config
 from src.train.checkpoints.manifest import CheckpointName

@@ -25,7 +25,7 @@ from unittest import mock
 import numpy as np
 
 import obs_sync
-from modelarts.runtime.result_sink import ObsResultSink
+from modelarts.runtime.results.sink import ObsResultSink
 from obs_sync.stores import open as opening
 from obs_sync.stores.base import Page
 from obs_sync.stores.local import LocalStore

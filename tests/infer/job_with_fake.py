@@ -9,9 +9,9 @@ import logging
 import sys
 from pathlib import Path
 
-import modelarts.runtime.results_upload
+import modelarts.runtime.results.upload
 import obs_sync
-from modelarts.runtime.results_upload import results_folder
+from modelarts.runtime.results.upload import results_folder
 from src.actions import find_action
 from src.data.listing import picture_names
 from src.infer.output.output_folder import run_digest
@@ -22,8 +22,8 @@ from tests.infer.fakes import FakeNetwork
 
 def main(pictures: str, parent: str, bucket: str, rank: str, rank_size: str, delay_s: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    modelarts.runtime.results_upload.DELIVER_EVERY_S = 0.2
-    modelarts.runtime.results_upload.LOOK_EVERY_S = 0.2
+    modelarts.runtime.results.upload.DELIVER_EVERY_S = 0.2
+    modelarts.runtime.results.upload.LOOK_EVERY_S = 0.2
     root = ""
     if bucket:
         obs_sync.configure(storage_mode="local", obs_local_root=bucket)

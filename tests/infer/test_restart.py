@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 import obs_sync
-from modelarts.runtime.result_sink import ObsResultSink
-from modelarts.runtime.results_upload import FinishedBefore, results_folder
+from modelarts.runtime.results.sink import ObsResultSink
+from modelarts.runtime.results.upload import FinishedBefore, results_folder
 from src.actions import find_action
 from src.errors import IncompleteError, OutputError
 from src.infer.output.journal import SEGMENTS, Journal, as_bytes, journals_in, read_journals
@@ -267,7 +267,7 @@ def test_another_cards_old_line_of_a_changed_picture_is_not_taken(pictures: Path
 def test_a_card_that_comes_when_all_is_done_ends_well(
     pictures: Path, tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelarts.runtime.results_upload.LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("modelarts.runtime.results.upload.LOOK_EVERY_S", 0.1)
     obs_sync.configure(storage_mode="local", obs_local_root=str(tmp_path / "bucket"))
     names = sorted(path.name for path in pictures.iterdir())
     with results_folder(tmp_path / "a", root, "digest", Shard()) as (folder, place, sink):
@@ -277,7 +277,7 @@ def test_a_card_that_comes_when_all_is_done_ends_well(
         pass
     with pytest.raises(IncompleteError), results_folder(parent, root, "another", late):
         pass
-    monkeypatch.setattr("modelarts.runtime.results_upload.STARTS_APART_S", -10.0)  # as if it had been long ago
+    monkeypatch.setattr("modelarts.runtime.results.upload.STARTS_APART_S", -10.0)  # as if it had been long ago
     with pytest.raises(IncompleteError), results_folder(parent, root, "digest", late):
         pass
 

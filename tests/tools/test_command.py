@@ -4,7 +4,7 @@ import logging
 import subprocess
 import sys
 
-from src.one_line import OneLineFormatter
+from src.tools.common.one_line import OneLineFormatter
 
 SPOILED = "a\nWARNING forged\x1b[2J\u2028\u202e\ud800.jpg"
 

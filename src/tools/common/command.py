@@ -17,7 +17,7 @@ from src.checks import nearest_word
 from src.errors import ConfigError, JobError, OutputError
 from src.model_utils.config import read_settings, setting_types
 from src.model_utils.setting import Value, convert
-from src.one_line import OneLineFormatter
+from src.tools.common.one_line import OneLineFormatter
 from src.version import add_version
 
 #: Anything a tool did not foresee in a file it was given.

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import obs_sync
-from modelarts.runtime import results_upload, storage
-from modelarts.runtime.results_upload import results_folder
+from modelarts.runtime import storage
+from modelarts.runtime.results import upload as results_upload
+from modelarts.runtime.results.upload import results_folder
 from src.infer.output.output_folder import RUN_FILE
 from src.infer.output.shard import Shard
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 import obs_sync
-from modelarts.runtime import results_upload, storage
+from modelarts.runtime import storage
 from modelarts.runtime.checkpoints import owner as owner_module
 from modelarts.runtime.checkpoints.owner import NOTE_FILE, OwnerNote, new_note
-from modelarts.runtime.results_owner import FolderClaims, describe_inputs
-from modelarts.runtime.results_upload import results_folder
+from modelarts.runtime.results import upload as results_upload
+from modelarts.runtime.results.owner import FolderClaims, describe_inputs
+from modelarts.runtime.results.upload import results_folder
 from src.errors import IncompleteError, JobError
 from src.infer.output.shard import Shard
 from src.infer.output.sink import ResultSink
@@ -31,7 +32,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     for name, value in (("RENEW_S", 0.02), ("LOOK_S", 0.02), ("DEAD_AFTER_S", 60.0)):
         monkeypatch.setattr(owner_module, name, value)
     monkeypatch.setattr(results_upload, "LOOK_EVERY_S", 0.02)
-    monkeypatch.setattr("modelarts.runtime.results_upload.time.sleep", lambda _s: None)
+    monkeypatch.setattr("modelarts.runtime.results.upload.time.sleep", lambda _s: None)
     return str(request.param)
 
 
@@ -43,7 +44,7 @@ def open_folder(root: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         def opened(
             container: str, rank: int = 0, job: str = "", pictures: str = PICTURES
         ) -> tuple[Path, str, ResultSink]:
-            for module in ("modelarts.runtime.results_owner", "modelarts.runtime.checkpoints.owner"):
+            for module in ("modelarts.runtime.results.owner", "modelarts.runtime.checkpoints.owner"):
                 monkeypatch.setattr(f"{module}.this_machine", lambda: container)
             parent = Path(container if root else "shared")
             shard = Shard(rank, 2, stall_timeout_s=0.5)

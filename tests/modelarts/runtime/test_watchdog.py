@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from modelarts.runtime import rank_status as peers
-from modelarts.runtime.rank_status import FAILED, FINISHED, STOPPED, Peers, RankStatus
+from modelarts.runtime.supervision import rank_status as peers
+from modelarts.runtime.supervision.rank_status import FAILED, FINISHED, STOPPED, Peers, RankStatus
 from src.processes import started_at
 from src.train.inputs import JOINING, TRAINING, WAITING
 
@@ -22,7 +22,7 @@ RANK = f"""
 import ctypes, logging, sys, time
 from pathlib import Path
 from modelarts.runtime.logs import set_up_logging
-from modelarts.runtime.watchdog import Watch
+from modelarts.runtime.supervision.watchdog import Watch
 rank, what, held, meet_s = int(sys.argv[1]), sys.argv[2], float(sys.argv[4]), float(sys.argv[5])
 set_up_logging(str(rank))
 with Watch(Path(sys.argv[3]), rank, range(2), 2, meet_s) as watch:

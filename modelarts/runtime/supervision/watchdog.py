@@ -16,9 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from modelarts.runtime import rank_status as peers
-from modelarts.runtime.guard import start_guard
-from modelarts.runtime.rank_status import FAILED, FINISHED, RUNNING, STOPPED, Peers, RankStatus
+from modelarts.runtime.supervision import rank_status as peers
+from modelarts.runtime.supervision.guard import start_guard
+from modelarts.runtime.supervision.rank_status import FAILED, FINISHED, RUNNING, STOPPED, Peers, RankStatus
 from src.errors import PeerError, StoppedError
 from src.processes import started_at
 from src.train.inputs import STEPPING

@@ -16,8 +16,8 @@ from pathlib import Path
 import obs_sync
 from modelarts.runtime import storage
 from modelarts.runtime.checkpoints.owner import RunOwner
-from modelarts.runtime.result_sink import ObsResultSink
-from modelarts.runtime.results_owner import FolderClaims
+from modelarts.runtime.results.owner import FolderClaims
+from modelarts.runtime.results.sink import ObsResultSink
 from modelarts.runtime.storage import filesystem_of, list_with_stamps
 from obs_sync import under
 from src.errors import IncompleteError

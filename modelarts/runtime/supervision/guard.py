@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modelarts.runtime.logs import set_up_logging
-from modelarts.runtime.rank_status import Peers
+from modelarts.runtime.supervision.rank_status import Peers
 
 logger = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 #: How long a rank may take to notice the problem by itself.
 GRACE_S = 5.0
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def start_guard(
@@ -36,7 +36,7 @@ def start_guard(
     facts = [str(os.getpid()), str(folder.absolute()), str(rank), numbers, str(rank_size)]
     facts += [repr(started), str(meet_s)]
     return subprocess.Popen(
-        [sys.executable, "-m", "modelarts.runtime.guard", *facts], cwd=ROOT, stdin=subprocess.DEVNULL
+        [sys.executable, "-m", "modelarts.runtime.supervision.guard", *facts], cwd=ROOT, stdin=subprocess.DEVNULL
     )
 
 

@@ -1,0 +1,1 @@
+"""Noticing ranks that hang or fail: status files, and a process beside each rank that ends it when it must."""
