@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -12,9 +12,18 @@ from src.arrays import Array
 _BLOCK = 1 << 20
 
 
-def weights_norm(arrays: Mapping[str, Array]) -> float:
-    """Euclidean norm of all floating-point values; not finite when one of them is not."""
-    return math.sqrt(sum(_squared(array) for array in arrays.values() if array.dtype.kind == "f"))
+def norm_if_finite(arrays: Mapping[str, Array], counts: Callable[[str], bool]) -> tuple[float, str]:
+    """Euclidean norm of the floating-point arrays whose name `counts`, and `not_finite` of all, in one pass over them.
+
+    The norm is NaN where a value is not finite.
+    """
+    total = 0.0
+    for name, array in arrays.items():
+        squared = _squared(array) if array.dtype.kind == "f" else 0.0
+        if not math.isfinite(squared) and not is_finite(array):
+            return math.nan, name
+        total += squared if counts(name) else 0.0
+    return math.sqrt(total), ""
 
 
 def not_finite(arrays: Mapping[str, Array]) -> str:

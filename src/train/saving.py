@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from src.model_utils.config import Config, build_config
-from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_snapshot
+from src.train.checkpoints.checkpoint import SnapshotBuffers, network_meta, take_snapshot, write_snapshot
 from src.train.checkpoints.manifest import CheckpointName
 from src.train.checkpoints.storage import CheckpointStorage
 from src.train.distributed import Communicator
@@ -43,6 +43,7 @@ class Run:
     validator: Validator | None
     history: ValidationHistory
     found_people: FoundPeople | None
+    buffers: SnapshotBuffers = field(default_factory=SnapshotBuffers)
 
     @property
     def card(self) -> Card:
@@ -62,7 +63,7 @@ def save(run: Run, record: LossRecord, global_step: int, is_best: bool) -> None:
         global_step=global_step,
         steps_per_epoch=run.recipe.steps_per_epoch,
     )
-    snapshot = take_snapshot(run.step, meta)
+    snapshot = take_snapshot(run.step, meta, run.buffers)
     write = partial(write_snapshot, snapshot, rank=card.rank, rank_size=card.rank_size, identity=run.identity)
     name = checkpoint_name(run, global_step)
     run.storage.save(write, name)

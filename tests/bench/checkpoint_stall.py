@@ -37,7 +37,7 @@ from modelarts.runtime.checkpoints.store import CheckpointStore
 from src.model_utils.config import build_config
 from src.net.build import build_network, choose_device
 from src.net.loss import PoseLoss
-from src.train.checkpoints.checkpoint import network_meta, take_snapshot, write_snapshot
+from src.train.checkpoints.checkpoint import SnapshotBuffers, network_meta, take_snapshot, write_snapshot
 from src.train.checkpoints.manifest import CheckpointName
 from src.train.recipe import choose_recipe
 from src.train.step import TrainStep, build_step
@@ -47,6 +47,7 @@ from tests.fakes.object_store import has_ceph, running_store
 
 BUCKET, STAGES, SIDE = "bench", 6, 64
 SAVE_EVERY_S = 230.0
+BUFFERS = SnapshotBuffers()
 NEVER, BACKGROUND, AT_ONCE = "never", "in the background", "at once"
 UPLOAD_WAIT_S = 600.0
 
@@ -105,7 +106,7 @@ def make_step() -> tuple[TrainStep, Callable[[], float]]:
 def save(step: TrainStep, publisher: Publisher, number: int) -> None:
     """What the training line does at a checkpoint."""
     where = {"epoch": 1, "step": number, "global_step": number, "steps_per_epoch": 1000}
-    snapshot = take_snapshot(step, network_meta("vgg19", STAGES, **where))
+    snapshot = take_snapshot(step, network_meta("vgg19", STAGES, **where), BUFFERS)
     write = partial(write_snapshot, snapshot, rank=0, rank_size=1, identity={})
     publisher.save(write, str(CheckpointName(0, 1, number)))
 

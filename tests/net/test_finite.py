@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from src.net.finite import is_finite, not_finite, weights_norm
+from src.net.finite import is_finite, norm_if_finite, not_finite
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -22,8 +22,12 @@ def test_one_bad_value_is_found_wherever_it_is(dtype: type, value: float, at: in
 def test_large_values_are_finite_and_have_a_norm() -> None:
     huge = np.full(4, 1e30, np.float32)  # the squares do not fit into 32 bits
     assert is_finite(huge)
-    assert weights_norm({"huge": huge}) == pytest.approx(2e30)
-    assert weights_norm({"a": np.full(9, 2.0, np.float32), "steps": np.array([7])}) == pytest.approx(6.0)
+    assert norm_if_finite({"huge": huge}, bool) == (pytest.approx(2e30), "")
+    arrays = {"a": np.full(9, 2.0, np.float32), "steps": np.array([7]), "moment": huge}
+    assert norm_if_finite(arrays, lambda name: name != "moment") == (pytest.approx(6.0), "")
+    huge[3] = np.inf
+    norm, wrong = norm_if_finite(arrays, lambda name: name != "moment")
+    assert (np.isnan(norm), wrong) == (True, "moment")
 
 
 def test_shapes_and_kinds_do_not_matter() -> None:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from mindspore import Parameter, nn
 
-from src.errors import CheckpointError, ConfigError, JobError
-from src.train.checkpoints.checkpoint import take_snapshot, write_snapshot
+from src.errors import CheckpointError, ConfigError, JobError, OutputError
+from src.train.checkpoints.checkpoint import SnapshotBuffers, take_snapshot, write_snapshot
 from src.train.checkpoints.manifest import CheckpointName
 from src.train.checkpoints.storage import Candidate
 from src.train.resume import Resume
@@ -126,3 +126,19 @@ def test_weights_that_are_not_finite_are_not_taken_for_a_checkpoint(caplog: pyte
     step = Step(float("nan"))
     with pytest.raises(JobError, match=r"not finite after epoch 2, step 1 \(weight\).*lower lr"):
         take_snapshot(step, {"epoch": 2, "step": 1})
+
+
+def test_snapshots_share_memory_only_when_the_earlier_one_is_written(tmp_path: Path) -> None:
+    buffers, where = SnapshotBuffers(), {"epoch": 1, "step": 1, "global_step": 1, "steps_per_epoch": 5}
+    first, second = (take_snapshot(Step(value), where, buffers) for value in (1.0, 2.0))
+    written = first.arrays["weight"]
+    assert not np.shares_memory(written, second.arrays["weight"])
+    manifest = write_snapshot(first, tmp_path / "first.ckpt", 0, 1, {})
+    third = take_snapshot(Step(3.0), where, buffers)
+    assert third.arrays["weight"] is written
+    assert [one.arrays["weight"].tolist() for one in (second, third)] == [[2.0] * 3, [3.0] * 3]
+    assert ms.load_checkpoint(str(tmp_path / "first.ckpt"))["weight"].asnumpy().tolist() == [1.0] * 3
+    assert manifest.weights_norm == pytest.approx(3**0.5)
+    with pytest.raises(OutputError):
+        write_snapshot(second, tmp_path / "first.ckpt" / "below", 0, 1, {})
+    assert len(buffers._free) == 1, "given back also when writing fails"

@@ -7,7 +7,7 @@ import inspect
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +18,7 @@ from mindspore import Parameter, nn
 from src.arrays import Array
 from src.errors import CheckpointError, JobError, OutputError
 from src.files import atomic_path, file_sha256
-from src.net.finite import not_finite, weights_norm
+from src.net.finite import norm_if_finite, not_finite
 from src.net.weights import META_KEY, OPTIMIZER_ENTRY, read_checkpoint
 from src.train.checkpoints.manifest import Manifest
 from src.version import NAME, VERSION
@@ -28,16 +28,34 @@ Meta = Mapping[str, object]
 BATCH_STATISTICS = (".moving_mean", ".moving_variance")
 
 
+class SnapshotBuffers:
+    """Memory that snapshots are copied into, kept from one to the next: fresh memory takes longer than the copy."""
+
+    def __init__(self) -> None:
+        self._free: list[dict[str, Array]] = []
+
+    def copy_of(self, cell: nn.Cell) -> dict[str, Array]:
+        """The cell's parameters by name, in memory that nobody else uses until it is given back."""
+        kept = self._free.pop() if self._free else {}
+        return {p.name: _copied(p.asnumpy(), kept.get(p.name)) for p in cell.get_parameters()}
+
+    def give_back(self, arrays: dict[str, Array]) -> None:
+        """Let a later snapshot use this memory; nobody may look at `arrays` any more. One set at most is kept."""
+        if not self._free:
+            self._free.append(arrays)
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """All parameters of a training step at one moment, copied to host memory, with their metadata.
 
-    `norm` is the Euclidean norm of the network's own parameters.
+    `norm` is the Euclidean norm of the network's own parameters. `buffers` take the memory back once it is written.
     """
 
-    arrays: Mapping[str, Array]
+    arrays: dict[str, Array]
     meta: Meta
     norm: float = 0.0
+    buffers: SnapshotBuffers = field(default_factory=SnapshotBuffers)
 
 
 def network_meta(network: str, stages: int, **more: object) -> dict[str, object]:
@@ -46,21 +64,43 @@ def network_meta(network: str, stages: int, **more: object) -> dict[str, object]
     return {"format": FORMAT_VERSION, "network": network, "stages": stages, **made_by, **more}
 
 
-def take_snapshot(cell: nn.Cell, meta: Meta) -> Snapshot:
+def take_snapshot(cell: nn.Cell, meta: Meta, buffers: SnapshotBuffers | None = None) -> Snapshot:
     """Copy the parameters, after which training may go on; JobError when one of them is not finite."""
-    arrays = {p.name: np.array(p.asnumpy(), copy=True) for p in cell.get_parameters()}
-    if name := not_finite(arrays):
+    buffers = buffers or SnapshotBuffers()
+    arrays = buffers.copy_of(cell)
+    norm, name = norm_if_finite(arrays, lambda name: not OPTIMIZER_ENTRY.match(name))
+    if name:
+        buffers.give_back(arrays)
         raise JobError(
             f"the weights are not finite after epoch {meta['epoch']}, step {meta['step']} ({name}): training has "
             "diverged and this checkpoint is not published; lower lr and go on with --resume_changed=True"
         )
-    return Snapshot(arrays, meta, weights_norm({n: a for n, a in arrays.items() if not OPTIMIZER_ENTRY.match(n)}))
+    return Snapshot(arrays, meta, norm, buffers)
+
+
+def _copied(values: Array, kept: Array | None) -> Array:
+    if kept is None or kept.shape != values.shape or kept.dtype != values.dtype:
+        return np.array(values, copy=True)
+    np.copyto(kept, values)
+    return kept
 
 
 def write_snapshot(
     snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, object]
 ) -> Manifest:
-    """Write the checkpoint file and return its manifest; OutputError when that is impossible."""
+    """Write the checkpoint file and return its manifest; OutputError when that is impossible.
+
+    The snapshot's memory is given back, whatever happens: it can be written once.
+    """
+    try:
+        return _write_snapshot(snapshot, path, rank, rank_size, identity)
+    finally:
+        snapshot.buffers.give_back(snapshot.arrays)
+
+
+def _write_snapshot(
+    snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, object]
+) -> Manifest:
     # tensors over the arrays' own memory: a Parameter would copy them twice
     write_tensors({name: ms.Tensor.from_numpy(array) for name, array in snapshot.arrays.items()}, path, snapshot.meta)
     moment = cast("Mapping[str, int]", snapshot.meta)
