@@ -29,7 +29,11 @@ def name_below(name: object) -> str:
     path = PurePosixPath(name)
     if ".." in path.parts:
         raise ValueError(f"{name!r} leads out of the folder; write it relative to the folder")
-    if not path.name or any(len(os.fsencode(part)) > _COMPONENT_BYTES for part in path.parts):
+    try:
+        longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name[:80]!a} has characters that file names cannot have here") from None
+    if not path.name or longest > _COMPONENT_BYTES:
         raise ValueError(f"{name[:80]!r} is not a file name")
     return str(path)
 

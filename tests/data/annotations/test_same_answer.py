@@ -212,6 +212,7 @@ REFUSED: list[tuple[Change, str]] = [
     (picture_with(file_name="https://example.org/x.jpg"), "absolute"),
     (picture_with(file_name="a\0.jpg"), "control character"),
     (picture_with(file_name=""), "is not a file name"),
+    (picture_with(file_name="a\ud800.jpg"), "has characters that file names cannot have here"),
     (picture_with(id=2), "the same id twice"),
     (picture_with(file_name="000000000002.jpg", width=9), "listed twice with different sizes"),
     (picture_with(width="wide"), "'width' is not a number of pixels"),
