@@ -14,15 +14,13 @@ from modelarts.runtime.results.upload import FinishedBefore, results_folder
 from modelarts.runtime.topology import locate
 from obs_sync import under
 from src.actions import declaration_of
-from src.actions.scene import Scenes, load_scenes
 from src.data.listing import Listing
 from src.errors import IncompleteError
 from src.files import file_sha256
 from src.fill import fill
-from src.infer.options import InferenceOptions
+from src.infer.options import options_of
 from src.infer.output.output_folder import run_digest
 from src.infer.output.shard import Shard
-from src.infer.people import PersonLimits
 from src.model_utils.config import Config
 from src.plural import plural
 from src.version import VERSION
@@ -45,9 +43,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
     cache = compile_cache_folder(config.infer_compile_cache, topology.scratch)
     network = load_model_for(_told(config), checkpoint, topology.device_id, config.infer_batch_size, cache)
     action = config.actions[config.target_action_type]
-    limits = PersonLimits(config.min_person_score, config.min_person_joints)
-    scenes = load_scenes(config.scene_file) if config.scene_file else Scenes()
-    options = InferenceOptions(limits, config.label_language, config.infer_scales, config.infer_flip, scenes)
+    options = options_of(config)
     facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings(INFERENCE)}
     facts["not_read"] = {
         "files": len(listing.skipped),

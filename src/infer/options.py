@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from src.actions.scene import Scenes
+from src.actions.scene import Scenes, load_scenes
 from src.infer.people import PersonLimits
 
 
@@ -25,3 +27,30 @@ class InferenceOptions:
 
 
 DEFAULTS = InferenceOptions()
+
+
+class OptionSettings(Protocol):
+    """The settings, of a job or of a tool's command line, that become options."""
+
+    min_person_score: float
+    min_person_joints: int
+    label_language: str
+    infer_scales: Sequence[float]
+    infer_flip: bool
+    scene_file: str
+
+
+def options_of(settings: OptionSettings | Any) -> InferenceOptions:
+    """The options that the settings say; reads `scene_file`. ConfigError where that makes no sense."""
+    return InferenceOptions(
+        people=PersonLimits(settings.min_person_score, settings.min_person_joints),
+        language=settings.label_language,
+        scales=tuple(settings.infer_scales),
+        flip=settings.infer_flip,
+        scenes=scenes_of(settings),
+    )
+
+
+def scenes_of(settings: OptionSettings | Any) -> Scenes:
+    """The scenes of `scene_file`; none where it is empty."""
+    return load_scenes(settings.scene_file) if settings.scene_file else Scenes()

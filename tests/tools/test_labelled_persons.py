@@ -118,6 +118,21 @@ def test_a_joints_file_needs_no_network(place: Path) -> None:
     assert numbers(place)["confusion"]["false_yes"] == 1
 
 
+def test_declared_scenes_reach_saved_results_and_tuning(place: Path) -> None:
+    """The waist is at y = 400 of 800: above a fence at 0.9, below one at 0.1, unknown without a scene."""
+    (place / "rules.yaml").write_text("actions: {up: {criteria: [waist_over_fence], occurs_when: all}}")
+    scene = place / "scene.yaml"
+    for fence, occurred in ((0.9, True), (0.1, False), (None, None)):
+        scene.write_text(f"scenes: [{{pictures: '*', fence: [[0, {fence}], [1, {fence}]]}}]", encoding="utf-8")
+        assert evaluate(place, *([f"--scene_file={scene}"] if fence else [])) == 0
+        found = [one["occurred"] for one in numbers(place)["persons"] if one["outcome"] != "not_found"]
+        assert set(found) == {occurred}
+    scene.write_text("scenes: [{pictures: '*', fence: [[0, 0.9], [1, 0.9]]}]", encoding="utf-8")
+    given = ["--target_action_type=up", f"--actions_file={place / 'rules.yaml'}", f"--labels={place / 'labels.json'}"]
+    given += [f"--results={place}", f"--scene_file={scene}", f"--output={place / 'tuned'}", "--folds=2"]
+    assert tune_action.main(given) == 2, "it alarms for everybody who was found"
+
+
 def test_labelme_rectangles_are_persons(place: Path) -> None:
     (place / "labelme").mkdir()
     shapes = [

@@ -13,10 +13,12 @@ from src.actions.action import Action
 from src.actions.evaluation.scoring import any_person
 from src.actions.judge import Judgement, judge_person
 from src.actions.pose import as_pose
+from src.actions.scene import Scene, Scenes
 from src.errors import DataError
 
 RESULTS_FILE = "results.jsonl"
 READ = "ok"
+NO_SCENES = Scenes()
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Picture:
     width: int = 0
     height: int = 0
     group: str = ""  # pictures of one group stay on one side of a split
+    scene: Scene | None = None  # where the fence and the ground are, if declared
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def results_file(place: Path) -> Path | None:
     return inside if inside.is_file() else None
 
 
-def read_results(path: Path, positive: bool) -> tuple[list[Picture], list[str]]:
+def read_results(path: Path, positive: bool, scenes: Scenes = NO_SCENES) -> tuple[list[Picture], list[str]]:
     """The pictures of a results file, and the names of those that could not be judged when it was written.
 
     Raises DataError, naming file and line, for a line that is not such a result.
@@ -70,7 +73,7 @@ def read_results(path: Path, positive: bool) -> tuple[list[Picture], list[str]]:
         if result.get("status", READ) != READ:
             unread.append(str(result["file"]))
             continue
-        pictures.append(_picture(result, path.parent, positive, place))
+        pictures.append(_picture(result, path.parent, positive, place, scenes))
     if not pictures:
         raise DataError(f"{path}: holds no judged picture; run the inference job on the pictures first")
     return pictures, unread
@@ -78,7 +81,9 @@ def read_results(path: Path, positive: bool) -> tuple[list[Picture], list[str]]:
 
 def judge_picture(picture: Picture, action: Action) -> JudgedPicture:
     """Judge all persons of a picture from their saved keypoints."""
-    return JudgedPicture(picture, tuple(judge_person(keypoints, action) for keypoints in picture.persons))
+    return JudgedPicture(
+        picture, tuple(judge_person(keypoints, action, picture.scene) for keypoints in picture.persons)
+    )
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -101,7 +106,7 @@ def _parse(line: str, place: str) -> dict[str, object]:
     return result
 
 
-def _picture(result: dict[str, object], folder: Path, positive: bool, place: str) -> Picture:
+def _picture(result: dict[str, object], folder: Path, positive: bool, place: str, scenes: Scenes) -> Picture:
     persons = result.get("persons") or []
     size = [side if isinstance(side, int) else 0 for side in (result.get("width"), result.get("height"))]
     try:
@@ -112,11 +117,6 @@ def _picture(result: dict[str, object], folder: Path, positive: bool, place: str
             as_pose(one)
     except (KeyError, TypeError, DataError) as error:
         raise DataError(f"{place}: a person without proper keypoints ({error})") from None
-    return Picture(
-        file=str(result["file"]),
-        folder=folder,
-        positive=positive,
-        persons=keypoints,
-        width=size[0],
-        height=size[1],
-    )
+    file, (width, height) = str(result["file"]), size
+    scene = scenes.of(file, width, height) if width and height else None
+    return Picture(file, folder, positive, keypoints, width, height, scene=scene)

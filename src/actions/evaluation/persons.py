@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Optional
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +17,7 @@ from src.actions.evaluation.matching import match_persons
 from src.actions.evaluation.scoring import Confusion, Share, wilson
 from src.actions.judge import judge_person
 from src.actions.pose import as_pose
+from src.actions.scene import Scene
 from src.pose.skeleton import JointType
 
 #: The joints that actions are judged by: those of the body, without the eyes and ears.
@@ -24,6 +26,9 @@ ENOUGH_JOINTS = 8
 #: Where true joints are known: a found joint is wrong beyond this share of the person's extent, and a person whose
 #: joints are wrong more often than not was not read.
 WRONG_BEYOND = 0.15
+
+SceneOf = Mapping[str, Optional[Scene]]  # by picture
+NO_SCENES: SceneOf = {}
 
 
 class Outcome(Enum):
@@ -88,19 +93,26 @@ class PersonScores:
         )
 
 
-def score_annotated(pictures: Iterable[LabelledPicture], action: Action, words: LabelWords) -> PersonScores:
-    """Judge every labelled person by its annotated joints, with no network in the way."""
-    results = [
-        _result(picture, number, words, judge_person(person.keypoints, action).occurred, number - 1)
-        for picture in pictures
-        for number, person in enumerate(picture.persons, start=1)
-        if person.keypoints is not None
-    ]
+def score_annotated(
+    pictures: Iterable[LabelledPicture], action: Action, words: LabelWords, scenes: SceneOf = NO_SCENES
+) -> PersonScores:
+    """Judge every labelled person by its annotated joints, with no network in the way; `scenes`: by picture."""
+    results = []
+    for picture in pictures:
+        scene = scenes.get(picture.file)
+        for number, person in enumerate(picture.persons, start=1):
+            if person.keypoints is not None:
+                occurred = judge_person(person.keypoints, action, scene).occurred
+                results.append(_result(picture, number, words, occurred, number - 1))
     return PersonScores(tuple(results))
 
 
 def score_detected(
-    pictures: Sequence[LabelledPicture], detected: Mapping[str, Sequence[ArrayLike]], action: Action, words: LabelWords
+    pictures: Sequence[LabelledPicture],
+    detected: Mapping[str, Sequence[ArrayLike]],
+    action: Action,
+    words: LabelWords,
+    scenes: SceneOf = NO_SCENES,
 ) -> PersonScores:
     """Judge the persons that were found (keypoints by picture) and match them to the labelled ones by their boxes."""
     results: list[PersonResult] = []
@@ -110,7 +122,7 @@ def score_detected(
             unread.append(picture.file)
             continue
         persons = detected[picture.file]
-        verdicts = [judge_person(keypoints, action).occurred for keypoints in persons]
+        verdicts = [judge_person(keypoints, action, scenes.get(picture.file)).occurred for keypoints in persons]
         matched = match_persons([person.box for person in picture.persons], persons)
         for number, place in enumerate(matched, start=1):
             results.append(_detected_result(picture, number, words, persons, verdicts, place))

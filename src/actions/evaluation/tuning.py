@@ -129,7 +129,7 @@ class Table:
 
 def measure_all(action: Action, pictures: Sequence[Picture]) -> Table:
     """Measure every criterion of an action on every person."""
-    persons = [as_pose(keypoints) for picture in pictures for keypoints in picture.persons]
+    persons = [as_pose(keypoints, picture.scene) for picture in pictures for keypoints in picture.persons]
     owner = [number for number, picture in enumerate(pictures) for _ in picture.persons]
     return Table(
         action=action,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from numpy.typing import ArrayLike
@@ -14,8 +14,9 @@ from src.actions.evaluation.label_files import check_boxes, read_label_file
 from src.actions.evaluation.labelled import RESULTS_FILE, Picture, read_results, results_file
 from src.actions.evaluation.labels import LabelledPerson, LabelledPicture, LabelWords, check_labels, label_words
 from src.actions.evaluation.persons import PersonResult, PersonScores, score_annotated, score_detected
+from src.actions.scene import Scene
 from src.errors import ConfigError, DataError
-from src.tools.actions.labelled_results import infer_into
+from src.tools.actions.labelled_results import declared_scenes, infer_into
 from src.tools.labelme.files import LabelmeFile, Shape, UnusableFileError, read_labelme
 
 
@@ -50,17 +51,25 @@ class PersonLabels:
     pictures: Sequence[LabelledPicture]
     words: LabelWords
     detected: Mapping[str, Sequence[ArrayLike]] | None
+    scenes: Mapping[str, Scene | None] = field(default_factory=dict)
 
     def score(self, action: Action) -> PersonScores:
         """The action on the labelled persons, by their own joints or by what was found in the pictures."""
         if self.detected is None:
-            return score_annotated(self.pictures, action, self.words)
-        return score_detected(self.pictures, self.detected, action, self.words)
+            return score_annotated(self.pictures, action, self.words, self.scenes)
+        return score_detected(self.pictures, self.detected, action, self.words, self.scenes)
 
     def as_pictures(self, action: Action) -> list[Picture]:
         """Each labelled person as a picture of its own, to tune on; somebody who was not found has no keypoints."""
         return [
-            Picture(one.file, Path("."), one.positive, self._keypoints(one), group=one.person.group or one.file)
+            Picture(
+                file=one.file,
+                folder=Path("."),
+                positive=one.positive,
+                persons=self._keypoints(one),
+                group=one.person.group or one.file,
+                scene=self.scenes.get(one.file),
+            )
             for one in self.score(action).results
             if one.positive is not None
         ]
@@ -84,10 +93,14 @@ def read_person_labels(arguments: argparse.Namespace, action: Action) -> PersonL
     pictures = read_labelme_folder(arguments.labels) if arguments.labels.is_dir() else read_label_file(arguments.labels)
     check_labels(pictures, words, arguments.labels)
     if arguments.results is not None:
-        return PersonLabels(pictures, words, _detected(arguments, pictures))
+        found = _detected(arguments, pictures)
+        persons = {file: picture.persons for file, picture in found.items()}
+        return PersonLabels(pictures, words, persons, {file: picture.scene for file, picture in found.items()})
     if any(person.keypoints is None for picture in pictures for person in picture.persons):
         raise ConfigError(f"{arguments.labels}: labels boxes without joints; give the pictures with --results")
-    return PersonLabels(pictures, words, None)
+    scenes = declared_scenes(arguments)
+    sized = [picture for picture in pictures if picture.width and picture.height]
+    return PersonLabels(pictures, words, None, {one.file: scenes.of(one.file, one.width, one.height) for one in sized})
 
 
 def read_labelme_folder(folder: Path) -> list[LabelledPicture]:
@@ -119,8 +132,8 @@ def _labelme_person(shape: Shape) -> LabelledPerson:
     return LabelledPerson(shape.label.strip(), box)
 
 
-def _detected(arguments: argparse.Namespace, pictures: Sequence[LabelledPicture]) -> dict[str, Sequence[ArrayLike]]:
-    """Keypoints by picture; the network runs where --results is a folder of pictures."""
+def _detected(arguments: argparse.Namespace, pictures: Sequence[LabelledPicture]) -> dict[str, Picture]:
+    """What was found, by picture; the network runs where --results is a folder of pictures."""
     place: Path = arguments.results
     saved = results_file(place)
     if saved is None:
@@ -128,11 +141,11 @@ def _detected(arguments: argparse.Namespace, pictures: Sequence[LabelledPicture]
             missing = [picture.file for picture in pictures if not (place / picture.file).is_file()]
             _refuse_missing(missing, arguments.labels, place)
         saved = infer_into(place, arguments.output / "results", arguments)
-    read, unread = read_results(saved, positive=True)
-    known = {picture.file: picture.persons for picture in read}
+    read, unread = read_results(saved, positive=True, scenes=declared_scenes(arguments))
+    known = {picture.file: picture for picture in read}
     missing = [picture.file for picture in pictures if picture.file not in known and picture.file not in unread]
     _refuse_missing(missing, arguments.labels, saved)
-    return dict(known)
+    return known
 
 
 def _refuse_missing(missing: Iterable[str], labels: Path, place: Path) -> None:

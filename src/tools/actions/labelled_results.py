@@ -13,6 +13,7 @@ from pathlib import Path
 
 from src.actions import Action, default_actions, find_action, hint_text, load_actions
 from src.actions.evaluation.labelled import RESULTS_FILE, Picture, read_results, results_file
+from src.actions.scene import Scenes
 from src.errors import ConfigError, OutputError
 from src.tools.common.command import add_settings, make_parser, run_command
 
@@ -23,14 +24,20 @@ EXAMPLES = (
     "--target_action_type=climb_up --positive results/yes --negative results/no",
     "--target_action_type=climb_up --positive pics/yes --negative pics/no --checkpoint_filename=openpose.ckpt",
 )
-#: Settings of the inference job that are used where a place holds pictures.
+#: Settings of the inference job that are used where a place holds pictures; `scene_file` also for saved results.
 INFERENCE_SETTINGS = (
     "checkpoint_folder_path_relative",
     "checkpoint_filename",
     "network",
     "stages",
     "infer_insize",
+    "infer_scales",
+    "infer_flip",
     "peak_threshold",
+    "min_person_score",
+    "min_person_joints",
+    "scene_file",
+    "label_language",
     "input_shapes",
     "bucket_aspects",
     "device_target",
@@ -99,17 +106,25 @@ def collect(arguments: argparse.Namespace) -> tuple[list[Picture], list[str]]:
         raise ConfigError("give --positive and --negative places, or --labels on persons")
     pictures: list[Picture] = []
     unread: list[str] = []
+    scenes = declared_scenes(arguments)
     for label, places in (("positive", arguments.positive), ("negative", arguments.negative)):
         for number, place in enumerate(places):
             saved = results_file(place)
             if saved is None:
                 saved = infer_into(place, arguments.output / f"{label}_{number}", arguments)
-            read, lost = read_results(saved, positive=label == "positive")
+            read, lost = read_results(saved, positive=label == "positive", scenes=scenes)
             pictures += read
             unread += lost
     if unread:
         logger.warning("%d pictures could not be read and are left out, the first is %s", len(unread), unread[0])
     return pictures, unread
+
+
+def declared_scenes(arguments: argparse.Namespace) -> Scenes:
+    """The scenes of --scene_file, none without it."""
+    from src.infer.options import scenes_of
+
+    return scenes_of(arguments)
 
 
 def infer_into(folder: Path, output: Path, arguments: argparse.Namespace) -> Path:
@@ -120,10 +135,12 @@ def infer_into(folder: Path, output: Path, arguments: argparse.Namespace) -> Pat
         raise ConfigError(f"{output}: holds results of an earlier run; give another --output or the results themselves")
     from src.data.listing import picture_names
     from src.infer.forward import load_model_for
+    from src.infer.options import options_of
     from src.infer.run import infer_folder
 
+    options = options_of(arguments)
     checkpoint = Path(arguments.checkpoint_folder_path_relative) / arguments.checkpoint_filename
     network = load_model_for(arguments, checkpoint)
     with written_into(output):
-        infer_folder(network, folder, picture_names(folder), output, chosen_action(arguments), {})
+        infer_folder(network, folder, picture_names(folder), output, chosen_action(arguments), {}, options=options)
     return output / RESULTS_FILE
