@@ -23,17 +23,27 @@ CHOICES = (LARGEST, SMALLEST)
 
 @dataclass(frozen=True)
 class PointScale:
-    """Points by the range in which a measured value lies; what could not be measured gives none.
+    """Points for a measured value; what could not be measured gives none.
 
-    `bounds`: ascending, in the criterion's unit. `points`: one more than bounds; a value at a bound belongs above it.
+    `bounds`: ascending, in the criterion's unit. By range: `points` has one more than bounds, and a value at a bound
+    belongs above it. `is_linear`: as many points as bounds, the points at these values; interpolated between them to a
+    tenth of a point, constant beyond the first and the last.
     """
 
     bounds: tuple[float, ...]
     points: tuple[float, ...]
+    is_linear: bool = False
 
     def at(self, value: float) -> float:
         """The points for a measured value."""
-        return self.points[bisect_right(self.bounds, value)]
+        number = bisect_right(self.bounds, value)
+        if not self.is_linear:
+            return self.points[number]
+        if number == 0 or number == len(self.bounds):
+            return self.points[0 if number == 0 else -1]
+        low, high = self.bounds[number - 1], self.bounds[number]
+        first, second = self.points[number - 1], self.points[number]
+        return round(first + (second - first) * (value - low) / (high - low), 1)
 
     @property
     def most(self) -> float:
@@ -92,7 +102,8 @@ def declaration_of(action: Action) -> dict[str, object]:
 def _criterion_declaration(one: DeclaredCriterion) -> dict[str, object]:
     plain: dict[str, object] = {} if one.label == one.criterion.name else {"criterion": one.criterion.name}
     if one.scale is not None:
-        plain.update(bounds=_plain_numbers(one.scale.bounds), points=_plain_numbers(one.scale.points))
+        plain["at" if one.scale.is_linear else "bounds"] = _plain_numbers(one.scale.bounds)
+        plain["points"] = _plain_numbers(one.scale.points)
     else:
         plain["threshold"] = list(one.threshold) if isinstance(one.threshold, tuple) else one.threshold
     plain["sides"] = one.sides

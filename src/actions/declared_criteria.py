@@ -12,7 +12,7 @@ from src.actions.readings import Kind
 from src.checks import boolean_hint, check_keys, nearest_or_all, number_in
 from src.errors import ConfigError
 
-CRITERION_KEYS = ("criterion", "threshold", "sides", "bounds", "points", "min_confidence", "weight")
+CRITERION_KEYS = ("criterion", "threshold", "sides", "bounds", "at", "points", "min_confidence", "weight")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # what the console accepts as a hyperparameter's value without quotes
 METHOD_PREFIX = "judge_by_"
 POINT_LIMITS = (-1000.0, 1000.0)
@@ -95,20 +95,25 @@ def _parse_threshold(raw: object, criterion: Criterion, where: str) -> Threshold
 
 def _parse_scale(raw: Mapping[str, object], criterion: Criterion, where: str) -> PointScale | None:
     """The points by range; None for a criterion with a threshold."""
-    if "points" not in raw and "bounds" not in raw:
+    if not {"points", "bounds", "at"} & set(raw):
         return None
     if "threshold" in raw or "weight" in raw:
         raise ConfigError(f"{where}: give either bounds and points, or a threshold and a weight")
+    if "bounds" in raw and "at" in raw:
+        raise ConfigError(f"{where}: give bounds (points by range) or at (points in between interpolated), not both")
     limits, unit = THRESHOLD_LIMITS[criterion.kind], criterion.kind.unit
-    bounds = [number_in(bound, f"{where}: bounds", limits, unit) for bound in _list(raw.get("bounds"), where, "bounds")]
+    key = "at" if "at" in raw else "bounds"
+    bounds = [number_in(bound, f"{where}: {key}", limits, unit) for bound in _list(raw.get(key), where, key)]
     points = [number_in(one, f"{where}: points", POINT_LIMITS) for one in _list(raw.get("points"), where, "points")]
     if sorted(set(bounds)) != bounds:
-        raise ConfigError(f"{where}: bounds must rise, not {raw['bounds']!r}")
-    if len(points) != len(bounds) + 1:
+        raise ConfigError(f"{where}: {key} must rise, not {raw[key]!r}")
+    if key == "at" and len(points) != len(bounds):
+        raise ConfigError(f"{where}: at has {len(bounds)} values; points has {len(points)}")
+    if key == "bounds" and len(points) != len(bounds) + 1:
         raise ConfigError(f"{where}: {len(bounds)} bounds make {len(bounds) + 1} ranges; points has {len(points)}")
     if not any(points):
         raise ConfigError(f"{where}: points are all 0; remove the criterion or give it points")
-    return PointScale(tuple(bounds), tuple(points))
+    return PointScale(tuple(bounds), tuple(points), is_linear=key == "at")
 
 
 def _list(raw: object, where: str, key: str) -> list[object]:

@@ -136,6 +136,9 @@ def _points_by_range(criterion: Criterion, scale: PointScale) -> Message:
     """All ranges with their points, such as "+2 points up to 0.4 torso below, -1 from 0.4 torso below"."""
     bounds = [_signed(bound, criterion) for bound in scale.bounds]
     points = [_points(one) for one in scale.points]
+    if scale.is_linear:
+        values = tuple(say("points_at", points=one, at=at) for one, at in zip(points, bounds))
+        return say("points_by_value", values=values)
     first = say("points_below", points=points[0], high=bounds[0])
     middle = [
         say("points_between", points=one, low=low, high=high) for one, low, high in zip(points[1:], bounds, bounds[1:])

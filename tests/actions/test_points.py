@@ -45,6 +45,19 @@ def test_each_sign_gives_the_points_of_its_range(changes: Any, points: list[floa
     assert str(judgement.explanation) == f"{sum(points):g} points; 4 needed"
 
 
+def test_points_at_values_are_interpolated_and_constant_beyond() -> None:
+    declared = {"hand_up": {"criterion": "hand_over_neck", "at": [-0.2, 0.3, 0.5], "points": [-2, 3, 1]}}
+    action = load_actions({"up": {"criteria": declared, "occurs_when": {"points_at_least": 1}}})["up"]
+    for up, points in ((-90, -2), (-20, -2), (0, 0), (7, 0.7), (30, 3), (40, 2), (80, 1)):
+        judgement = judge_person(figure({J.RightHand: (-45, -up), J.LeftHand: (45, 95)}), action)
+        assert judgement.criteria["hand_up"].points == points
+    assert judgement.criteria["hand_up"].text == (
+        "right hand 80 px (0.80 torso) above neck: +1 points; needs: "
+        "-2 at 0.2 torso below, +3 at 0.3 torso above, +1 at 0.5 torso above, linear in between"
+    )
+    assert load_actions({"up": declaration_of(action)})["up"] == action
+
+
 def test_a_value_at_a_bound_belongs_to_the_range_above() -> None:
     judgement = judge_person(figure({J.RightHand: (-45, 0), J.LeftHand: (45, 19)}), card())
     assert judgement.criteria["hand_up"].points == 2
@@ -132,6 +145,9 @@ def test_default_cards_judge_copies_alike(name: str) -> None:
         ({"bounds": [0.1], "points": [1, 2, 3]}, {}, "1 bounds make 2 ranges; points has 3"),
         ({"bounds": [0.3, 0.1], "points": [1, 2, 3]}, {}, "bounds must rise"),
         ({"bounds": [0.1], "points": [0, 0]}, {}, "points are all 0"),
+        ({"at": [0.1, 0.2], "points": [1]}, {}, "at has 2 values; points has 1"),
+        ({"at": [0.2, 0.1], "points": [1, 2]}, {}, "at must rise"),
+        ({"at": [0.1], "bounds": [0.2], "points": [1]}, {}, "not both"),
         ({"bounds": [11], "points": [1, 2]}, {}, "outside -10 to 10"),
         ({"bounds": [0.1], "points": [1, "yes"]}, {}, "is not a number"),
         ({"bounds": [0.1], "points": [1, 2], "threshold": 1}, {}, "either bounds and points, or a threshold"),

@@ -1,7 +1,8 @@
-"""Fits the points of a card: logistic regression on the ranges in which the signs' values lie.
+"""Fits the points of a card: logistic regression on the ranges, or interpolated points, of the signs' values.
 
-All points are fitted at once, at the declared bounds. A sign that was not seen adds nothing, so the fit learns what the
-seen ones say without it. The points are shrunk towards none (ridge) and rounded to the largest that the card had.
+All points are fitted at once, at the declared bounds or values. A sign that was not seen adds nothing, so the fit
+learns what the seen ones say without it. The points are shrunk towards none (ridge) and rounded to the largest that the
+card had.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from src.actions.action import Action, PointScale
+from src.actions.action import Action
 from src.actions.combination import Node, PointsAtLeast
 from src.actions.evaluation.scoring import Confusion
 from src.actions.evaluation.tuning import Column, Setting, Table, add_up, fold_numbers
@@ -87,8 +88,8 @@ def repointed(table: Table, action: Action) -> Table:
     for one in action.criteria:
         column = by_label[one.label]
         assert one.scale is not None
-        number = _range_numbers(column)
-        points = np.where(number < 0, np.nan, np.array(one.scale.points)[number])
+        shares = _shares(column)
+        points = np.where(shares.any(axis=1), (shares @ np.array(one.scale.points)).round(1), np.nan)
         columns.append(replace(column, declared=one, fixed=points))
     return replace(table, action=action, columns=tuple(columns))
 
@@ -117,19 +118,23 @@ def _deciding_persons(table: Table, chosen: NDArray[np.bool_]) -> NDArray[np.int
 
 
 def _ranges(table: Table) -> NDArray[np.float64]:
-    """For each person and range of each sign 1 where the value lies in it; all 0 for a sign that was not seen."""
-    blocks = []
-    for column in table.columns:
-        assert column.declared.scale is not None  # a card has nothing else
-        blocks.append(_range_numbers(column)[:, None] == np.arange(len(column.declared.scale.points)))
-    return np.concatenate(blocks, axis=1).astype(np.float64)
+    """(persons, points of all signs): what each of a sign's points counts for a person; 0 where it was not seen."""
+    return np.concatenate([_shares(column) for column in table.columns], axis=1)
 
 
-def _range_numbers(column: Column) -> NDArray[np.int64]:
-    """The number of the range in which each person's value lies; -1 where it was not seen."""
-    assert column.declared.scale is not None
-    number = np.searchsorted(column.declared.scale.bounds, column.value, side="right")
-    return np.where(np.isnan(column.value), -1, number)
+def _shares(column: Column) -> NDArray[np.float64]:
+    """(persons, points): 1 for the range in which the value lies; between two interpolated points what each counts."""
+    scale = column.declared.scale
+    assert scale is not None  # a card has nothing else
+    unseen = np.isnan(column.value)
+    if scale.is_linear:
+        value = np.clip(np.where(unseen, scale.bounds[0], column.value), scale.bounds[0], scale.bounds[-1])
+        shares = np.array([np.interp(value, scale.bounds, unit) for unit in np.eye(len(scale.bounds))]).T
+    else:
+        number = np.searchsorted(scale.bounds, column.value, side="right")
+        shares = (number[:, None] == np.arange(len(scale.points))).astype(np.float64)
+    shares[unseen] = 0
+    return shares
 
 
 def _ridge(design: NDArray[np.float64], truth: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
@@ -154,7 +159,7 @@ def _with_points(action: Action, points: NDArray[np.float64]) -> Action:
     for one in action.criteria:
         assert one.scale is not None
         count = len(one.scale.points)
-        scale = PointScale(one.scale.bounds, tuple(float(value) for value in points[start : start + count]))
+        scale = replace(one.scale, points=tuple(float(value) for value in points[start : start + count]))
         criteria.append(replace(one, scale=scale))
         start += count
     kept = tuple(one for one in criteria if one.scale is not None and any(one.scale.points))
