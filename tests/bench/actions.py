@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from src.actions import Action, default_actions, judge_person, load_actions
 from src.actions.evaluation.scoring import Share, wilson
 from tests.bench import drawn_actions
-from tests.bench.real_people import ATHLETE, POSITIVE, People, as_detected, everyday_people, leeds_people
+from tests.bench.real_people import ATHLETE, EVERYDAY_FILE, POSITIVE, People, as_detected, everyday_people, leeds_people
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = ROOT / "tests/bench/rules/drawn.yaml"
@@ -32,12 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.actions", description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared")))
     parser.add_argument("--actions_file", default="", help="measure these rules instead of the default ones")
+    parser.add_argument(
+        "--everyday", type=Path, help="more everyday people, such as COCO's person_keypoints_val2017.json"
+    )
     parser.add_argument("--per_class", type=int, default=100, help="drawn skeletons of each class; 0: none")
     arguments = parser.parse_args(argv)
     after = load_actions(arguments.actions_file) if arguments.actions_file else default_actions()
     rules = {"before": load_actions(BEFORE), "after": after}
     if (arguments.shared / "people").is_dir():
-        report_real(arguments.shared, rules)
+        report_real(arguments.shared, rules, arguments.everyday)
     else:
         print(f"real people: not here ({arguments.shared}/people); give --shared")
     if arguments.per_class:
@@ -45,19 +48,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def report_real(shared: Path, rules: Mapping[str, Mapping[str, Action]]) -> None:
-    """A table for each action: train, dev, everyday people; as annotated, and as a network might see them."""
+def report_real(shared: Path, rules: Mapping[str, Mapping[str, Action]], more: Path | None = None) -> None:
+    """A table for each action: train, dev, everyday people; as annotated, and as a network might see them.
+
+    `more`: another COCO keypoints file of everyday people.
+    """
     sets = {"train": leeds_people(shared, "train"), "dev": leeds_people(shared, "dev")}
-    everyday = everyday_people(shared)
+    everyday = {"everyday people": everyday_people(shared / EVERYDAY_FILE)}
+    if more:
+        everyday["everyday, ids fitted on (even)"] = everyday_people(more, lambda picture_id: picture_id % 2 == 0)
+        everyday["everyday, ids not fitted (odd)"] = everyday_people(more, lambda picture_id: picture_id % 2 == 1)
     for action in POSITIVE:
         print(f"\n=== {action}, real people\n{HEADER}")
         for name, people in sets.items():
             for words, change in (("as annotated", np.array), ("joints missing and displaced", _seen)):
                 for which, declared in rules.items():
                     print(_row(f"{name}, {words}"[:29], which, people, declared[action], change))
-        for which, declared in rules.items():
-            alarms, undecided = _judge(everyday.keypoints, declared[action])
-            print(_line("everyday people", which, "", undecided, alarms))
+        for name, people in everyday.items():
+            for which, declared in rules.items():
+                alarms, undecided = _judge(people.keypoints, declared[action])
+                print(_line(name, which, f"{len(people.labels)} people", undecided, alarms))
 
 
 def report_drawn(per_class: int, rules: Mapping[str, Mapping[str, Action]]) -> None:

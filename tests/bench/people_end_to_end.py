@@ -2,7 +2,9 @@
 
 Runs the shared small network (or `--checkpoint`) over the photographs of `people/photographs` and prints, for each
 action, what became of every labelled person: not found, found with wrong or missing joints, judged no, undecided, or a
-hit; and the alarms on bystanders. Those who do the other action are left out.
+hit; and the alarms on bystanders. Those who do the other action are left out. Each rule file is judged on the same
+skeletons: first the rules of version 1 ("before"), then the default ones. With `--output`, what was found is kept there
+and used again.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.actions.evaluation.labelled import RESULTS_FILE
 from src.tools import evaluate_action, import_weights
+from tests.bench.actions import BEFORE
 from tests.bench.real_people import POSITIVE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,37 +30,51 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared")))
     parser.add_argument("--checkpoint", type=Path, help="a checkpoint of mobilenet_v2, instead of the shared weights")
     parser.add_argument("--infer_insize", type=int, default=368)
-    parser.add_argument("--actions_file", default="")
+    parser.add_argument("--infer_scales", default="1")
+    parser.add_argument("--actions_file", default="", help="these rules instead of the default ones")
+    parser.add_argument("--output", type=Path, help="keep what was found here, and use what is kept")
     arguments = parser.parse_args(argv)
     photographs = arguments.shared / "people/photographs"
     if not photographs.is_dir():
         print(f"real people: not here ({photographs}); give --shared", file=sys.stderr)
         return 2
+    if arguments.output:
+        return _evaluate_all(arguments, photographs, arguments.output)
     with tempfile.TemporaryDirectory() as folder:
         return _evaluate_all(arguments, photographs, Path(folder))
 
 
 def _evaluate_all(arguments: argparse.Namespace, photographs: Path, folder: Path) -> int:
-    """Evaluate both actions; the network runs once, the second action is judged from what it found."""
-    checkpoint = arguments.checkpoint or folder / "small.ckpt"
-    if arguments.checkpoint is None:
-        weights = arguments.shared / "weights/openpose_mobilenet_v2.npz"
-        code = import_weights.main([f"--input={weights}", "--network=mobilenet_v2", f"--output={checkpoint}"])
-        if code:
+    """Evaluate both actions with both rule files; the network runs once."""
+    found = folder / "first/results"
+    if not (found / RESULTS_FILE).is_file():
+        checkpoint = arguments.checkpoint or _shared_checkpoint(arguments.shared, folder)
+        given = [f"--checkpoint_folder_path_relative={checkpoint.parent}", f"--checkpoint_filename={checkpoint.name}"]
+        given += [f"--infer_insize={arguments.infer_insize}", f"--infer_scales={arguments.infer_scales}"]
+        results, network = photographs / "pictures", [*given, "--network=mobilenet_v2", f"--output={folder / 'first'}"]
+        if code := evaluate_action.main([*_labels("climb_up", photographs), f"--results={results}", *network]):
             return code
-    results = photographs / "pictures"
-    for action in POSITIVE:
-        others = ",".join(other for other in POSITIVE if other != action)
-        given = [f"--target_action_type={action}", f"--ignored_labels={others}", f"--output={folder / action}"]
-        given += [f"--labels={photographs / 'labels.json'}", f"--results={results}", "--network=mobilenet_v2"]
-        given += [f"--infer_insize={arguments.infer_insize}", f"--actions_file={arguments.actions_file}"]
-        given += [f"--checkpoint_folder_path_relative={checkpoint.parent}", f"--checkpoint_filename={checkpoint.name}"]
-        code = evaluate_action.main(given)
-        if code:
-            return code
-        if results.name == "pictures":
-            results = folder / action / "results"
+    for rules, file in (("before", str(BEFORE)), ("after", arguments.actions_file)):
+        for action in POSITIVE:
+            print(f"\n=== {action}, rules {rules}", flush=True)
+            more = [f"--results={found}", f"--actions_file={file}", f"--output={folder / rules / action}"]
+            if code := evaluate_action.main([*_labels(action, photographs), *more]):
+                return code
     return 0
+
+
+def _labels(action: str, photographs: Path) -> list[str]:
+    others = ",".join(other for other in POSITIVE if other != action)
+    return [f"--target_action_type={action}", f"--labels={photographs / 'labels.json'}", f"--ignored_labels={others}"]
+
+
+def _shared_checkpoint(shared: Path, folder: Path) -> Path:
+    """The shared weights as a checkpoint in `folder`; exits where they cannot be imported."""
+    checkpoint, weights = folder / "small.ckpt", shared / "weights/openpose_mobilenet_v2.npz"
+    folder.mkdir(parents=True, exist_ok=True)
+    if import_weights.main([f"--input={weights}", "--network=mobilenet_v2", f"--output={checkpoint}", "--force"]):
+        sys.exit(f"{weights}: cannot be imported")
+    return checkpoint
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from src.data.coco import to_joints
 #: The labels that mean each action; "none" are the athletes who do neither, "unclear" ones are left out.
 POSITIVE: Mapping[str, tuple[str, ...]] = {"climb_up": ("climb_up",), "climb_over_fence": ("over_slow", "over_vault")}
 ATHLETE = "none"
+EVERYDAY_FILE = "people/coco_mini/person_keypoints.json"
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,14 @@ def leeds_people(shared: Path, part: str) -> People:
     return People(np.array([one["joints"] for one in chosen], np.float64), tuple(one["label"] for one in chosen))
 
 
-def everyday_people(shared: Path) -> People:
-    """The people of COCO with enough annotated joints; everyday scenes, nobody climbs."""
-    content = json.loads((shared / "people/coco_mini/person_keypoints.json").read_text(encoding="utf-8"))
-    flat = [one["keypoints"] for one in content["annotations"] if any(one.get("keypoints") or ())]
+def everyday_people(keypoints_file: Path, keep: Callable[[int], bool] = lambda picture_id: True) -> People:
+    """The people of a COCO keypoints file with enough annotated joints; `keep`: by the id of their picture.
+
+    Everyday scenes: hardly anybody climbs.
+    """
+    content = json.loads(keypoints_file.read_text(encoding="utf-8"))
+    found = {one["id"]: one for one in content["annotations"] if any(one.get("keypoints") or ())}
+    flat = [one["keypoints"] for one in found.values() if keep(one["image_id"])]
     joints = to_joints(np.array(flat, np.float32).reshape(-1, 17, 3)).astype(np.float64)
     enough = (joints[:, list(BODY), 2] > 0).sum(axis=1) >= ENOUGH_JOINTS
     return People(joints[enough], ("everyday",) * int(enough.sum()))
