@@ -46,14 +46,19 @@ class JudgementLine(TypedDict, total=False):
 class CriterionResult:
     """What one criterion says about one person.
 
-    `joints`: the joints it was decided on, or lacked, with their confidence. `objection`: it speaks against the action
-    when it holds. The sentences are made when they are asked for.
+    `pose`: the person with all joints that were found. `objection`: it speaks against the action when it holds. The
+    sentences are made when they are asked for.
     """
 
     declared: DeclaredCriterion
     found: Measurement
-    joints: Joints
+    pose: Pose
     objection: bool = False
+
+    @property
+    def joints(self) -> Joints:
+        """The joints it was decided on, or lacked, with their confidence in the person."""
+        return tuple((joint, self.pose.confidence(joint)) for joint in self.found.joints)
 
     @property
     def verdict(self) -> int:
@@ -128,7 +133,7 @@ class CriterionResult:
         measured, unit = line["measured"], str(line["unit"])
         length_px = measured if unit == "px" else line.get("px")
         found = Measurement(int(line["verdict"]), measured, unit, joints, length_px, line.get("points"))
-        return CriterionResult(declared, found, _with_confidence(joints, pose), objection)
+        return CriterionResult(declared, found, pose, objection)
 
 
 @dataclass(frozen=True)
@@ -186,12 +191,7 @@ def judge_person(keypoints: ArrayLike, action: Action, scene: Scene | None = Non
 
 def judge_criterion(pose: Pose, trusted: Pose, declared: DeclaredCriterion, objection: bool = False) -> CriterionResult:
     """Apply one criterion to the joints that are sure enough (`trusted`); `pose` has all that were found."""
-    found = measure_declared(trusted, declared)
-    return CriterionResult(declared, found, _with_confidence(found.joints, pose), objection)
-
-
-def _with_confidence(joints: tuple[JointType, ...], pose: Pose) -> Joints:
-    return tuple((joint, pose.confidence(joint)) for joint in joints)
+    return CriterionResult(declared, measure_declared(trusted, declared), pose, objection)
 
 
 def _rounded(value: float | None, decimals: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import NamedTuple
 
 from src.actions.action import ANY_SIDE, EACH_SIDE, LARGEST, DeclaredCriterion, Threshold
@@ -10,6 +11,9 @@ from src.actions.criteria import Criterion
 from src.actions.pose import Pose
 from src.actions.readings import Reading
 from src.pose.skeleton import JointType
+
+#: The value of a reading that has one, as a sorting key: many times faster than a Python function.
+VALUE_OF = itemgetter(0)
 
 
 class Measurement(NamedTuple):
@@ -69,7 +73,7 @@ def _measure_points(pose: Pose, declared: DeclaredCriterion) -> Measurement:
     scale = pose.torso_px if kind.is_length else 1.0
     if not known or scale is None:
         return _unjudged(readings, kind.unit)
-    decisive = (max if declared.sides == LARGEST else min)(known, key=_value)
+    decisive = (max if declared.sides == LARGEST else min)(known, key=VALUE_OF) if len(known) > 1 else known[0]
     value = _value(decisive) / scale
     points = declared.scale.at(value)
     length = _value(decisive) if kind.is_length else None

@@ -41,11 +41,15 @@ class Pose:
     joints: tuple[tuple[float, float, float], ...]
     torso_px: float | None = field(default=None, compare=False)
     scene: Scene | None = field(default=None, compare=False)  # the picture's fence and ground, where declared
+    _places: tuple[Point | None, ...] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        places = tuple((x, y) if confidence > 0 else None for x, y, confidence in self.joints)
+        object.__setattr__(self, "_places", places)
 
     def at(self, joint: JointType) -> Point | None:
         """The joint's place (x_px, y_px), or None where it was not found."""
-        x, y, confidence = self.joints[joint]
-        return (x, y) if confidence > 0 else None
+        return self._places[joint]
 
     def confidence(self, joint: JointType) -> float:
         """The joint's confidence, 0 where it was not found."""
@@ -53,6 +57,8 @@ class Pose:
 
     def trusting(self, min_confidence: float) -> Pose:
         """The same person without the joints below `min_confidence`."""
+        if all(joint[2] >= min_confidence or joint[2] <= 0 for joint in self.joints):
+            return self
         kept = (joint if joint[2] >= min_confidence else (0.0, 0.0, 0.0) for joint in self.joints)
         return _with_size(tuple(kept), self.scene)
 

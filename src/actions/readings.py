@@ -81,11 +81,11 @@ SHOULDER_LINE: Spot = (J.Neck, J.RightShoulder, J.LeftShoulder)
 
 def spot(pose: Pose, joints: Spot) -> tuple[Point | None, Spot]:
     """The place of a joint or the middle of a pair (None where nothing was found), and the joints that it rests on."""
+    if len(joints) == 1:
+        return pose.at(joints[0]), joints
     if joints == SHOULDER_LINE:
         neck = pose.at(J.Neck)
         return (neck, (J.Neck,)) if neck is not None else spot(pose, SHOULDERS)
-    if len(joints) == 1:
-        return pose.at(joints[0]), joints
     first, second = (pose.at(joint) for joint in joints)
     if first is not None and second is not None:
         return midpoint(first, second), joints
