@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 from src.actions.scene import Scenes, load_scenes
 from src.infer.people import PersonLimits
+
+if TYPE_CHECKING:
+    from src.model_utils.config import Config
 
 
 @dataclass(frozen=True)
@@ -29,18 +32,7 @@ class InferenceOptions:
 DEFAULTS = InferenceOptions()
 
 
-class OptionSettings(Protocol):
-    """The settings, of a job or of a tool's command line, that become options."""
-
-    min_person_score: float
-    min_person_joints: int
-    label_language: str
-    infer_scales: Sequence[float]
-    infer_flip: bool
-    scene_file: str
-
-
-def options_of(settings: OptionSettings | Any) -> InferenceOptions:
+def options_of(settings: Config | argparse.Namespace) -> InferenceOptions:
     """The options that the settings say; reads `scene_file`. ConfigError where that makes no sense."""
     return InferenceOptions(
         people=PersonLimits(settings.min_person_score, settings.min_person_joints),
@@ -51,6 +43,6 @@ def options_of(settings: OptionSettings | Any) -> InferenceOptions:
     )
 
 
-def scenes_of(settings: OptionSettings | Any) -> Scenes:
+def scenes_of(settings: Config | argparse.Namespace) -> Scenes:
     """The scenes of `scene_file`; none where it is empty."""
     return load_scenes(settings.scene_file) if settings.scene_file else Scenes()
