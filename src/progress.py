@@ -51,14 +51,19 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, count: int = 1, note: str = "") -> None:
-        """Record `count` finished items; `note`, such as counts so far, is shown after rate and remaining time."""
+    def advance(self, count: int = 1, note: str = "", after_compiling: bool = False) -> None:
+        """Record `count` finished items; `note`, such as counts so far, is shown after rate and remaining time.
+
+        `after_compiling`: the time until now says nothing about the rate, which is measured anew from here on.
+        """
         self._done += count
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(count)
             return
         now = self._advanced = time.monotonic()
+        if after_compiling:
+            self._recent = deque([(now, self._done)])
         self._remember(now)
         if now - self._logged >= LOG_EVERY_S or self._done == self._total:
             self._logged = now
@@ -75,9 +80,11 @@ class Progress:
 
     def _line(self, now: float, note: str) -> str:
         began, done_then = self._recent[0]
+        shown, note = f"{self._what} {self._done}/{self._total}", f"; {note}" if note else ""
+        if self._done == done_then:  # nothing is measured yet
+            return shown + note
         rate = (self._done - done_then) / max(now - began, 1e-9)
-        left = clock((self._total - self._done) / rate) if rate else "?"
-        return f"{self._what} {self._done}/{self._total}, {rate:.2f}/s, {left} left{'; ' + note if note else ''}"
+        return f"{shown}, {rate:.2f}/s, {clock((self._total - self._done) / rate)} left{note}"
 
     def _watch_for_silence(self) -> None:
         while not self._finished.wait(SILENT_AFTER_S):

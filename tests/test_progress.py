@@ -56,6 +56,21 @@ def test_time_left_forgets_a_slow_beginning(time: Clock, caplog: pytest.LogCaptu
     assert "0:08:" in last
 
 
+def test_compiling_between_items_does_not_count_and_no_rate_is_given_before_a_measurement(
+    time: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when the first picture was unreadable: it is done before the network is compiled for the second one."""
+    caplog.set_level(logging.INFO)
+    with Progress("pictures", 100) as shown:
+        shown.advance()
+        time.now += 300
+        shown.advance(after_compiling=True, note="1 compile")
+        for _ in range(6):
+            time.now += 1
+            shown.advance()
+    assert lines(caplog) == ["pictures 2/100; 1 compile", "pictures 7/100, 1.00/s, 0:01:33 left"]
+
+
 def test_compiling_before_the_first_item_does_not_count(time: Clock, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with Progress("pictures", 100) as shown:

@@ -215,7 +215,7 @@ def _record(
 
     Returns what all lines of this process count.
     """
-    counts = Counter(count_results(own.values()))
+    counts, compiled = Counter(count_results(own.values())), network.compiles
     with Progress("pictures", count - len(own)) as progress:
         for result in results:
             line = result.to_json()
@@ -224,7 +224,9 @@ def _record(
             sink.enqueue(_files_of(line), line)
             on_line(line, place)
             counts.update(count_results([line]))
-            progress.advance(note=f"{plural(network.compiles, 'compile')}, {counts['unreadable']} unreadable")
+            note = f"{plural(network.compiles, 'compile')}, {counts['unreadable']} unreadable"
+            progress.advance(note=note, after_compiling=network.compiles > compiled)
+            compiled = network.compiles
     return dict(counts)
 
 
