@@ -102,7 +102,7 @@ def _read_file(path: Path, section: str) -> dict[str, str]:
         return {}
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         raise ConfigError(
-            f"{path}: is no profile file ({type(error).__name__}); write [basic], ak = …, sk = …"
+            f"{path}: not a profile file ({type(error).__name__}); write [basic], ak = …, sk = …"
         ) from None
     if section and not parser.has_section(section):
         raise ConfigError(f"{path}: no profile '{section}'; there are {', '.join(parser.sections()) or 'none'}")

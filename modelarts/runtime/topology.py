@@ -167,7 +167,7 @@ def _cards(document: Mapping[str, object]) -> dict[int, _Card]:
     cards: dict[int, _Card] = {}
     servers = document.get("server_list", [])
     if not isinstance(servers, list):
-        raise TypeError("server_list is no list")
+        raise TypeError("server_list is not a list")
     for node, server in enumerate(servers):
         ranks = sorted(int(device["rank_id"]) for device in server["device"])
         cards.update({rank: _Card(node, local) for local, rank in enumerate(ranks)})

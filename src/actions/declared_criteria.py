@@ -75,7 +75,7 @@ def _parse_criterion(
 def _find_criterion(word: object, criteria: Mapping[str, Criterion], where: str) -> Criterion:
     name = word[len(METHOD_PREFIX) :] if isinstance(word, str) and word.startswith(METHOD_PREFIX) else word
     if not isinstance(name, str) or name not in criteria:
-        raise ConfigError(f"{where}: there is no criterion {word!r}; {nearest_or_all(name, criteria)}")
+        raise ConfigError(f"{where}: unknown criterion {word!r}; {nearest_or_all(name, criteria)}")
     return criteria[name]
 
 

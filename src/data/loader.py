@@ -53,7 +53,7 @@ def build_loader(
         )
     count = max(1, min(workers, os.cpu_count() or 1))
     if count < workers:
-        log.info("workers=%d, but there are %d processors: using %d", workers, count, count)
+        log.info("workers=%d exceeds the %d processors; using %d", workers, count, count)
     if count > 1:
         cv2.setNumThreads(1)  # the workers are the threads; and a forked process cannot use an inherited thread pool
     processes = worker_processes and count > 1

@@ -63,7 +63,7 @@ def find_peaks(
 
 @lru_cache(maxsize=8)
 def _warn_once(most: int) -> None:
-    logger.warning("a picture has more than %d candidates of a joint, the weakest are left out (said once)", most)
+    logger.warning("a picture has more than %d candidates of a joint; ignoring the weakest (logged once)", most)
 
 
 def _maxima(walled: NDArray[np.float32], threshold: float) -> NDArray[np.intp]:

@@ -159,7 +159,7 @@ def _check_targets(targets: Sequence[Path], inputs: Sequence[Path], force: bool)
         if target.resolve() in read:
             raise OutputError(f"{target}: is read here and would be replaced; name another --result_path")
         if target.exists() and not force:
-            raise OutputError(f"{target}: is there already; corrections may be in it; --force replaces it")
+            raise OutputError(f"{target}: already exists; corrections may be in it; --force replaces it")
 
 
 def _work(arguments: argparse.Namespace) -> int:

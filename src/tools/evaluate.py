@@ -100,7 +100,7 @@ def _chosen_pictures(truth: COCO, arguments: argparse.Namespace) -> list[int]:
             raise DataError(f"network_outputs: {arguments.network_outputs}: no such folder")
         there = [i for i in ids if maps_path(arguments.network_outputs, truth.imgs[i]["file_name"]).is_file()]
         if len(there) < len(ids):
-            logger.warning("outputs of %d of %d annotated pictures are there; evaluating those", len(there), len(ids))
+            logger.warning("found outputs of %d of %d annotated pictures; evaluating those", len(there), len(ids))
         ids = there
     ids = ids[: arguments.max_pictures]
     if not ids:

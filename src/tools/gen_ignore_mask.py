@@ -136,7 +136,7 @@ def _check_folder(index: PoseIndex, folder: Path) -> None:
     for name in index.names.tolist():
         target = mask_path(folder, name)
         if target.exists() and not (is_ours and _might_be_mask(target)):
-            raise DataError(f"{target}: is there already and is not a mask of this tool; name another --maskpath_train")
+            raise DataError(f"{target}: already exists and is not a mask of this tool; name another --maskpath_train")
 
 
 def _might_be_mask(path: Path) -> bool:

@@ -189,7 +189,7 @@ def _target(filesystem: AbstractFileSystem, root: str, chosen: CheckpointSet, ar
         raise ConfigError(f"output: '{name}' must be a file name that ends with .ckpt; it goes into {root}")
     target = f"{root.rstrip('/')}/{name}"
     if filesystem.exists(target) and not arguments.force:
-        raise OutputError(f"{target}: is there already; name another --output or give --force")
+        raise OutputError(f"{target}: already exists; name another --output or give --force")
     return target
 
 

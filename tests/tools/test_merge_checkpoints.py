@@ -290,7 +290,7 @@ def test_in_an_object_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cap
         fs.get_file("obs://bucket/run/openpose-train-rank-1_9.ckpt", str(tmp_path / "merged.ckpt"))
         assert set(load(tmp_path / "merged.ckpt")) == {"base.w", "bn.moving_mean", "bn.moving_variance"}
         assert run("obs://bucket/run", *arguments, template=None) == 2
-        assert "is there already" in capsys.readouterr().err
+        assert "already exists" in capsys.readouterr().err
         assert run("obs://bucket/run", *arguments, "--force", template=None) == 0
 
 

@@ -123,4 +123,4 @@ def not_negative(text: str) -> float:
 def refuse_existing(path: Path, force: bool, option: str) -> None:
     """OutputError where a result is there already and may not be replaced; `option` is the argument that names it."""
     if path.exists() and not force:
-        raise OutputError(f"{path}: is there already; name another --{option} or give --force")
+        raise OutputError(f"{path}: already exists; name another --{option} or give --force")

@@ -118,6 +118,6 @@ def test_nonsense_is_named(home: dict[str, str], changes: dict[str, str], sectio
 def test_damaged_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "credentials"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="is no profile file") as caught:
+    with pytest.raises(ConfigError, match="not a profile file") as caught:
         read_profile({**VARIABLES, "HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)})
     assert "\n" not in str(caught.value)
