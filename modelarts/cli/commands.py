@@ -105,7 +105,7 @@ def rebuild(options: argparse.Namespace, echo: Echo) -> Answer:
         problems, notes = _all_mistakes(job, options, cloud)
         refuse(problems)
         return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
-    cloud = given.cloud_of(options, f"{options.job}: is no declared job ({', '.join(job_keys())})")
+    cloud = given.cloud_of(options, f"{options.job}: is not a declared job ({', '.join(job_keys())})")
     body = rebuilt_body(
         cloud.request_body(cloud.show(cloud.id_of(options.job))), given.values_of(options), options.name
     )

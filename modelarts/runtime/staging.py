@@ -174,11 +174,6 @@ def stage_pictures(url: str, folder_relative: str, only: str = "", results: str 
     return folder, listing
 
 
-def stage_out(folder: Path, url: str) -> None:
-    """Copy a folder of results to `url`, an obs:// address or another folder."""
-    obs_sync.copy(str(folder) + "/", obs_sync.join(url, "") if obs_sync.is_url(url) else url)
-
-
 def _annotations(path: str, site: Site) -> Path:
     return _file(path, "jsonpath_train", site)
 

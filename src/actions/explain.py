@@ -44,11 +44,6 @@ def explain_measured(declared: DeclaredCriterion, found: Measurement, joints: Jo
     return measured if found.points is None else say("gives_points", measured=measured, points=_points(found.points))
 
 
-def verdict_message(occurred: bool | None) -> Message:
-    """The verdict on a person: occurs, does not occur, undecided."""
-    return say({True: "verdict.occurs", False: "verdict.does_not_occur", None: "verdict.undecided"}[occurred])
-
-
 def requirement(declared: DeclaredCriterion) -> Message:
     """The condition that an action sets, such as "at least 0.25 torso above, on each side"."""
     if declared.scale is not None:

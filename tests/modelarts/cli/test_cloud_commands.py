@@ -171,7 +171,7 @@ def test_an_id_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
         assert text.startswith(
             "4f1c: no dry-run in work/dryrun has this id; the platform cannot be asked: no access keys"
         )
-    assert "infre: is no declared job (continue_np1, " in run(capsys, "rebuild", "infre", code=2)
+    assert "infre: is not a declared job (continue_np1, " in run(capsys, "rebuild", "infre", code=2)
 
 
 def test_no_endpoint_is_reached_before_the_check(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
