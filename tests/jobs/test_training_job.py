@@ -120,9 +120,7 @@ def test_vgg19_learns_a_tiny_set_by_heart_and_goes_on_from_there(
     pretrained = ["--load_pretrain=True", "--pretrained_model_folder_path_obs=obs://bucket/out/ckpt_0"]
     pretrained += ["--pretrained_model_filename=openpose-train-rank0-100_1.ckpt", "--train_url=obs://bucket/continued"]
     each_step = ["--val_pictures=2", "--val_step_interval=1"]
-    assert (
-        train(*vgg19, *pretrained, *each_step, "--max_epoch_train=30", "--lr=3e-6", "--pretrained_warmup_steps=0") == 0
-    )
+    assert train(*vgg19, *pretrained, *each_step, "--max_epoch_train=30") == 0
     record = read_record(bucket / "continued" / "ckpt_0" / "loss-rank0.jsonl")
     validated = [line["val_loss"] for line in record]
     assert len(validated) == 31
