@@ -15,9 +15,9 @@ from src.actions import find_action, judge_person
 from src.actions.action import ANY_SIDE, DeclaredCriterion
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import CRITERIA
-from src.actions.geometry import degrees_of_gradient, gradient, inner_angle
+from src.actions.measures.geometry import degrees_of_gradient, gradient, inner_angle
+from src.actions.measures.pose import as_pose
 from src.actions.measuring import measure, measure_declared
-from src.actions.pose import as_pose
 from src.pose.skeleton import JointType
 
 #: Every criterion's usual threshold: torsos for heights and distances, degrees for angles.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from src.actions.action import CHOICES, SIDES, DeclaredCriterion, PointScale, Threshold
 from src.actions.criteria import Criterion
 from src.actions.declared_combination import COMBINERS
-from src.actions.readings import Kind
+from src.actions.measures.readings import Kind
 from src.checks import boolean_hint, check_keys, nearest_or_all, number_in
 from src.errors import ConfigError
 

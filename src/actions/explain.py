@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion, PointScale, Threshold
 from src.actions.combination import UNJUDGED
 from src.actions.criteria import Criterion
+from src.actions.measures.readings import ELBOWS, FEET, HANDS, KNEES, SCENE_KINDS, SHOULDERS, WAISTS, Kind
 from src.actions.measuring import Measurement
-from src.actions.readings import ELBOWS, FEET, HANDS, KNEES, SCENE_KINDS, SHOULDERS, WAISTS, Kind
 from src.pose.skeleton import JointType
 from src.translations import Message, say
 

@@ -13,9 +13,9 @@ from src.actions.action import Action, DeclaredCriterion, Threshold
 from src.actions.combination import UNJUDGED, decide, objections
 from src.actions.explain import Joints, explain, explain_measured
 from src.actions.explain_verdict import explain_verdict
+from src.actions.measures.pose import Pose, as_pose
+from src.actions.measures.scene import Scene
 from src.actions.measuring import Measurement, measure_declared
-from src.actions.pose import Pose, as_pose
-from src.actions.scene import Scene
 from src.pose.skeleton import JointType
 from src.translations import Message
 

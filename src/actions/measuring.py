@@ -8,8 +8,8 @@ from typing import NamedTuple
 from src.actions.action import ANY_SIDE, EACH_SIDE, LARGEST, DeclaredCriterion, Threshold
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import Criterion
-from src.actions.pose import Pose
-from src.actions.readings import Reading
+from src.actions.measures.pose import Pose
+from src.actions.measures.readings import Reading
 from src.pose.skeleton import JointType
 
 #: The value of a reading that has one, as a sorting key: many times faster than a Python function.

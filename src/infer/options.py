@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from src.actions.scene import Scenes, load_scenes
+from src.actions.measures.scene import Scenes, load_scenes
 from src.infer.people import PersonLimits
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar, get_type_hints
 
 from src.actions import Action, load_actions
-from src.actions.scene import load_scenes
+from src.actions.measures.scene import load_scenes
 from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
 from src.fill import fill

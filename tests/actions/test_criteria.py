@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import CRITERIA
+from src.actions.measures.pose import as_pose
+from src.actions.measures.readings import SCENE_KINDS
 from src.actions.measuring import measure
-from src.actions.pose import as_pose
-from src.actions.readings import SCENE_KINDS
 from src.pose.skeleton import JointType
 from tests.actions.figure import UPRIGHT, around, figure, mirrored, scaled
 

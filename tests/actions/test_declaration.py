@@ -21,8 +21,8 @@ from src.actions import (
 )
 from src.actions.combination import AtLeast
 from src.actions.criteria import Criterion
-from src.actions.pose import Pose
-from src.actions.readings import Kind, Reading
+from src.actions.measures.pose import Pose
+from src.actions.measures.readings import Kind, Reading
 from src.errors import ConfigError
 from src.pose.skeleton import JointType
 from tests.actions.figure import figure

@@ -10,7 +10,7 @@ import pytest
 from src.actions import default_actions
 from src.actions.evaluation.labelled import judge_picture, read_results
 from src.actions.evaluation.scoring import count
-from src.actions.pose import as_pose
+from src.actions.measures.pose import as_pose
 from src.pose.skeleton import JOINT_COUNT, JointType
 from tests.bench.drawn_actions import (
     ARMS,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from src.actions import judge_person, load_actions
-from src.actions.scene import Scene, distance_to, height_over, load_scenes, side_of
+from src.actions.measures.scene import Scene, distance_to, height_over, load_scenes, side_of
 from src.errors import ConfigError
 from src.infer.options import InferenceOptions
 from src.infer.picture import infer_one_pic

@@ -13,7 +13,7 @@ import pytest
 from src.actions.action import ANY_SIDE, SIDES, DeclaredCriterion, Threshold
 from src.actions.criteria import CRITERIA
 from src.actions.judge import CriterionResult, judge_criterion
-from src.actions.pose import as_pose
+from src.actions.measures.pose import as_pose
 from src.data.images import PictureError, read_picture
 from src.model_utils.config import read_settings
 from src.translations import LANGUAGES, Catalog, Message, say, section, translate

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from src.actions.evaluation.labels import Box, LabelledPerson, LabelledPicture
-from src.actions.pose import as_pose
+from src.actions.measures.pose import as_pose
 from src.errors import DataError
 
 EXPECTED = (

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 from src.actions.action import Action
 from src.actions.evaluation.scoring import any_person
 from src.actions.judge import Judgement, judge_person
-from src.actions.pose import as_pose
-from src.actions.scene import Scene, Scenes
+from src.actions.measures.pose import as_pose
+from src.actions.measures.scene import Scene, Scenes
 from src.errors import DataError
 
 RESULTS_FILE = "results.jsonl"

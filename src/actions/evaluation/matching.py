@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from src.actions.evaluation.labels import Box
-from src.actions.pose import as_pose
+from src.actions.measures.pose import as_pose
 
 #: A detected person belongs to a labelled box when at least this share of its joints lies in it, and the box around
 #: its joints covers at least this share of the labelled one: three joints of an arm are not the person.

@@ -16,8 +16,8 @@ from src.actions.evaluation.labels import LabelledPerson, LabelledPicture, Label
 from src.actions.evaluation.matching import match_persons
 from src.actions.evaluation.scoring import Confusion, Share, wilson
 from src.actions.judge import judge_person
-from src.actions.pose import as_pose
-from src.actions.scene import Scene
+from src.actions.measures.pose import as_pose
+from src.actions.measures.scene import Scene
 from src.pose.skeleton import JointType
 
 #: The joints that actions are judged by: those of the body, without the eyes and ears.

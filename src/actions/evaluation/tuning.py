@@ -32,8 +32,8 @@ from src.actions.combination import (
 from src.actions.declared_criteria import THRESHOLD_LIMITS
 from src.actions.evaluation.labelled import Picture
 from src.actions.evaluation.scoring import Confusion
+from src.actions.measures.pose import Pose, as_pose
 from src.actions.measuring import measure, measure_declared
-from src.actions.pose import Pose, as_pose
 
 CANDIDATES = 40  # thresholds tried for a criterion in a round
 MOST_ROUNDS = 5

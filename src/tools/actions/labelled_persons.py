@@ -14,7 +14,7 @@ from src.actions.evaluation.label_files import check_boxes, read_label_file
 from src.actions.evaluation.labelled import RESULTS_FILE, Picture, read_results, results_file
 from src.actions.evaluation.labels import LabelledPerson, LabelledPicture, LabelWords, check_labels, label_words
 from src.actions.evaluation.persons import PersonResult, PersonScores, score_annotated, score_detected
-from src.actions.scene import Scene
+from src.actions.measures.scene import Scene
 from src.errors import ConfigError, DataError
 from src.tools.actions.labelled_results import declared_scenes, infer_into
 from src.tools.labelme.files import LabelmeFile, Shape, UnusableFileError, read_labelme

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from src.actions import Action, default_actions, find_action, hint_text, load_actions
 from src.actions.evaluation.labelled import RESULTS_FILE, Picture, read_results, results_file
-from src.actions.scene import Scenes
+from src.actions.measures.scene import Scenes
 from src.errors import ConfigError, OutputError
 from src.tools.common.command import add_settings, make_parser, run_command
 

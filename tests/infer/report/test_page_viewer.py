@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from src.actions import load_actions
-from src.actions.scene import load_scenes
+from src.actions.measures.scene import load_scenes
 from src.infer.report.pieces import write_report
 from tests.infer.example_results import ACTION, NAMES, SUMMARY, hand, line, person, sample_results
 from tests.infer.report.conftest import Report, fill

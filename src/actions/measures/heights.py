@@ -1,11 +1,11 @@
-"""Criteria that compare heights beyond those of the handbook; see `criteria` for what a criterion is."""
+"""Criteria that compare heights beyond those of the handbook; see `src.actions.criteria` for what a criterion is."""
 
 from __future__ import annotations
 
 from itertools import product
 
-from src.actions.pose import Pose
-from src.actions.readings import (
+from src.actions.measures.pose import Pose
+from src.actions.measures.readings import (
     ELBOWS,
     FEET,
     HANDS,

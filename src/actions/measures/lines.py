@@ -1,11 +1,11 @@
-"""Criteria on distances, widths, elevations and angles beyond those of the handbook; see `criteria`."""
+"""Criteria on distances, widths, elevations and angles beyond those of the handbook; see `src.actions.criteria`."""
 
 from __future__ import annotations
 
 from itertools import product
 
-from src.actions.pose import Pose
-from src.actions.readings import (
+from src.actions.measures.pose import Pose
+from src.actions.measures.readings import (
     ELBOWS,
     FEET,
     HANDS,

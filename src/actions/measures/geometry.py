@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from src.actions.pose import Point
+from src.actions.measures.pose import Point
 
 
 def gradient(first: Point, second: Point) -> float:

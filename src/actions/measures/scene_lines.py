@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from src.actions.pose import Pose
-from src.actions.readings import FEET, HANDS, WAISTS, Reading, spot
-from src.actions.scene import Line, distance_to, height_over, side_of
+from src.actions.measures.pose import Pose
+from src.actions.measures.readings import FEET, HANDS, WAISTS, Reading, spot
+from src.actions.measures.scene import Line, distance_to, height_over, side_of
 from src.pose.skeleton import JointType
 
 

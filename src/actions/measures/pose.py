@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
-from src.actions.scene import Scene
+from src.actions.measures.scene import Scene
 from src.errors import DataError
 from src.pose.skeleton import JOINT_COUNT, JointType
 

@@ -8,8 +8,8 @@ from enum import Enum
 from functools import cache
 from typing import NamedTuple
 
-from src.actions.geometry import angle_to_horizontal, angle_to_vertical, elevation, inner_angle
-from src.actions.pose import Point, Pose, midpoint
+from src.actions.measures.geometry import angle_to_horizontal, angle_to_vertical, elevation, inner_angle
+from src.actions.measures.pose import Point, Pose, midpoint
 from src.pose.skeleton import JointType
 
 J = JointType
