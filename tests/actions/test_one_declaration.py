@@ -74,7 +74,7 @@ def test_results_and_report_show_it(actions_file: Path, tmp_path: Path) -> None:
     page = (output / "index.html").read_text(encoding="utf-8")
     assert "squatting down" in page
     assert "下蹲" in page
-    assert "waist knee foot inner angle" in page
+    assert "leg bent" in page
     assert '"less than {0}"' in page
 
 

@@ -127,7 +127,8 @@ def test_dry_run_status_logs_and_list(capsys: pytest.CaptureFixture[str], make_j
 def test_dry_run_ends_with_the_jobs_code(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
     job = str(make_job("import sys; sys.exit(42)"))
     run(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements", code=42)
-    run(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements", "--timeout", "0", code=124)
+    endless = str(make_job("import time; time.sleep(3600)"))
+    run(capsys, "dry-run", endless, "--storage_mode", "local", "--no-requirements", "--timeout", "0", code=124)
 
 
 def test_dry_run_refuses_an_output_in_use(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
