@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,8 +41,12 @@ def open_graph_cache(folder: Path, facts: Mapping[str, object]) -> GraphCache | 
     """Have MindSpore use the cache of a network, which `facts` tell from others, below `folder`.
 
     A cache that is not whole is emptied first. None, and no cache is used, where another process uses it or the folder
-    cannot be written: that costs time only.
+    cannot be written, and where no script was started (`python -c`, an interactive session), which MindSpore's cache
+    wants to read: that costs time only.
     """
+    if not hasattr(sys.modules["__main__"], "__file__"):
+        logger.info("no script was started: compiled graphs are not kept")
+        return None
     chosen = cache_folder(folder, facts, NETWORKS)
     try:
         lock = lock_file(chosen.with_suffix(".lock"))

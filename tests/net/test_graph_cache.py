@@ -21,6 +21,7 @@ FACTS = {"network": "mobilenet_v2", "weights": "digest"}
 @pytest.fixture
 def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The cache's folder; MindSpore itself is left as it is."""
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
     monkeypatch.setattr(graph_cache, "use_compile_cache", lambda folder: folder.mkdir(parents=True, exist_ok=True))
     return cache_folder(tmp_path, FACTS, NETWORKS)
 
@@ -77,3 +78,9 @@ def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path: Path, caplog:
     (tmp_path / "file").write_text("")
     assert open_graph_cache(tmp_path / "file/folder", FACTS) is None
     assert "compiled graphs are not kept" in caplog.text
+
+
+def test_without_a_script_there_is_none(chosen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(sys.modules["__main__"], "__file__")
+    assert open_graph_cache(tmp_path, FACTS) is None
+    assert not chosen.exists()
