@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -84,3 +84,11 @@ def small_checkpoint(on_cpu: None, tmp_path_factory: pytest.TempPathFactory) -> 
     ms.set_seed(5)
     write_checkpoint(build_network("mobilenet_v2", 1), path, network_meta("mobilenet_v2", 1))
     return path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape names that are not UTF-8 in what a test logged: a worker could not send its report."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
