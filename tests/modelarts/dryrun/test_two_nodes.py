@@ -81,7 +81,8 @@ def _assert_the_logs_are_readable(folder: Path, job_id: str) -> None:
     for node in range(2):
         log = (folder / f"modelarts-job-{job_id}-worker-{node}.log").read_text(encoding="utf-8")
         assert len(re.findall(r"joined 4 cards as rank", log)) == 2 * 2, "two cards, two starts"
-        platform = ("[ModelArts Service Log]", "[INFO] DISTRIBUTED")  # the latter MindSpore prints at its end
+        # The platform's lines and the arguments below them; what MindSpore prints at its end.
+        platform = ("[ModelArts Service Log]", "    --", "[INFO] DISTRIBUTED")
         own = [line for line in log.splitlines() if not line.startswith(platform)]
         ranks = [re.match(r"[\d-]+ [\d:]+ [A-Z]+ rank (\d): ", line) for line in own]
         assert {found[1] for found in ranks if found} == {str(2 * node), str(2 * node + 1)}
