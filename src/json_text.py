@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields
-from typing import NoReturn, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, NoReturn, TypeVar, get_type_hints
 
 from src.fill import fill
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 #: State files of this package are a few kilobytes; anything far larger is not one of them.
 STATE_FILE_MAX_BYTES = 4 << 20
@@ -43,7 +46,7 @@ def parse_dataclass(cls: type[T], text: str | bytes, max_bytes: int = STATE_FILE
     document = parse_json_object(text, max_bytes)
     kinds = get_type_hints(cls)
     values = {}
-    for field in fields(cls):  # type: ignore[arg-type]
+    for field in fields(cls):
         if field.name in document:
             values[field.name] = _of_type(field.name, document[field.name], kinds[field.name])
         elif field.default is MISSING:

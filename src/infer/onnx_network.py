@@ -107,6 +107,6 @@ def _open(path: Path) -> Session:
     options.log_severity_level = 3
     try:
         return cast(Session, onnxruntime.InferenceSession(path.read_bytes(), options, providers=PROVIDERS))
-    except Exception as error:  # noqa: BLE001 - its exceptions have no common base but this
+    except Exception as error:  # noqa: BLE001 - ONNX Runtime's exceptions share no other base
         reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: not an ONNX network, or a damaged one ({reason})") from None

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, get_type_hints
 
 from src.actions import Action, load_actions
 from src.actions.measures.scene import load_scenes
@@ -24,8 +24,11 @@ from src.model_utils.setting import Setting, convert
 from src.model_utils.unknown import unknown_setting
 from src.net.formats import INPUT_FORMATS
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 DEFAULT_CONFIG_FILE = Path(__file__).resolve().parents[2] / "default_config.yaml"
 ACTIONS_KEY = "actions"
@@ -167,7 +170,7 @@ class Config:
 
     def part(self, kind: type[T]) -> T:
         """The dataclass `kind`, each field filled with the setting of the same name."""
-        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+        names = [field.name for field in fields(kind)]
         return fill(kind, {name: getattr(self, name) for name in names})
 
 

@@ -39,7 +39,7 @@ class PublishedRecord:
             if self._parts is None:
                 self._remove_parts_after(parts.number)
             self._parts = parts
-        except Exception as error:  # noqa: BLE001 - the loss record is not worth the training
+        except Exception as error:  # noqa: BLE001 - a record that is not published must not end training
             logger.warning("could not publish the loss record; the next checkpoint tries again: %s", describe(error))
 
     def _fetched(self, folder: Path) -> Iterator[Path]:

@@ -11,7 +11,7 @@ from typing import Callable
 
 from obs_sync.stores.moxing.answers import Entry, FileModule, size_of, time_of
 
-_ENTRIES = 3
+_ENTRIES, _CONTENT = 3, b"0123456789"
 
 
 def observe_folder(file: FileModule, url: str) -> dict[str, object]:
@@ -22,10 +22,10 @@ def observe_folder(file: FileModule, url: str) -> dict[str, object]:
     bucket = "/".join(url.split("/")[:3])
     folder = f"{url.rstrip('/')}/probe-{uuid.uuid4().hex}"
     names = [f"{folder}/{number}" for number in range(_ENTRIES)]
-    for name in names:
-        file.write(name, b"0123456789", binary=True)
-    marker = _asked(lambda: type(file.make_dirs(folder)).__name__)
     try:
+        for name in names:
+            file.write(name, _CONTENT, binary=True)
+        marker = _asked(lambda: type(file.make_dirs(folder)).__name__)
         return {
             "stat": _asked(lambda: _fields(file.stat(names[0]))),
             "stat_folder": _asked(lambda: _fields(file.stat(folder))),
@@ -50,7 +50,7 @@ def _listing(file: FileModule, folder: str) -> dict[str, object]:
     return {
         "entries": len(entries),
         "fields": _fields(status),
-        "size_is_right": size_of(status) == len(b"0123456789"),
+        "size_is_right": size_of(status) == len(_CONTENT),
         "time": _compared(time_of(status), time_of(file.stat(f"{folder}/{entry.name}"))),
         "own_marker": [{"named": bool(one.name), "is_dir": bool(one.is_dir())} for one in own],
         "entry_stat_ms": _milliseconds(entry.stat),
@@ -91,7 +91,7 @@ def _fields(status: object) -> dict[str, str]:
 def _asked(ask: Callable[[], object]) -> object:
     try:
         return ask()
-    except Exception as error:  # noqa: BLE001 - the answer is the exception
+    except Exception as error:  # noqa: BLE001 - the exception is the answer
         status = getattr(getattr(error, "resp", None), "status", None)
         raised: dict[str, object] = {"raises": [kind.__name__ for kind in type(error).__mro__[:-1]]}
         return {**raised, "status": status} if isinstance(status, int) else raised

@@ -39,7 +39,7 @@ def _entries(file: FileModule, bucket_url: str) -> dict[str, str]:
     """What the first file and the first folder of the bucket look like in a listing and in `stat`."""
     try:
         entries = list(file.scan_dir(f"{bucket_url}/"))
-    except Exception as error:  # noqa: BLE001 - the answer is the exception
+    except Exception as error:  # noqa: BLE001 - the exception is the answer
         return {"scan_dir of the bucket": _described(error)}
     found = {"scan_dir of the bucket": f"{len(entries)} entries"}
     for is_folder, kind in ((False, "file"), (True, "folder")):
@@ -78,7 +78,7 @@ def _signature(file: FileModule, name: str) -> str:
 def _answer(ask: Callable[[], object]) -> str:
     try:
         return repr(ask())
-    except Exception as error:  # noqa: BLE001 - the answer is the exception
+    except Exception as error:  # noqa: BLE001 - the exception is the answer
         return _described(error)
 
 

@@ -77,7 +77,7 @@ class ReportBuilder:
                 if self._collect and not self._finishing.is_set() and time.monotonic() - looked > LOOK_EVERY_S:
                     looked = time.monotonic()
                     self._collect(self._pieces.add)
-            except Exception as error:  # noqa: BLE001 - what is missing is made, and fails, at the end
+            except Exception as error:  # noqa: BLE001 - what is missing is made at the end, where errors count
                 logger.debug("the report is not made ahead: %s", error)
 
     def _step(self, before: Iterator[str]) -> None:
