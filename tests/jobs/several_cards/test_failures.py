@@ -24,20 +24,14 @@ def test_a_rank_that_dies_before_the_ranks_meet_ends_the_others_with_its_name(
 
 
 def test_a_dead_rank_ends_those_of_other_nodes(root: Path, bucket: Path, started: list[Ranks]) -> None:
-    run = command(root, "obs://bucket/out", "--max_epoch_train_NP=500", "--hang_timeout=10")
-    ranks = start(run, 2, Path("logs"), nodes=2)
-    started.append(ranks)
-    ranks.wait_for(0, r"epoch [2-9]\d*/500 step")
+    ranks = training(root, started, nodes=2)
     ranks.processes[1].kill()
     assert ranks.ended(within_s=60)[0] in (4, -signal.SIGKILL)
     assert re.search("because rank 0 hangs.*a rank of another node", ranks.last_line(0))
 
 
 def test_a_hung_rank_ends_all_with_its_name(root: Path, bucket: Path, started: list[Ranks]) -> None:
-    run = command(root, "obs://bucket/out", "--max_epoch_train_NP=500", "--hang_timeout=10")
-    ranks = start(run, 2, Path("logs"))
-    started.append(ranks)
-    ranks.wait_for(0, r"epoch [2-9]\d*/500 step")
+    ranks = training(root, started)
     ranks.processes[1].send_signal(signal.SIGSTOP)
     assert ranks.ended(within_s=60) == [4, -signal.SIGKILL]
     assert re.search("rank 1 (has not shown life|hangs)", ranks.last_line(0))
@@ -51,3 +45,12 @@ def test_a_signal_to_one_rank_stops_both_after_the_same_step(root: Path, bucket:
     ranks.processes[1].terminate()
     assert ranks.ended(within_s=60) == [143, 143]
     assert len(moments_of(bucket / "out")) == 1
+
+
+def training(root: Path, started: list[Ranks], nodes: int = 1) -> Ranks:
+    """Two ranks that have finished an epoch and go on for long."""
+    run = command(root, "obs://bucket/out", "--max_epoch_train_NP=500", "--hang_timeout=10")
+    ranks = start(run, 2, Path("logs"), nodes=nodes)
+    started.append(ranks)
+    ranks.wait_for(0, r"epoch [2-9]\d*/500 step")
+    return ranks
