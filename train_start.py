@@ -2,10 +2,12 @@
 
 import sys
 
+from src.interrupts import keep_ctrl_c
 from src.missing_packages import explain_missing_packages
 
 if __name__ == "__main__":
     explain_missing_packages()
+    keep_ctrl_c()
     from modelarts.runtime.entry import training_job
 
     sys.exit(training_job(sys.argv[1:]))

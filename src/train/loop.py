@@ -68,7 +68,6 @@ def take_steps(
         if result is None:
             run.alive(TRAINING, global_step - 1)
             result = _step(run, batch, waited_s)
-        stop.hold()
         log.after_step(global_step, result.loss, result.nothing, waited_s)
         stopping = run.communicator.any(bool(stop))
         found = None

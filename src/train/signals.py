@@ -40,11 +40,6 @@ class StopRequest:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
-    def hold(self) -> None:
-        """Handle both signals again: MindSpore replaces the handler of SIGINT by one that sends SIGTERM."""
-        for number in self._former:
-            signal.signal(number, self._note)
-
     def __bool__(self) -> bool:
         return self.signal_number != 0
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import json
-import os
 import re
 import shutil
-import signal
 import threading
 import time
 from dataclasses import replace
@@ -214,7 +213,7 @@ def test_ctrl_c_leaves_in_its_time_and_what_did_not_arrive_goes_with_the_next_st
     def stop_after_an_epoch() -> None:
         while sum(record.getMessage().startswith("epoch ") for record in list(caplog.records)) < 2:
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        _thread.interrupt_main()
 
     def never(source: str, target: str, **_: object) -> object:
         raise obs_sync.Transient("the store does not answer", url=target, operation="upload")

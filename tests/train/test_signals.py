@@ -39,14 +39,6 @@ def test_the_exit_code_is_the_shells(number: int, cause: str, code: int) -> None
     assert StoppedError("stopped", stop.signal_number).exit_code == code
 
 
-def test_a_handler_that_was_replaced_meanwhile_is_set_again() -> None:
-    with StopRequest() as stop:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        stop.hold()
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop.cause == "Ctrl-C"
-
-
 def test_one_that_comes_later_ends_the_process(root: Path) -> None:
     script = (
         "import os, signal\n"

@@ -44,7 +44,7 @@ class Ranks:
     def last_line(self, rank: int) -> str:
         return self.log(rank).strip().splitlines()[-1]
 
-    def ended(self, within_s: float) -> list[int | None]:
+    def ended(self, within_s: float = 180) -> list[int | None]:
         """Exit codes of the ranks, in order; None for one that still runs after `within_s`."""
         deadline = time.monotonic() + within_s
         ranks = [process for rank, process in sorted(self.processes.items(), key=str) if rank is not None]

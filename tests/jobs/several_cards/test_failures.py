@@ -19,21 +19,21 @@ def test_a_rank_that_dies_before_the_ranks_meet_ends_the_others_with_its_name(
     ranks = start(command(root, "obs://bucket/out", "--hang_timeout=5"), 2, Path("logs"))
     started.append(ranks)
     ranks.processes[1].kill()  # it is not even configured
-    assert ranks.ended(within_s=60)[0] in (4, -signal.SIGKILL)
+    assert ranks.ended()[0] in (4, -signal.SIGKILL)
     assert re.search("because rank 1 (has not come|died)", ranks.last_line(0))
 
 
 def test_a_dead_rank_ends_those_of_other_nodes(root: Path, bucket: Path, started: list[Ranks]) -> None:
     ranks = training(root, started, nodes=2)
     ranks.processes[1].kill()
-    assert ranks.ended(within_s=60)[0] in (4, -signal.SIGKILL)
+    assert ranks.ended()[0] in (4, -signal.SIGKILL)
     assert re.search("because rank 0 hangs.*a rank of another node", ranks.last_line(0))
 
 
 def test_a_hung_rank_ends_all_with_its_name(root: Path, bucket: Path, started: list[Ranks]) -> None:
     ranks = training(root, started)
     ranks.processes[1].send_signal(signal.SIGSTOP)
-    assert ranks.ended(within_s=60) == [4, -signal.SIGKILL]
+    assert ranks.ended() == [4, -signal.SIGKILL]
     assert re.search("rank 1 (has not shown life|hangs)", ranks.last_line(0))
 
 
@@ -43,7 +43,7 @@ def test_a_signal_to_one_rank_stops_both_after_the_same_step(root: Path, bucket:
     started.append(ranks)
     ranks.wait_for(0, r"epoch \d+/500 step")
     ranks.processes[1].terminate()
-    assert ranks.ended(within_s=60) == [143, 143]
+    assert ranks.ended() == [143, 143]
     assert len(moments_of(bucket / "out")) == 1
 
 

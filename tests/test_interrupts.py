@@ -1,0 +1,56 @@
+"""Ctrl-C where a library has replaced the handler of SIGINT, as MindSpore does while it runs a graph."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import ctypes, os, signal, sys
+from src.interrupts import keep_ctrl_c
+keep_ctrl_c()
+import numpy
+{set_handler}
+send_sigterm = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda _: os.kill(os.getpid(), signal.SIGTERM))
+ctypes.CDLL(None).signal(signal.SIGINT, send_sigterm)
+print("ready", flush=True)
+try:
+    while True:
+        signal.pause()
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(
+    ("set_handler", "code"),
+    [
+        ("", 130),
+        ("signal.signal(signal.SIGINT, lambda number, frame: sys.exit(number))", signal.SIGINT),
+        ("signal.signal(signal.SIGINT, signal.SIG_DFL)", -signal.SIGINT),
+        ("signal.signal(signal.SIGINT, lambda *_: os.kill(os.getpid(), signal.SIGTERM))", -signal.SIGTERM),
+    ],
+)
+def test_the_handler_of_python_runs(root: Path, set_handler: str, code: int) -> None:
+    program = PROGRAM.format(set_handler=set_handler)
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=root, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == code
+
+
+def test_an_ignored_one_is_ignored(root: Path) -> None:
+    program = PROGRAM.format(set_handler="signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=root, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    process.terminate()
+    assert process.wait(60) == -signal.SIGTERM
