@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from src.train.checkpoints.manifest import complete_moments
+from tests.fakes.published import complete_moments
 from tests.jobs.conftest import DATA, SMALL, URLS
 
 MOUNT = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]

@@ -17,9 +17,9 @@ import pytest
 
 import obs_sync
 from modelarts.runtime.entry import training_job
-from src.train.checkpoints.manifest import complete_moments
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.object_store import running_store
+from tests.fakes.published import complete_moments
 from tests.jobs.conftest import DATA, SMALL
 from tests.jobs.test_training_job import errors
 

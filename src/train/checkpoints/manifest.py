@@ -202,12 +202,6 @@ def manifests_by_moment(file_names: Iterable[str]) -> dict[Moment, set[int]]:
     return found
 
 
-def complete_moments(file_names: Iterable[str], rank_size: int) -> list[Moment]:
-    """The moments for which all ranks' manifests are there, latest first."""
-    wanted = set(range(rank_size))
-    return sorted((m for m, ranks in manifests_by_moment(file_names).items() if wanted <= ranks), reverse=True)
-
-
 def check_complete(manifests: Mapping[int, Manifest]) -> Manifest:
     """The manifest of the lowest rank, when all ranks' manifests of one step are among these (by rank).
 

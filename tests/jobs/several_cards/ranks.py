@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from modelarts.dryrun.launcher import cluster_variables
 from src.net.weights import read_checkpoint
-from src.train.checkpoints.manifest import Moment, complete_moments
+from src.train.checkpoints.manifest import Moment
+from tests.fakes.cluster import cluster_variables
+from tests.fakes.published import complete_moments
 from tests.jobs.conftest import DATA, SMALL
 from tests.jobs.test_resume import name
 

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from modelarts.dryrun.launcher import launch_ranks
 from src.errors import PeerError
 from src.train.checkpoints.checkpoint import BATCH_STATISTICS
 from src.train.checkpoints.manifest import Manifest, Moment, manifest_name
 from src.train.monitoring.loss_record import read_record, record_name
+from tests.fakes.cluster import launch_ranks
 from tests.jobs.several_cards.ranks import INTERVAL, Ranks, command, moments_of, parameters, start
 from tests.jobs.several_cards.store_watch import StoreWatch
 from tests.jobs.test_resume import name, same

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from modelarts.dryrun.launcher import STOPPED, TIMED_OUT, Start, cluster_variables, launch_ranks, run_together
+from modelarts.dryrun.launcher import STOPPED, TIMED_OUT, Start, run_together
+from tests.fakes.cluster import cluster_variables, launch_ranks
 
 #: Waits for what happens to it; writes its pid so that the test can see whether it is gone.
 SCRIPT = """

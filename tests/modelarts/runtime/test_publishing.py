@@ -18,8 +18,9 @@ from modelarts.runtime.checkpoints.publisher import PUBLISH_ALL, PUBLISH_VERIFY,
 from modelarts.runtime.checkpoints.store import CheckpointStore, resume_source
 from obs_sync.transfer import uploader as uploader_module
 from src.errors import CheckpointError, OutputError
-from src.train.checkpoints.manifest import CheckpointName, Manifest, complete_moments, manifest_name
+from src.train.checkpoints.manifest import CheckpointName, Manifest, manifest_name
 from src.train.monitoring.record_parts import RecordParts
+from tests.fakes.published import complete_moments
 
 URL = "obs://bucket/out"
 STEPS_PER_EPOCH = 10

@@ -14,9 +14,9 @@ from src.train.checkpoints.manifest import (
     Moment,
     Order,
     check_complete,
-    complete_moments,
     divergence,
     manifest_name,
+    manifests_by_moment,
     retired,
 )
 
@@ -103,13 +103,9 @@ def test_a_step_is_complete_when_all_ranks_state_the_same() -> None:
         check_complete({0: both[0]})
 
 
-def test_a_moment_is_complete_when_all_ranks_state_it() -> None:
-    names = [*files((1, 9), (2, 9)), *files((3, 9), ranks=(0,)), str(CheckpointName(1, 3, 9)), "loss.png"]
-    assert complete_moments(names, 2) == [Moment(2, 9), Moment(1, 9)]
-
-
-def test_moments_follow_each_other_as_numbers() -> None:
-    assert complete_moments(files((10, 1), (9, 1), (9, 10)), 2) == [Moment(10, 1), Moment(9, 10), Moment(9, 1)]
+def test_a_rank_counts_at_a_moment_once_its_manifest_is_there() -> None:
+    names = [*files((1, 9), (10, 9)), *files((3, 9), ranks=(0,)), str(CheckpointName(1, 3, 9)), "loss.png"]
+    assert manifests_by_moment(names) == {Moment(1, 9): {0, 1}, Moment(10, 9): {0, 1}, Moment(3, 9): {0}}
 
 
 def orders(*steps: int, generation: int = 1) -> list[Order]:
