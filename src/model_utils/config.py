@@ -108,6 +108,7 @@ class Config:
     loss_scale: float
     amp: str
     batch_norm: str
+    freeze: str
     clip_norm: float
     # training: starting weights
     load_pretrain: bool
@@ -283,6 +284,8 @@ def _check_together(config: Config) -> None:
         raise ConfigError(f"{empty}: is empty, but {given} is given; a validation set needs both")
     if config.vgg_path and config.network != "vgg19":
         raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
+    if config.freeze != "none" and not config.load_pretrain and not config.vgg_path:
+        raise ConfigError(f"freeze={config.freeze}: starting weights are missing; set load_pretrain=True or vgg_path")
 
 
 def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from src.model_utils.config import Config
 from src.net.precision import FP16
 from src.train.checkpoints.manifest import Moment
 from src.train.schedule import RateSettings
-from src.train.step import StepSettings
+from src.train.step import BACKBONE, StepSettings
 
 
 @dataclass(frozen=True)
@@ -57,5 +57,6 @@ def choose_recipe(config: Config, cards: int, steps_per_epoch: int) -> Recipe:
         group_params=config.group_params_NP if several else config.group_params,
         vgg_freeze_steps=config.vgg_freeze_steps // cards,
         dynamic_loss_scale=config.amp == FP16,
+        freeze_backbone=config.freeze == BACKBONE,
     )
     return Recipe(epochs, steps_per_epoch, rates, step)

@@ -100,7 +100,7 @@ def train(
         config = settle_start(config, candidates, inputs.pretrained is not None, communicator)
         steps_per_epoch = batches_per_epoch(len(samples), config.batch_size, card.rank_size)
         recipe = choose_recipe(config, card.rank_size, steps_per_epoch)
-        apply_batch_norm(network, config.batch_norm)
+        apply_batch_norm(network, config.batch_norm, config.freeze)
         if config.compile_cache:
             facts = {**config.settings(), "pictures": samples.pictures, "cards": card.rank_size, "device": device}
             use_compile_cache(cache_folder(folder / "compiled", facts))

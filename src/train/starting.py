@@ -13,6 +13,7 @@ from src.net.weights import load_weights, network_weights, read_checkpoint, vgg_
 from src.train.checkpoints.storage import Candidate
 from src.train.distributed import Communicator
 from src.train.inputs import TrainingInputs
+from src.train.step import BACKBONE
 
 logger = logging.getLogger(__name__)
 
@@ -57,9 +58,11 @@ def settle_start(
     )
 
 
-def apply_batch_norm(network: PictureNet, kind: str) -> None:
-    """Set the layers and say so in the log."""
+def apply_batch_norm(network: PictureNet, kind: str, freeze: str) -> None:
+    """Set the statistics that the layers use and log them; a frozen backbone always uses the stored ones."""
     layers = use_statistics(network, kind)
+    if freeze == BACKBONE:
+        use_statistics(network.network.base, STORED)
     if not layers:
         logger.info("batch_norm: this network has no batch normalisation layers")
     else:

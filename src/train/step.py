@@ -11,6 +11,7 @@ from mindspore.nn.optim.optimizer import Optimizer
 
 from src.net.loss import PoseLoss, nothing_errors
 from src.net.versions import clip_by_norm, momentum_optimizer
+from src.plural import plural
 from src.train.loss_scale import DynamicLossScale
 from src.train.schedule import LearningRate, RateSettings
 
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 VGG_PREFIX = "base.vgg_base."
 CPM_PREFIX = "base.conv4_"
+BASE_PREFIX = "base."
+BACKBONE = "backbone"  # the value of the setting `freeze`
 GROUP_FACTOR = 1 / 4  # learning rate of VGG and CPM layers when parameter groups are on
 
 
@@ -33,6 +36,7 @@ class StepSettings:
     group_params: bool
     vgg_freeze_steps: int
     dynamic_loss_scale: bool = False
+    freeze_backbone: bool = False
 
 
 class TrainStep(nn.Cell):
@@ -97,8 +101,10 @@ class TrainStep(nn.Cell):
 
 def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings, cards: int = 1) -> TrainStep:
     """The training step over all trainable parameters of `loss`, with its optimizer; `cards` share their gradients."""
+    if settings.freeze_backbone:
+        _freeze_backbone(loss)
     parameters = list(loss.trainable_params())
-    grouped = settings.group_params and any(parameter.name.startswith(VGG_PREFIX) for parameter in parameters)
+    grouped = settings.group_params and any(parameter.name.startswith(CPM_PREFIX) for parameter in parameters)
     if settings.group_params and not grouped:
         logger.info("group_params applies to vgg19 only: this network trains with one learning rate")
     groups = _parameter_groups(parameters, rates, settings.vgg_freeze_steps) if grouped else parameters
@@ -113,14 +119,23 @@ def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings, card
     return step
 
 
+def _freeze_backbone(loss: PoseLoss) -> None:
+    """Leave the backbone out of training: the VGG layers of vgg19, all of `base` of other networks."""
+    base = [parameter for parameter in loss.trainable_params() if parameter.name.startswith(BASE_PREFIX)]
+    frozen = [parameter for parameter in base if parameter.name.startswith(VGG_PREFIX)] or base
+    for parameter in frozen:
+        parameter.requires_grad = False
+    logger.info("freeze=backbone: %s of the backbone keep their starting weights", plural(len(frozen), "parameter"))
+
+
 def _parameter_groups(parameters: list[Parameter], rates: RateSettings, freeze_steps: int) -> list[dict[str, object]]:
     vgg = [p for p in parameters if p.name.startswith(VGG_PREFIX)]
     cpm = [p for p in parameters if p.name.startswith(CPM_PREFIX)]
     grouped = {p.name for p in vgg + cpm}
     stages = [p for p in parameters if p.name not in grouped]
-    return [
+    groups: list[dict[str, object]] = [
         {"params": vgg, "lr": LearningRate(rates, GROUP_FACTOR, freeze_steps)},
         {"params": cpm, "lr": LearningRate(rates, GROUP_FACTOR)},
         {"params": stages, "lr": LearningRate(rates)},
-        {"order_params": parameters},
     ]
+    return [*(group for group in groups if group["params"]), {"order_params": parameters}]

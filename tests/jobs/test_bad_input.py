@@ -131,6 +131,7 @@ def test_a_pretrained_file_that_is_not_there(train: Job, caplog: pytest.LogCaptu
         (["--device_target=Ascend"], "device_target"),
         (["--target_action_type=fly"], "fly"),
         (["--network=mobilenet_v2", "--vgg_path=x.ckpt"], "vgg_path"),
+        (["--freeze=backbone"], "load_pretrain=True or vgg_path"),
     ],
 )
 def test_bad_settings(refused: Job, arguments: list[str], word: str) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from src.model_utils.config import build_config
-from src.train.starting import settle_start
+from src.net.batch_norm import batch_norms
+from src.net.build import build_network
+from src.train.starting import apply_batch_norm, settle_start
 
 CASES = [
     # setting, identity of the newest checkpoint (None: no checkpoint), pretrained → statistics
@@ -57,6 +59,16 @@ def test_only_a_run_from_pretrained_weights_warms_up(
     config = build_config({"pretrained_warmup_steps": 70})
     settled = settle_start(config, candidates(identity), pretrained, OtherRanks(False))  # type: ignore[arg-type]
     assert settled.pretrained_warmup_steps == steps
+
+
+@pytest.mark.mindspore
+def test_a_frozen_backbone_keeps_its_statistics_too() -> None:
+    network = build_network("mobilenet_v2", 1)
+    apply_batch_norm(network, "batch", "backbone")
+    backbone = {id(layer) for layer in batch_norms(network.network.base)}
+    on_batch = {id(layer) for layer in batch_norms(network) if layer.use_batch_statistics is None}
+    assert on_batch == {id(layer) for layer in batch_norms(network)} - backbone
+    assert on_batch
 
 
 def test_ranks_agree() -> None:

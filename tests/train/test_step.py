@@ -109,10 +109,11 @@ def moved(settings: StepSettings, network: str = "vgg19") -> dict[str, float]:
     """How far (Euclidean) each parameter moves in one step with learning rate 1."""
     ms.set_seed(1)
     loss = PoseLoss(build_network(network, 1))
-    before = {p.name: p.asnumpy().copy() for p in loss.get_parameters()}
+    trained = list(loss.trainable_params())
+    before = {p.name: p.asnumpy().copy() for p in trained}
     step = build_step(loss, rates(base_rate=1.0), settings)
     step(*batch())
-    return {p.name: float(np.linalg.norm(p.asnumpy() - before[p.name])) for p in loss.trainable_params()}
+    return {p.name: float(np.linalg.norm(p.asnumpy() - before[p.name])) for p in trained}
 
 
 def test_fixed_loss_scale_does_not_change_the_step() -> None:
@@ -131,6 +132,14 @@ def test_parameter_groups_freeze_vgg_and_slow_cpm_layers() -> None:
     assert grouped["base.vgg_base.layers.0.weight"] == 0
     assert grouped["base.conv4_3_CPM.weight"] == pytest.approx(alike["base.conv4_3_CPM.weight"] / 4, rel=1e-3)
     assert grouped["stage_1.conv1_CPM_L1.weight"] == pytest.approx(alike["stage_1.conv1_CPM_L1.weight"], rel=1e-3)
+
+
+@pytest.mark.parametrize(("network", "frozen"), [("vgg19", "base.vgg_base."), ("mobilenet_v2", "base.")])
+def test_a_frozen_backbone_stays_and_all_else_is_trained(network: str, frozen: str) -> None:
+    distances = moved(step_settings(freeze_backbone=True, group_params=True), network)
+    still = {name for name, distance in distances.items() if distance == 0}
+    assert still == {name for name in distances if name.startswith(frozen)}
+    assert still
 
 
 def test_masked_cells_do_not_count() -> None:

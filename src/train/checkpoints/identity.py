@@ -29,6 +29,7 @@ DECIDING = (
     "min_area",
     "unlabelled_joints",
     "batch_norm",
+    "freeze",
     "heatmap_sigma",
     "paf_half_width",
     "lr",
@@ -51,6 +52,7 @@ DECIDING_BY_CARDS = ("lr_steps", "train_type", "optimizer", "group_params")
 #: What runs did before these were settings; their checkpoints do not say.
 EARLIER = {
     "batch_norm": "batch",
+    "freeze": "none",
     "data_weights": 1,
     "unlabelled_joints": "absent",
     "ignore_unannotated": False,
