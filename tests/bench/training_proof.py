@@ -1,11 +1,14 @@
 """Does training improve a network on real people, and keep what it knew? Continued training measured before and after.
 
-    python -m tests.bench.training_proof --epochs=2 --work=/tmp/proof [--fresh] [--set NAME=VALUE …]
+    python -m tests.bench.training_proof --epochs=2 --work=/tmp/proof [--further=4] [--fresh] [--set NAME=VALUE …]
 
 Imports the real weights, continues training them on Leeds Sports (one annotated person a picture, no nose, eyes, ears),
 and measures them at the start and after each epoch on its dev part and on COCO pictures, which training never sees.
-`--fresh` also trains from scratch on the same data for as long. The folder --work keeps the runs, with their training
-pages; called again, a stopped run is resumed, and `--measure_only` measures what is there.
+`--further=N` continues from there for N epochs with more people who climb or vault mixed in, at a rate that falls to
+nothing. `--fresh` also trains from scratch on the same data for as long. The folder --work keeps the runs, with their
+training pages; called again, a stopped run is resumed, and `--measure_only` measures what is there.
+
+A second table tells who is found on the dev part and on photographs, at the start and at the end of each run.
 
 The measure: pictures pass through inference with a shorter side of 192 px. PCK@0.2 is the share of labelled joints
 (without the neck) that lie within 0.2 of the torso of the same joint of the found person paired with theirs. The torso
@@ -16,7 +19,6 @@ count. Joints of people who are not found at all count as missed.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -38,10 +40,13 @@ from src.train.checkpoints.manifest import CheckpointName
 from src.train.samples import sample_settings
 from src.train.validation.scores import PictureScore, average_precision, score_picture
 from src.train.validation.validator import box_areas, lies_outside, square_fit
+from tests.bench.training_proof_found import HEADER, found_lines
+from tests.bench.training_proof_sets import further_climbers, labelled_boxes, with_necks
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORK = {"network": "mobilenet_v2", "device_target": "CPU", "insize": 192}
-START = "start.ckpt"
+START, TRAIN_FILE = "start.ckpt", "train_with_necks.json"
+CONTINUED, FURTHER, FRESH = "continued", "further", "fresh"
 COLUMNS = ("people", "PCK@0.2", "OKS>0.5", "AP")
 LSP, COCO = "LSP dev", "COCO mini"
 
@@ -58,17 +63,54 @@ def main(argv: Sequence[str] | None = None) -> int:
         LSP: (people / "lsp_extended" / "keypoints_dev.json", people / "lsp_extended" / "pictures"),
         COCO: (people / "coco_mini" / "person_keypoints.json", people / "coco_mini" / "pictures"),
     }
-    more = dict(pair.split("=", 1) for pair in given.set)
     print(f"{'checkpoint':<26}{'pictures':<12}" + "".join(f"{column:>9}" for column in COLUMNS), flush=True)
-    _print_rows("start", given.work / START, sets, given.pictures)
-    runs = {"continued": more, **({"fresh": {**more, "load_pretrain": "False"}} if given.fresh else {})}
-    for run, settings in runs.items():
+    ends = {"start": given.work / START}
+    _print_rows("start", ends["start"], sets, given.pictures)
+    for run in _runs(given):
         if not given.measure_only:
-            _train(run, given, sets[LSP], settings)
+            _train(run, given, sets[LSP], _settings(run, given))
         for epoch, checkpoint in _epochs(given.work / run):
             _print_rows(f"{run}, epoch {epoch}", checkpoint, sets, given.pictures)
+            ends[run] = checkpoint
         print(f"training page: {given.work / run / 'index.html'}", flush=True)
+    _print_found(ends, people, given.work)
     return 0
+
+
+def _runs(given: argparse.Namespace) -> tuple[str, ...]:
+    return (CONTINUED, *([FURTHER] if given.further else []), *([FRESH] if given.fresh else []))
+
+
+def _settings(run: str, given: argparse.Namespace) -> dict[str, object]:
+    """The settings in which a run differs from the continued one; those of the command line come last."""
+    leeds = given.shared / "people" / "lsp_extended"
+    settings: dict[str, object] = {}
+    if run == FRESH:
+        settings = {"load_pretrain": False}
+    if run == FURTHER:
+        _, start = _epochs(given.work / CONTINUED)[-1]
+        more = further_climbers(leeds, given.work / "further_climbers.json")
+        settings = {
+            **{"pretrained_model_folder_path_relative": start.parent, "pretrained_model_filename": start.name},
+            **{"imgpath_train": f"{leeds / 'pictures'},{leeds / 'pictures'}", "data_weights": "1,2"},
+            "jsonpath_train": f"{given.work / TRAIN_FILE},{more}",
+            **{"max_epoch_train": given.further, "lr": 2e-4, "lr_type": "cosine", "warmup_epoch": 0},
+        }
+    return {**settings, **dict(pair.split("=", 1) for pair in given.set)}
+
+
+def _print_found(checkpoints: Mapping[str, Path], people: Path, work: Path) -> None:
+    leeds = people / "lsp_extended"
+    dev = labelled_boxes(leeds, work / "dev_labels.json")
+    photographs = people / "photographs"
+    for name, labels, pictures in (
+        ("Leeds Sports, dev part", dev, leeds / "pictures"),
+        ("photographs", photographs / "labels.json", photographs / "pictures"),
+    ):
+        print(f"\nfound on {name}\n{HEADER}", flush=True)
+        for label, checkpoint in checkpoints.items():
+            for line in found_lines(label, checkpoint, labels, pictures):
+                print(line, flush=True)
 
 
 def _print_rows(label: str, checkpoint: Path, sets: Mapping[str, tuple[Path, Path]], limit: int) -> None:
@@ -106,12 +148,12 @@ def _score(maker: SampleMaker, row: int, network: Network) -> PictureScore:
     return score_picture(*found, annotated, box_areas(annotated), unknown)
 
 
-def _train(name: str, given: argparse.Namespace, validation: tuple[Path, Path], more: Mapping[str, str]) -> None:
+def _train(name: str, given: argparse.Namespace, validation: tuple[Path, Path], more: Mapping[str, object]) -> None:
     """Train, or go on where an earlier run in this folder was stopped; every epoch's checkpoint stays."""
     people = given.shared / "people" / "lsp_extended"
     settings = {
         **NETWORK,
-        "jsonpath_train": with_necks(people / "keypoints_train.json", given.work / "train_with_necks.json"),
+        "jsonpath_train": with_necks(people / "keypoints_train.json", given.work / TRAIN_FILE),
         "imgpath_train": people / "pictures",
         "jsonpath_val": validation[0],
         "imgpath_val": validation[1],
@@ -140,18 +182,6 @@ def _epochs(run: Path) -> list[tuple[int, Path]]:
     return sorted(last.items())
 
 
-def with_necks(source: Path, target: Path) -> Path:
-    """Write the annotations with their extra `lsp_neck` as an eighteenth keypoint, which training uses where given."""
-    content = json.loads(source.read_text(encoding="utf-8"))
-    for category in content["categories"]:
-        category["keypoints"] = [*category["keypoints"], "neck"]
-    for person in content["annotations"]:
-        neck = person.get("lsp_neck")
-        person["keypoints"] = [*person["keypoints"], *((*neck, 2) if neck else (0, 0, 0))]
-    target.write_text(json.dumps(content), encoding="utf-8")
-    return target
-
-
 def _import_start(shared: Path, work: Path) -> None:
     from src.tools import import_weights
 
@@ -169,6 +199,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--pictures", type=int, default=10_000, help="most pictures of each set to measure on")
     parser.add_argument("--measure_only", action="store_true", help="measure what an earlier run has left")
+    parser.add_argument("--further", type=int, default=0, help="epochs of the run with more climbers; 0: none")
     parser.add_argument("--fresh", action="store_true", help="also train from scratch for comparison")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="further settings of the training")
     return parser
