@@ -168,8 +168,9 @@ def arguments(container: Container, job: JobSpec, storage: Storage) -> list[str]
     """What the boot file gets: hyperparameters, channels, what a laptop needs, and arguments that the platform adds."""
     values = job.arguments()
     for channel in (*job.inputs, *job.outputs):
-        if channel.pass_as == URL and not obs_sync.is_url(channel.url):
-            values[channel.name] = str(Path(channel.url).resolve())  # a folder of the laptop, seen from another folder
+        if channel.pass_as == URL:  # folders of the laptop are seen from another folder
+            here = (one if obs_sync.is_url(one) else str(Path(one).resolve()) for one in channel.addresses)
+            values[channel.name] = ",".join(here)
     for channel, folder in container.folders(job):
         values[channel.name] = str(folder)
     cache = {"scratch_path": str(container.cache)}

@@ -61,7 +61,8 @@ def check_storage(job: JobSpec, filesystem: obs_sync.ObsFileSystem, for_cloud: b
         inside_a_missing_one = any(_overlap(path, other) for other in missing)
         if not inside_a_missing_one and not obs_sync.exists(path, filesystem=filesystem):
             missing.append(path)
-            problems.append(f"{name}: {path}: not found; upload it, or choose another address: --set {name}=…")
+            setting, *_ = name.split(",")  # of "data_url, set 2"
+            problems.append(f"{name}: {path}: not found; upload it, or choose another address: --set {setting}=…")
     for output in job.outputs:
         if not resumes(job) and obs_sync.exists(output.url, filesystem=filesystem):
             problems.append(
@@ -119,11 +120,11 @@ def read_paths(job: JobSpec) -> dict[str, str]:
 
     Other local paths are those of the container, which does not exist yet.
     """
-    found = {channel.name: channel.url for channel in job.inputs}
+    found = {channel.name: address for channel in job.inputs for address in channel.addresses[:1]}
     kind = JOB_OF_BOOT_FILE.get(job.boot_file)
     if kind is not None:
         found.update(job_inputs(kind, typed_config(job)))
-    folders = [channel.url for channel in job.inputs]
+    folders = [address for channel in job.inputs for address in channel.addresses]
     return {
         name: path
         for name, path in found.items()
@@ -196,8 +197,9 @@ def _check_channels(job: JobSpec) -> list[str]:
         if name not in known and job.kind != PROBE
     ]
     problems += [f"{name}: is both an input and an output" for name in {n for n in names if names.count(n) > 1}]
+    inputs = [(f"input {one.name}", address) for one in job.inputs for address in one.addresses]
     for output in job.outputs:
-        for place, url in (("the code dir", job.code_dir), *((f"input {one.name}", one.url) for one in job.inputs)):
+        for place, url in (("the code dir", job.code_dir), *inputs):
             if _overlap(output.url, url):
                 problems.append(f"{output.name}: {output.url} overlaps {place} {url}; keep them apart")
     if _overlap(job.log_path, job.code_dir):
@@ -206,11 +208,10 @@ def _check_channels(job: JobSpec) -> list[str]:
 
 
 def _check_urls(job: JobSpec, for_cloud: bool) -> list[str]:
-    urls = {"code_dir": job.code_dir, "log_path": job.log_path, **{one.name: one.url for one in job.outputs}}
-    if for_cloud:
-        urls.update({one.name: one.url for one in job.inputs})
+    channels = (*job.outputs, *(job.inputs if for_cloud else ()))
+    urls = [(channel.name, address) for channel in channels for address in channel.addresses]
     problems = []
-    for name, url in urls.items():
+    for name, url in (("code_dir", job.code_dir), ("log_path", job.log_path), *urls):
         if not obs_sync.is_url(url):
             problems.append(f"{name}: {url or 'empty'} is not an address like obs://bucket/folder/")
             continue

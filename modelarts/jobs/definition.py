@@ -12,6 +12,7 @@ PROBE = "probe"
 KINDS = ("training", "inference", PROBE)
 BOOT_FILES = TRAINING_BOOT_FILE, INFERENCE_BOOT_FILE = "train_start.py", "test_tmp.py"
 FOLDER, URL = "folder", "url"
+DATA_CHANNEL = "data_url"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class Channel:
     url: str
     pass_as: str = FOLDER
     predownload: bool = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The folders that `url` lists."""
+        return listed_addresses(self.name, self.url)
+
+
+def listed_addresses(name: str, url: str) -> tuple[str, ...]:
+    """The folders in the url of a channel: `data_url` may list those of several data sets, separated by commas."""
+    return tuple(one.strip() for one in url.split(",")) if name == DATA_CHANNEL else (url,)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from modelarts.jobs.definition import (
     Channel,
     JobSpec,
     Placement,
+    listed_addresses,
 )
 from modelarts.jobs.hyperparameters import as_text, hyperparameters
 from src.checks import did_you_mean, read_yaml_mapping
@@ -198,8 +199,10 @@ def _channel(name: str, raw: object, changes: Changes, problems: list[str]) -> C
     url = changes.values.get(name, str(raw["url"])).strip()
     if not url and name in changes.values:
         problems.append(f"{name}: is empty; name a folder")
-    if obs_sync.is_url(url):
-        url = obs_sync.join(url, "")
+    addresses = listed_addresses(name, url)
+    if len(addresses) > 1:
+        pass_as = URL  # the platform's inputs take one folder each
+    url = ",".join(obs_sync.join(one, "") if obs_sync.is_url(one) else one for one in addresses)
     return Channel(name, url, pass_as, raw.get("predownload") is True)
 
 

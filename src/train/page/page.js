@@ -156,10 +156,16 @@
     ]);
   }
 
+  function shownValue(value) {
+    if (Array.isArray(value)) return value.map(shownValue).join(", ");
+    if (typeof value === "boolean") return value ? "True" : "False";
+    return String(value === "" ? "–" : value);
+  }
+
   function settings() {
     const names = run.settingNames[language] || {};
     const rows = (part) => table(null, Object.entries(part).map(([name, value]) =>
-      [names[name] ? `${name} (${names[name]})` : name, Array.isArray(value) ? value.join(", ") : String(value === "" ? "–" : value)]));
+      [names[name] ? `${name} (${names[name]})` : name, shownValue(value)]));
     return [element("h3", {}, word("settings_changed")), rows(run.changed),
       element("details", {}, element("summary", {}, word("settings_default")), rows(run.others))];
   }

@@ -126,9 +126,9 @@ def test_a_folder_of_the_laptop_is_found_from_the_containers_folder(
 ) -> None:
     (bench.folder / "coco").mkdir()
     monkeypatch.chdir(bench.folder)
-    run = bench.prepare(TELL, inputs={"data_url": {"url": "./coco", "pass": "url"}})
+    run = bench.prepare(TELL, inputs={"data_url": {"url": "./coco,obs://bucket/more", "pass": "folder"}})
     assert run.run() == 0
-    assert f"--data_url={bench.folder / 'coco'}" in bench.facts()["argv"]
+    assert f"--data_url={bench.folder / 'coco'},obs://bucket/more/" in bench.facts()["argv"]
 
 
 def test_changes_are_seen_by_the_boot_file(bench: Bench, make_job: MakeJob) -> None:

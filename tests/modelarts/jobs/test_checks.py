@@ -87,6 +87,8 @@ def test_a_flavour_is_needed_to_submit_only(make_job: MakeJob) -> None:
         ({"inputs": {"data_url": {"url": "obs://bucket/jobs/small/output/x/"}}}, "overlaps input data_url"),
         ({"outputs": {"trainurl": {"url": "obs://bucket/out/"}}}, "trainurl: is not a setting"),
         ({"inputs": {"data_url": {"url": "./coco"}}}, "data_url: ./coco is not an address"),
+        ({"inputs": {"data_url": {"url": "obs://bucket/a/,./b"}}}, "data_url: ./b is not an address"),
+        ({"inputs": {"data_url": {"url": "obs://bucket/a/,obs://bucket/jobs/small/"}}}, "overlaps input data_url"),
         ({"start": "mpi"}, "start: 'mpi' is not one of rank_table, msrun"),
         ({"priority": 2}, "priority: only jobs in a dedicated pool"),
         ({"priority": 9, "pool": "p"}, "priority: 9 is not a whole number from 0 to 3"),
@@ -306,6 +308,16 @@ def test_what_is_missing_is_named_once(store: obs_sync.ObsFileSystem) -> None:
     store.pipe_file("obs://bucket/dataset/coco2017/train2017/a.jpg", b"x")
     store.pipe_file("obs://bucket/jobs/opps_multi_save_2obs/infer/modelarts_service/model/other.ckpt", b"x")
     assert missing() == ["jsonpath_train", "pretrained_model_filename"]
+
+
+def test_each_of_several_data_sets_is_looked_for(store: obs_sync.ObsFileSystem) -> None:
+    values = {"data_url": "obs://bucket/coco,obs://bucket/mine", "imgpath_train": ".", "jsonpath_train": "a.json"}
+    job = load_job("train_np1", Changes(values, bucket="bucket", prefix="jobs"))
+    upload_code(job, store)
+    store.pipe_file("obs://bucket/coco/a.json", b"{}")
+    (problem,) = check_storage(job, store)
+    assert problem.startswith("data_url, set 2: obs://bucket/mine/: not found; ")
+    assert problem.endswith("--set data_url=…")
 
 
 def test_code_that_is_not_the_code_here_is_noted(

@@ -125,6 +125,14 @@ def test_changes_reach_hyperparameters_channels_cards_and_name() -> None:
     assert pool.flavour == "modelarts.pool.visual.2xlarge"
 
 
+def test_several_data_sets_are_passed_as_addresses() -> None:
+    """The platform's inputs take one folder each."""
+    job = load_job("train_np1", Changes({"data_url": "obs://b/mine, obs://b/coco/"}))
+    assert job.arguments()["data_url"] == "obs://b/mine/,obs://b/coco/"
+    assert job.folders(job.inputs) == []
+    assert job.folders(job.outputs) == list(job.outputs)
+
+
 @pytest.mark.parametrize(
     ("key", "name", "message"),
     [
