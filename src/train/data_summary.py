@@ -1,4 +1,4 @@
-"""What the training data says and does not say: people, labels, and the share of the targets that count."""
+"""Summary of the training data: people, labels, and the share of target cells on which the loss counts."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _counted_shares(maker: SampleMaker) -> Iterator[float]:
 
 
 def log_summary(summary: TrainingData) -> None:
-    """A few lines in the log, with what to do about data that is not what the settings assume."""
+    """Log the summary, with advice where data and settings do not match."""
     sets = summary.get("sets", [])
     for number, one in enumerate(sets, start=1):
         logger.info("data set %d of %d: %s: %d samples per epoch", number, len(sets), one["folder"], one["per_epoch"])

@@ -1,4 +1,4 @@
-"""Communication between the cards of a run: joining, and decisions that all ranks take alike."""
+"""Communication between the cards of a run: joining, and collective decisions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Communicator:
-    """This rank among the cards that train together; all ranks must make the same calls at the same points."""
+    """This rank's view of the group; all ranks must make the same calls in the same order."""
 
     def __init__(self, card: Card) -> None:
         self.card = card

@@ -1,4 +1,4 @@
-"""The final export: the trained network in one file that other programs read."""
+"""Final export of the trained network for other programs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def export_trained(config: Config, trained: Trained, path: Path) -> None:
     file_format = chosen_format(config.export_format, trained.device)
     dynamic = trained.device == "CPU" and file_format == "MINDIR"
     check_possible(file_format, dynamic, trained.device)
-    end_data_parallel()  # the other cards have no part in this
+    end_data_parallel()  # the export runs on this card alone
     shape = (1, 3, config.infer_insize, config.infer_insize)
     export_network(trained.network, path.with_suffix(""), file_format, shape, dynamic)
     if file_format == "MINDIR":

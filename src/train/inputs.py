@@ -1,4 +1,4 @@
-"""What training is given (local paths, which card it drives) and what it reports of itself (its phase)."""
+"""Inputs of training (local paths, the card it drives) and the phases it reports."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class StreamedPictures(Protocol):
     """Pictures that are still being copied to this machine."""
 
     def expect(self, names: Sequence[str]) -> None:
-        """Say which pictures will be wanted, in order."""
+        """Announce the pictures that will be needed, in order."""
 
     def wait_for(self, name: str) -> None:
-        """Return when the picture is there, or is known not to come."""
+        """Block until the picture has arrived or is known to be missing."""
 
     def close(self) -> None:
-        """Nothing is waited for any more."""
+        """Stop waiting for pictures."""
 
 
 class TrainingSet(NamedTuple):
     """One data set, as local paths: folder of pictures, annotation file, folder of ignore masks, and where this node
-    keeps its index of the annotations. `missing`: annotated pictures that are not where they should come from.
-    `streamed` waits for pictures that are on their way (None: all are here)."""
+    keeps its index of the annotations. `missing`: annotated pictures that are not in the source folder.
+    `streamed` waits for pictures that are still being copied (None: all are local)."""
 
     pictures: Path
     annotations: Path
@@ -55,7 +55,7 @@ class TrainingInputs(NamedTuple):
 
     @property
     def streamed(self) -> tuple[StreamedPictures, ...]:
-        """The sets' pictures that are on their way."""
+        """The streamed pictures of all sets."""
         return tuple(one.streamed for one in self.sets if one.streamed is not None)
 
 

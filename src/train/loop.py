@@ -96,9 +96,9 @@ def _step(run: Run, batch: list[ms.Tensor], waited_s: float) -> StepResult:
 
 
 def _first_step(run: Run, record: LossRecord, batch: list[ms.Tensor], waited_s: float, done: int) -> StepResult:
-    """The step that compiles the network: a stage of its own, which says every while that it is still running.
+    """Run the first step, which compiles the network and logs periodically that it is still running.
 
-    Then a table in the log says where the time so far went, and startup.json beside the checkpoints.
+    Then the start-up report is logged as a table and published as startup.json.
     """
     run.alive("compiling the network", done)
     with heartbeat("compiling the network"):
@@ -111,9 +111,9 @@ def _first_step(run: Run, record: LossRecord, batch: list[ms.Tensor], waited_s: 
 
 
 def validate_start(run: Run, record: LossRecord, done: int, stop: StopRequest) -> None:
-    """Validate before the first step, or after step `done` where a stop request left that out.
+    """Validate before the first step, or after step `done` if a stop request skipped that.
 
-    The former tells later what training has changed; the latter lets a resumed run know what an undisturbed one knows.
+    The former is the baseline that later validations are compared with; the latter keeps resume exact.
     """
     if done and (not validation_is_due(run.config, run.recipe, done) or run.history.last_step == done):
         return
@@ -127,7 +127,7 @@ def validate_start(run: Run, record: LossRecord, done: int, stop: StopRequest) -
 
 
 def _validate(run: Run, global_step: int, stop: StopRequest) -> Validation | None:
-    """The result; None without pictures to validate on, or when a stop request cut it short."""
+    """The result; None without validation pictures or if interrupted by a stop request."""
     if run.validator is None:
         return None
     run.alive(VALIDATING, global_step)
@@ -168,7 +168,7 @@ def _add_line(
 
 
 def _batches(run: Run, loader: Dataset, done: int) -> Iterator[tuple[list[ms.Tensor], float]]:
-    """The batches of all steps still to do, each with the seconds waited for it.
+    """The batches of all remaining steps, each with the seconds spent waiting for it.
 
     A data error in a worker is raised as itself.
     """

@@ -1,4 +1,4 @@
-"""The loss scale for float16: lowered when gradients overflow, raised when they have not for long."""
+"""Dynamic loss scale for float16: lowered when gradients overflow, raised after a long time without overflow."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DynamicLossScale(nn.Cell):
         return new
 
     def report(self) -> None:
-        """Log it if the last step was skipped; JobError when there is no lower scale to try."""
+        """Log a skipped step; JobError when the scale cannot be lowered further."""
         if int(self.steps.asnumpy()) > 0:
             return
         scale = float(self.scale_sense.asnumpy())

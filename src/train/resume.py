@@ -1,4 +1,4 @@
-"""Resuming from a published checkpoint: the newest that all ranks can verify and train from, else an older one."""
+"""Resuming from the newest published checkpoint that all ranks can verify and train from."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 class UnusableCheckpoint(Exception):
-    """Training cannot go on from the checkpoint that was restored last."""
+    """Training cannot continue from the checkpoint that was restored last."""
 
 
 class Resume:
-    """The checkpoints that training could go on from, tried one after the other, the same one by all ranks."""
+    """Candidates for resuming, tried one after another; all ranks use the same one."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Resume:
         return None
 
     def skip_last(self, reason: str) -> int:
-        """The checkpoint restored last is of no use after all: restore the next one, see `restore_next`."""
+        """Reject the checkpoint restored last and restore the next one, see `restore_next`."""
         logger.warning("skipping checkpoint: %s: %s", self._candidates[self._tried - 1].where, reason)
         return self.restore_next() or 0
 
@@ -84,7 +84,7 @@ class Resume:
         done = _steps_done(candidate, self._recipe, bool(changed))
         if changed:
             self._step.optimizer.global_step.set_data(ms.Tensor([done], ms.int32))
-            logger.warning("going on although the run differs: %s", "; ".join(changed))
+            logger.warning("resuming although the run differs: %s", "; ".join(changed))
         logger.info("resumed from %s: %d of %d steps are done", candidate.where, done, self._recipe.total_steps)
         return done
 

@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 class Trained(NamedTuple):
-    """A trained network: the moment its training ended, its device, and whether this start took any step."""
+    """A trained network, the moment its training ended, its device, and whether this start ran any step."""
 
     network: PictureNet
     moment: Moment
@@ -60,7 +60,7 @@ def train(
     alive: Callable[[str, int], None] = lambda _phase, _step: None,
     startup: Startup | None = None,
 ) -> Trained:
-    """Train to the last step, from the first one or from a published checkpoint.
+    """Train to the last step, starting from scratch, pretrained weights or a published checkpoint.
 
     `folder` takes the loss record and the start-up report, which continues `startup`; `alive(phase, global_step)` is
     called with what this process is doing. Raises ConfigError, DataError or CheckpointError before the first step when
@@ -150,13 +150,13 @@ def train(
 
 
 def _trained(network: PictureNet, moment: Moment, device: str, amp: str, went_on: bool) -> Trained:
-    """What training hands over: a network that computes in float32, for the export."""
+    """The result of training, with the network back in float32 for the export."""
     if amp != OFF:
         use_precision(network, OFF)
     return Trained(network, moment, device, went_on)
 
 
 def _check_first(samples: MixedSamples, card: Card, done: int, images: ms.Tensor) -> None:
-    """Refuse a resumed data set that does not begin where it should."""
+    """Verify that a resumed data set continues at the right batch."""
     if done:
         check_resumed_batch(samples, images.asnumpy(), done, card.rank, card.rank_size)

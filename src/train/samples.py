@@ -1,4 +1,4 @@
-"""Training samples: the annotated pictures that are there, and how a sample is made of each."""
+"""Builds the training samples from the annotated pictures that are present."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sample_settings(config: Config, number: int = 0) -> SampleSettings:
 
 
 def announce_names(samples: MixedSamples, inputs: TrainingInputs, card: Card, done: int, batch_size: int) -> None:
-    """Tell the copying processes this card's pictures in order, from the step after `done` to the end of that epoch."""
+    """Announce this card's pictures to the copy workers in order, from step `done` + 1 to the end of that epoch."""
     epoch, step = divmod(done, -(-len(samples) // card.rank_size) // batch_size)
     slots = samples.order(epoch, card.rank, card.rank_size)[step * batch_size :]
     for one, names in zip(inputs.sets, samples.names(slots)):

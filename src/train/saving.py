@@ -29,7 +29,7 @@ from src.train.validation.validator import Validator
 
 @dataclass(frozen=True)
 class Run:
-    """What stays the same over one start of the training."""
+    """State shared by all steps of one start of the training."""
 
     config: Config
     recipe: Recipe
@@ -51,7 +51,7 @@ class Run:
 
 
 def save(run: Run, record: LossRecord, global_step: int, is_best: bool) -> None:
-    """Copy the parameters; write and publish them in the background, together with the loss record and its plots."""
+    """Copy the parameters, then write and publish them in the background with the loss record and plots."""
     config, card = run.config, run.card
     epoch, step_in_epoch = run.recipe.moment(global_step)
     meta = network_meta(
@@ -93,7 +93,7 @@ def checkpoint_name(run: Run, global_step: int) -> str:
 
 
 def publish_page(run: Run, record: LossRecord) -> None:
-    """Have rank 0 make the training page of what is recorded so far."""
+    """Have rank 0 update the training page in the background."""
     if run.card.rank == 0:
         record.flush()
         run.storage.publish_page(partial(_make_page, run, record.path, run.history.best_step))

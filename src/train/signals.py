@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 
 logger = logging.getLogger(__name__)
 
-#: Platforms send a signal to a process and to its group: repetitions within so many seconds are the same request.
+#: Platforms signal both a process and its group: repetitions within this many seconds are one request.
 SAME_REQUEST_S = 2.0
 
 
@@ -50,7 +50,7 @@ class StopRequest:
 
     @property
     def cause(self) -> str:
-        """What stopped the process, in words for the user."""
+        """What requested the stop, for messages."""
         return "Ctrl-C" if self.signal_number == signal.SIGINT else "a signal"
 
     def _note(self, number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What a run starts from: pretrained weights or random ones, and the settings that follow from it."""
+"""Starting weights of a run, pretrained or random, and the settings that depend on them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def apply_batch_norm(network: PictureNet, kind: str, freeze: str) -> None:
     if freeze == BACKBONE:
         use_statistics(network.network.base, STORED)
     if not layers:
-        logger.info("batch_norm: this network has no batch normalisation layers")
+        logger.info("batch_norm: this network has no batch normalization layers")
     else:
         meaning = "of the weights, unchanged by training" if kind == STORED else "of each batch"
         logger.info("batch_norm=%s: %d layers use the statistics %s", kind, layers, meaning)

@@ -29,18 +29,18 @@ BATCH_STATISTICS = (".moving_mean", ".moving_variance")
 
 
 class SnapshotBuffers:
-    """Memory that snapshots are copied into, kept from one to the next: fresh memory takes longer than the copy."""
+    """Reusable memory for snapshots; allocating fresh memory would take longer than copying."""
 
     def __init__(self) -> None:
         self._free: list[dict[str, Array]] = []
 
     def copy_of(self, cell: nn.Cell) -> dict[str, Array]:
-        """The cell's parameters by name, in memory that nobody else uses until it is given back."""
+        """Copies of the cell's parameters by name, in memory reserved until it is given back."""
         kept = self._free.pop() if self._free else {}
         return {p.name: _copied(p.asnumpy(), kept.get(p.name)) for p in cell.get_parameters()}
 
     def give_back(self, arrays: dict[str, Array]) -> None:
-        """Let a later snapshot use this memory; nobody may look at `arrays` any more. One set at most is kept."""
+        """Release the memory for a later snapshot; `arrays` must not be used afterwards. At most one set is kept."""
         if not self._free:
             self._free.append(arrays)
 
@@ -65,7 +65,7 @@ def network_meta(network: str, stages: int, **more: object) -> dict[str, object]
 
 
 def take_snapshot(cell: nn.Cell, meta: Meta, buffers: SnapshotBuffers | None = None) -> Snapshot:
-    """Copy the parameters, after which training may go on; JobError when one of them is not finite."""
+    """Copy the parameters, so that training can continue; JobError when one of them is not finite."""
     buffers = buffers or SnapshotBuffers()
     arrays = buffers.copy_of(cell)
     norm, name = norm_if_finite(arrays, lambda name: not OPTIMIZER_ENTRY.match(name))
@@ -73,7 +73,7 @@ def take_snapshot(cell: nn.Cell, meta: Meta, buffers: SnapshotBuffers | None = N
         buffers.give_back(arrays)
         raise JobError(
             f"the weights are not finite after epoch {meta['epoch']}, step {meta['step']} ({name}): training has "
-            "diverged and this checkpoint is not published; lower lr and go on with --resume_changed=True"
+            "diverged and this checkpoint is not published; lower lr and continue with --resume_changed=True"
         )
     return Snapshot(arrays, meta, norm, buffers)
 

@@ -1,4 +1,4 @@
-"""What decides how a training run goes: a run may only be resumed where this is the same, or where the user insists."""
+"""The settings and data that determine a training run; resuming requires them unchanged, or resume_changed=True."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ DECIDING_BY_SET = ("data_weights", "ignore_unannotated")
 #: Settings with a value of its own (name_NP) for several cards.
 DECIDING_BY_CARDS = ("lr_steps", "train_type", "optimizer", "group_params")
 
-#: What runs did before these were settings; their checkpoints do not say.
+#: Behaviour of runs from before these were settings; their checkpoints do not record it.
 EARLIER = {
     "batch_norm": "batch",
     "freeze": "none",
@@ -60,7 +60,7 @@ EARLIER = {
     "amp": "off",
 }
 
-#: What a change means beyond "another run"; shown to the user.
+#: The consequence of a change, shown to the user.
 MEANING = {
     "cards": "every card gets another share of the pictures, and lr and lr_steps scale with the number of cards",
     "batch_size": "an epoch has another number of steps, so lr_steps come at another point",

@@ -20,7 +20,7 @@ FORMAT_VERSION = 1
 MANIFEST_ENDING = ".manifest.json"
 FILE_NAME = re.compile(r"^openpose-train-rank(?P<rank>\d{1,9})-(?P<epoch>\d{1,18})_(?P<step>\d{1,18})\.ckpt$", re.ASCII)
 
-#: More cards than any job has; a manifest that states more is not believed.
+#: Upper limit of a plausible number of cards; manifests that state more are rejected.
 MAX_RANKS = 1 << 16
 _MAX_COUNT = 10**18
 
@@ -178,7 +178,7 @@ def _valid(name: str, document: Mapping[str, object]) -> object:
 
 
 def _check_together(manifest: Manifest) -> None:
-    """ValueError when values that are fine by themselves contradict each other."""
+    """ValueError when individually valid values contradict each other."""
     if manifest.rank >= manifest.rank_size:
         raise ValueError(f"rank {manifest.rank} of {manifest.rank_size}")
     if manifest.step > manifest.steps_per_epoch:
@@ -231,7 +231,7 @@ def retired(own: Mapping[str, Order], complete: Collection[Order], keep: int) ->
 
 
 def divergence(manifests: Collection[Manifest]) -> str:
-    """What is wrong when ranks that must hold the same weights do not; empty when they agree."""
+    """Message naming the ranks whose weights differ although they must agree; empty when all agree."""
     by_digest: dict[str, list[int]] = {}
     for manifest in manifests:
         by_digest.setdefault(manifest.weights_sha256, []).append(manifest.rank)

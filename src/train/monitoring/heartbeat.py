@@ -1,4 +1,4 @@
-"""A log line every while that a long, silent piece of work is still running."""
+"""Periodic log lines while a long operation runs silently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EVERY_S = 15.0
 
 @contextmanager
 def heartbeat(what: str, announce: bool = True) -> Iterator[None]:
-    """Log every EVERY_S seconds that `what` is still running; with `announce` also its begin and its duration."""
+    """Log every EVERY_S seconds that `what` is still running; with `announce` also its start and duration."""
     if announce:
         logger.info("%s …", what)
     began, finished = time.monotonic(), threading.Event()

@@ -60,16 +60,16 @@ class LossRecord:
         self._waiting.append({"time": round(time.time(), 3), **line})
 
     def flush(self) -> None:
-        """Put all lines into the file; those that cannot be written now are tried again the next time."""
+        """Append all pending lines to the file; lines that cannot be written are retried with the next flush."""
         try:
             self._append()
         except OSError as error:
-            logger.warning("%s: not written now: %s", self.path, error.strerror)
+            logger.warning("%s: cannot be written now, will retry: %s", self.path, error.strerror)
 
     def _append(self) -> None:
         content = _as_lines(self._waiting)
         with self.path.open("r+b") as file:
-            file.truncate(self._whole_bytes)  # what a full disk has cut off
+            file.truncate(self._whole_bytes)  # drop a line truncated by a full disk
             file.seek(self._whole_bytes)
             file.write(content)
         self._whole_bytes += len(content)
@@ -89,7 +89,7 @@ def _as_lines(lines: Iterable[RecordLine]) -> bytes:
 
 
 def read_record(path: Path) -> list[RecordLine]:
-    """The lines of a record; what a kill left half-written at its end is dropped."""
+    """The lines of a record; an incomplete last line is dropped."""
     if not path.is_file():
         return []
     with path.open("rb") as file:
@@ -106,7 +106,7 @@ def write_scalars(path: Path, total_steps: int) -> Path | None:
         from tensorboardX.proto.event_pb2 import Event
         from tensorboardX.record_writer import RecordWriter
     except ImportError:
-        logger.warning("no scalars for TensorBoard are written: tensorboardX is not installed here")
+        logger.warning("not writing TensorBoard scalars: tensorboardX is not installed")
         return None
     every = max(1, total_steps // SCALARS_POINTS)
     lines = record_view(path, every).lines()

@@ -30,7 +30,7 @@ def plot_record(path: Path) -> Path | None:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        logger.warning("%s is not drawn: matplotlib is not installed here", PLOT_FILE)
+        logger.warning("not drawing %s: matplotlib is not installed", PLOT_FILE)
         return None
     lines = record_view(path).lines()
     steps = [line for line in lines if "loss" in line]
@@ -55,7 +55,7 @@ def smoothed(values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def thinned(lines: Sequence[T], points: int = POINTS) -> Sequence[T]:
-    """At most about so many of the lines, evenly spread, the last one included."""
+    """About `limit` evenly spread lines at most, always including the last one."""
     every = max(1, len(lines) // points)
     return lines[(len(lines) - 1) % every :: every]
 

@@ -1,4 +1,4 @@
-"""A loss record in parts of bounded size: a checkpoint uploads what has changed, however long the run already is.
+"""Splits a loss record into parts of bounded size, so that a checkpoint only uploads the parts that changed.
 
 Part 0 is named like the record itself, the others are numbered from 1; one after the other they are the record. Only
 the last one still changes.
@@ -64,5 +64,5 @@ class RecordParts:
 
 
 def join_parts(parts: Iterable[Path], record: Path) -> None:
-    """Put a record together from its parts in order; raises OSError."""
+    """Join the parts of a record in order; raises OSError."""
     write_atomically(record, (part.read_bytes() for part in parts))

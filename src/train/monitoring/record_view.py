@@ -1,4 +1,4 @@
-"""A loss record as plots and pages need it: read piece by piece as it grows, and thinned so that it stays small.
+"""Incremental, thinned view of a loss record for plots and pages.
 
 The work at a checkpoint is then that of the lines added since the last one, whatever the length of the run.
 """

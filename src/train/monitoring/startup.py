@@ -1,4 +1,4 @@
-"""Where the time went before the first step: seconds, files and bytes of each phase, as a table and as JSON."""
+"""Report on the time before the first step: seconds, files and bytes of each phase, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Startup:
             phase.seconds = time.monotonic() - started
 
     def add(self, name: str, seconds: float, size_bytes: int = 0, note: str = "") -> None:
-        """A phase that was measured elsewhere."""
+        """Add a phase that was measured elsewhere."""
         self.phases.append(Phase(name, seconds, size_bytes=size_bytes, note=note))
 
     @property
     def total_s(self) -> float:
-        """Seconds from the start to the end of the last phase, whatever lay between them included."""
+        """Seconds from the start to the end of the last phase, including the time between phases."""
         return time.monotonic() - self.began
 
     def table(self) -> str:
@@ -89,7 +89,7 @@ class Startup:
 
 
 def resident_bytes() -> int:
-    """The most memory that this process has had at any time; 0 where the system does not tell."""
+    """Peak resident memory of this process in bytes; 0 where the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows

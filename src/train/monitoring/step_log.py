@@ -13,11 +13,11 @@ from src.train.recipe import Recipe
 logger = logging.getLogger(__name__)
 
 LOG_AT_LEAST_EVERY_S = 30.0
-#: Above this share of its time spent waiting for data, training deserves a remedy.
+#: Share of the time spent waiting for data above which the log suggests a remedy.
 WAIT_SHARE_MAX = 0.1
-#: A network that shows nobody has the share 1; one that has learnt nothing else yet stays this near to it.
+#: Empty maps have the share 1; a network that has learned nothing yet stays above this.
 NOTHING_SHARE = 0.95
-#: Steps that a network from scratch may take to get below.
+#: Steps after which a network trained from scratch should be below it.
 NOTHING_STEPS = 200
 
 
@@ -119,7 +119,7 @@ class StepLog:
         share = self._lines.waited_s / self._lines.seconds
         if share > WAIT_SHARE_MAX and epoch > self._warned_epoch and not first:
             self._warned_epoch = epoch
-            logger.warning("%.0f %% of the time is spent waiting for data: %s", 100 * share, self._remedy)
+            logger.warning("training waits for data %.0f %% of the time: %s", 100 * share, self._remedy)
 
     def _end_epoch(self, epoch: int, global_step: int) -> None:
         window, self._epoch = self._epoch, _Window()

@@ -26,8 +26,8 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What the page says of a run beside its record: settings by name and their defaults, the data's summary, where it
-    stands, and which pictures it is validated on."""
+    """What the page shows besides the loss record: settings and their defaults, data summary, progress, and the kind of
+    validation pictures."""
 
     settings: Mapping[str, object]
     defaults: Mapping[str, object]

@@ -71,7 +71,7 @@ class Comparison:
 
 
 class FoundPeople:
-    """The first and the latest find of a run, kept in a file so that a restart in another container has the first."""
+    """The people found at the first and the latest validation, kept in a file that a restarted container can read."""
 
     def __init__(self, folder: Path, done: int) -> None:
         self.path = folder / POSES_FILE
@@ -82,7 +82,7 @@ class FoundPeople:
                 self.first, self.latest = self.first or found, found
 
     def add(self, global_step: int, poses: Poses) -> None:
-        """Take the finds of a validation and write the file."""
+        """Add the people found at a validation and write the file."""
         self.latest = Found(global_step, poses)
         self.first = self.first or self.latest
         text = json.dumps([self.first.to_json(), self.latest.to_json()])

@@ -1,4 +1,4 @@
-"""The validations of a run so far: which was the best, and whether the network still gets better."""
+"""The validations of a run so far: the best one, and warnings when the network stops improving."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from src.train.validation.result import Validation
 
 logger = logging.getLogger(__name__)
 
-#: So many validations without a new best are worth a warning.
+#: Number of validations without a new best after which the log warns.
 PATIENCE = 5
 
 
 class ValidationHistory:
-    """Restored from the lines of the loss record, so that a resumed run decides as an uninterrupted one.
+    """Restored from the loss record, so that a resumed run decides like an uninterrupted one.
 
     `start` is the validation before the first step, `best` that of the best checkpoint so far, after `best_step` steps;
     the last validation was after `last_step` steps.

@@ -1,4 +1,4 @@
-"""What a validation found: the numbers, and how the ranks put theirs into one table."""
+"""The results of a validation, and the table in which the ranks combine theirs."""
 
 from __future__ import annotations
 

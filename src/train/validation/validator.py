@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 #: A person's area as a share of the box around the labelled joints, where no outline is at hand (as CrowdPose has it).
 AREA_SHARE = 0.53
-#: A found person lies where nothing is known when more than this share of its joints does.
+#: A found person counts as lying in an unknown region when more than this share of its joints does.
 UNKNOWN_SHARE = 0.5
 
 
@@ -108,7 +108,7 @@ class Validator:
         try:
             return self.maker.exactly(row)
         except PictureError as error:
-            logger.warning("validation leaves out a picture: %s", error)
+            logger.warning("skipping validation picture: %s", error)
             return None
 
     def _score(

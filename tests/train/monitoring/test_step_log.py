@@ -78,7 +78,7 @@ def test_the_pipelines_filling_is_no_reason_to_warn(clock: list[float], caplog: 
 
 def test_waiting_warns_once_an_epoch_and_names_the_remedy(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
     steps(clock, [0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0])
-    assert warnings(caplog) == ["50 % of the time is spent waiting for data: buy more of it"] * 2
+    assert warnings(caplog) == ["training waits for data 50 % of the time: buy more of it"] * 2
 
 
 def test_the_share_is_that_of_all_steps_of_a_line(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
