@@ -1,4 +1,4 @@
-"""Which kinds of picture files are read, told by their first bytes, and the error for files that are not read."""
+"""Supported picture formats, recognized by their first bytes, and the error for unsupported or damaged files."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ MAX_SIDE = 65_535
 MAX_FILE_BYTES = 512 << 20
 #: Pixels times scans of a progressive JPEG: each scan costs a pass over the picture.
 MAX_SCANNED_PIXELS = 1_000_000_000
-#: A picture that takes longer to decode is given up; a plain one of MAX_PIXELS takes a few seconds.
+#: Decoding is abandoned after this many seconds; a plain picture of MAX_PIXELS takes a few.
 DECODE_SECONDS_MAX = 60
 
-#: Above this many pixels times scans a decoder is watched.
+#: Above this many pixels times scans, decoding is subject to the time limit.
 _QUICK_PIXELS = 30_000_000
 
 _REDUCED_FLAGS = {
@@ -134,7 +134,7 @@ def size_error(data: bytes, path: str | Path, annotated: tuple[int, int]) -> Pic
 def read_bytes(path: str | Path) -> bytes:
     """The bytes of a picture's file; PictureError where it is not one that is read, told by its first bytes."""
     try:
-        # a pipe must not hold up the job before it is known to be one
+        # never block on a pipe
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)

@@ -26,7 +26,7 @@ def read_joint_names(mapping_file: Path | None = None) -> dict[str, JointType]:
 
 
 def fold(name: str) -> str:
-    """A name without what people write differently: case, spaces, hyphens, underscores."""
+    """A name normalized for comparison: without case, spaces, hyphens and underscores."""
     return re.sub(r"[\s_\-]+", "", name.casefold())
 
 

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from src.data.formats import PictureError
 from src.translations import say
 
-#: More scans than any program writes: each costs a pass over the whole picture.
+#: Limit on scans, above what any program writes: each costs a pass over the whole picture.
 MAX_SCANS = 100
 
-#: More markers before the first scan than any program writes: each costs a step here, and in every decoder.
+#: Limit on markers before the first scan, above what any program writes: decoders go through all of them.
 MAX_SEGMENTS = 10_000
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)  # with fill bytes before it

@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures, told by ending and content, and why the others are not."""
+"""Lists the pictures of a folder by ending and content, with the reasons for skipping other files."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def build_loader(
     if count < workers:
         log.info("workers=%d exceeds the %d processors; using %d", workers, count, count)
     if count > 1:
-        cv2.setNumThreads(1)  # the workers are the threads; and a forked process cannot use an inherited thread pool
+        cv2.setNumThreads(1)  # workers provide the parallelism; a forked process cannot use an inherited thread pool
     processes = worker_processes and count > 1
     if processes:
         ready = _rows_that_fit(samples.settings.sample_bytes * count * min(rank_size, CARDS_A_NODE_MAX))
@@ -79,7 +79,7 @@ def start_after(loader: ds.Dataset, step: int) -> None:
 
 
 def check_resumed_batch(samples: MixedSamples, images: Array, step: int, rank: int = 0, rank_size: int = 1) -> None:
-    """Make sure that `images` (N, 3, H, W) is the batch after `step` steps, by making its first sample once more.
+    """Verify that `images` (N, 3, H, W) is the batch after `step` steps by recomputing its first sample.
 
     `set_init_step` is undocumented: a version that ignored it would train on other pictures than an uninterrupted run
     without a word. Raises ConfigError.

@@ -1,4 +1,4 @@
-"""Ignore masks: where the loss does not count, because people there are masked (crowds, too small, too few joints)."""
+"""Ignore masks: regions of masked people (crowds, too small, too few joints), on which the loss is not counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that come out of files, and the names of files made from them.
+"""Validates file names read from other files, and derives file names from them.
 
 A name in an annotation file, a shard index or a labelme file is data, not a path: it is checked here, once, before it
 is joined to a folder.

@@ -1,4 +1,4 @@
-"""Where training's pictures and masks lie: as files in a folder, or packed in the shards that `pack_dataset` writes.
+"""Access to training pictures and masks: files in a folder, or packed in the shards that `pack_dataset` writes.
 
 Shards are plain tar files beside `shards.json`, which says where in which shard each file's bytes are; they are read in
 place, without unpacking.
@@ -30,20 +30,20 @@ PICTURES, MASKS = "pictures", "masks"
 
 
 class FileSource(Protocol):
-    """Files by name (with "/" between folders)."""
+    """Read access to files by name (with "/" between folders)."""
 
     def place(self, name: str) -> str:
-        """Where the file is, for messages."""
+        """The file's location, for messages."""
 
     def has(self, name: str) -> bool:
-        """Whether it is there."""
+        """Whether the file exists."""
 
     def read(self, name: str) -> bytes:
-        """Its bytes; PictureError where it is not there or cannot be read."""
+        """The file's bytes; PictureError where it is missing or cannot be read."""
 
 
 def open_files(folder: str | Path, kind: str) -> FileSource:
-    """The files of `kind` (pictures or masks) in a folder, packed or not; DataError for shards that are not whole."""
+    """The files of `kind` (pictures or masks) in a folder, packed or not; DataError for incomplete shards."""
     return PackedFiles(folder, kind) if is_packed(folder) else FolderFiles(folder)
 
 
@@ -113,7 +113,7 @@ def _is_size(value: object) -> TypeGuard[int]:
 
 
 class FolderFiles:
-    """Files as they lie in a folder."""
+    """Plain files in a folder."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = str(folder)
@@ -129,7 +129,7 @@ class FolderFiles:
 
 
 class PackedFiles:
-    """Files inside shards, read at their place by any number of threads and forked processes."""
+    """Files inside shards; safe for concurrent reads from threads and forked processes."""
 
     def __init__(self, folder: str | Path, kind: str) -> None:
         self.folder, self.kind = str(folder), kind

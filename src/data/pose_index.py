@@ -1,4 +1,4 @@
-"""The index of a data set: which picture shows whom where, as compact arrays that ranks can share."""
+"""The index of a data set: pictures and annotated people as compact arrays that ranks can share."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def save_index(index: PoseIndex, folder: str | Path, stamp: Mapping[str, object]
     """Write the index as one .npy an array into a new folder that appears whole; `stamp` says what it was made from."""
     target = Path(folder)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)  # a leftover of a killed process with this number
+    shutil.rmtree(part, ignore_errors=True)  # left behind by a killed process with the same id
     part.mkdir(parents=True)
     for name, values in _flat_arrays(index).items():
         np.save(part / f"{name}.npy", values)

@@ -1,4 +1,4 @@
-"""Rows of different lengths in one array: what keeps an index of 120,000 pictures small."""
+"""Rows of different lengths in one array, which keeps an index of 120,000 pictures small."""
 
 from __future__ import annotations
 

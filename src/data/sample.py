@@ -45,7 +45,7 @@ UNLABELLED_ABSENT, UNLABELLED_UNKNOWN = "absent", "unknown"  # values of the set
 
 @dataclass(frozen=True)
 class SampleSettings(AugmentSettings):
-    """What a sample looks like: settings of `default_config.yaml`. Pixels are network input pixels."""
+    """Settings of `default_config.yaml` that determine a sample. Pixels are network input pixels."""
 
     insize: int
     heatmap_sigma: float

@@ -28,7 +28,7 @@ JOINTS = len(COCO_KEYPOINT_NAMES)
 NO_JOINTS: Sequence[float] = (0.0,) * (3 * JOINTS)
 NO_NECK: Sequence[float] = (0.0, 0.0, 0.0)
 
-#: What `complete_person` counts, as a reader is told.
+#: Descriptions of what `complete_person` counts, for the log.
 AREA = "areas taken from outline or box"
 BOX = "boxes taken from outline or joints"
 COUNT = "num_keypoints counted"
@@ -165,7 +165,7 @@ def _box(
     elif labelled:
         box = box_around_joints(labelled, size)
     if given is not None and box is not None and max(abs(a - b) for a, b in zip(given, box)) <= 1.0:
-        return given  # the joints are elsewhere, but box and outline agree
+        return given  # box and outline agree, although the joints lie elsewhere
     if box is not None:
         completed[BOX] += 1
     return box

@@ -152,7 +152,7 @@ def open_annotations(path: str | Path, pictures_only: bool = False) -> Annotatio
         elif key == "categories":
             raw_categories = value
         elif key == "annotations" and raw_categories is not None and entries:
-            break  # nothing is wanted of the annotations here
+            break  # annotations are not needed here
     pictures, numbers = _pictures(file, entries)
     if raw_categories is None and not pictures_only:
         raise DataError(f"{file}: 'categories' is missing; a COCO keypoints file is needed")

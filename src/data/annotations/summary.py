@@ -1,4 +1,4 @@
-"""What a training run makes of an annotation file: who is trained on, who is masked and why, what was completed."""
+"""Summary of an annotation file: people trained on, people masked by reason, and fields that were completed."""
 
 from __future__ import annotations
 

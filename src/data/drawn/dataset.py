@@ -118,7 +118,7 @@ def _annotation(seen: NDArray[np.float64], flags: NDArray[np.int64], mask: NDArr
 
 
 def _crowd_annotation(mask: NDArray[np.uint8]) -> dict[str, object]:
-    """A group that nobody annotated one by one: an uncompressed run-length mask, no keypoints."""
+    """A crowd: a group annotated with one uncompressed run-length mask and no keypoints."""
     column_wise = np.concatenate([[0], mask.T.reshape(-1), [0]]).astype(np.int8)
     edges = np.flatnonzero(np.diff(column_wise))
     counts = np.diff(np.concatenate([[0], edges, [mask.size]])).tolist()
