@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,10 +34,11 @@ def cache_folder(folder: Path, facts: Mapping[str, object], code: Path = SOURCES
 def use_compile_cache(chosen: Path) -> Path:
     """Have MindSpore store and reuse compiled graphs in `chosen`, one of `cache_folder`.
 
-    Call it before the first graph is compiled.
+    Call it before the first graph is compiled: MindSpore reads the path once. The settings are environment variables,
+    as in every supported version; those of `set_context` are deprecated.
     """
     chosen.mkdir(parents=True, exist_ok=True)
-    ms.set_context(enable_compile_cache=True, compile_cache_path=str(chosen))
+    os.environ.update(MS_COMPILER_CACHE_ENABLE="1", MS_COMPILER_CACHE_PATH=str(chosen))
     logger.info("compile cache: %s (%s)", chosen, "in use" if any(chosen.iterdir()) else "empty")
     return chosen
 
