@@ -20,7 +20,8 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def _work(arguments: argparse.Namespace) -> int:
-    refuse_existing(arguments.folder / ANNOTATION_FILE, arguments.force, "folder")
+    for part in (ANNOTATION_FILE, "images"):
+        refuse_existing(arguments.folder / part, arguments.force, "folder")
     print(
         draw_dataset(arguments.folder, arguments.pictures, arguments.seed, arguments.sizes, first_id=arguments.first_id)
     )

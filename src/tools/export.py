@@ -27,7 +27,7 @@ def _work(arguments: argparse.Namespace) -> int:
 
     check_possible(arguments.file_format, arguments.dynamic, choose_device(arguments.device_target))
     target = Path(f"{arguments.file_name}{ENDINGS[arguments.file_format]}")
-    refuse_existing(target, arguments.force, "file_name")
+    refuse_existing(target, arguments.force, "file_name", [arguments.checkpoint])
     network, name, *_ = load_network(arguments.checkpoint, arguments.network, arguments.stages)
     height, width = _sides(arguments, name)
     network.set_train(False)

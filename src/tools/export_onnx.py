@@ -30,7 +30,7 @@ def _work(arguments: argparse.Namespace) -> int:
     target = arguments.output or arguments.checkpoint.with_suffix(ENDING)
     if target.suffix != ENDING:
         raise OutputError(f"{target}: the name must end in {ENDING}")
-    refuse_existing(target, arguments.force, "output")
+    refuse_existing(target, arguments.force, "output", [arguments.checkpoint])
     import mindspore as ms
 
     from src.net.build import choose_device

@@ -176,6 +176,8 @@ def _read_stamp(path: Path) -> object:
 def _work(arguments: argparse.Namespace) -> int:
     if arguments.preview and not arguments.imgpath_train:
         raise DataError("--preview: needs the pictures' folder; give --imgpath_train too")
+    if arguments.preview and arguments.preview.resolve() == arguments.imgpath_train.resolve():
+        raise DataError(f"preview: {arguments.preview} is the folder of the pictures; name another")
     if arguments.preview and not arguments.imgpath_train.is_dir():
         raise DataError(f"imgpath_train: {arguments.imgpath_train}: no such folder of pictures")
     annotations: Path = arguments.jsonpath_train

@@ -57,7 +57,7 @@ def import_weights(
 
 def _work(arguments: argparse.Namespace) -> int:
     require_weights_file(arguments.input)
-    refuse_existing(arguments.output, arguments.force, "output")
+    refuse_existing(arguments.output, arguments.force, "output", [arguments.input])
     from src.net.build import choose_device
 
     choose_device("CPU")

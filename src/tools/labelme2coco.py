@@ -25,6 +25,7 @@ from src.pose.skeleton import COCO_ORDER, JointType
 from src.progress import Progress
 from src.spreadsheet import csv_rows
 from src.tools.common.command import make_parser, refuse_existing, run_command
+from src.tools.common.one_line import one_line
 from src.tools.labelme.files import (
     LabelmeFile,
     Problem,
@@ -195,10 +196,10 @@ def _work(arguments: argparse.Namespace) -> int:
     if not train_path.is_dir():
         raise DataError(f"train_path: {train_path}: no such folder")
     result: Path = arguments.result_path or train_path / "train.json"
-    refuse_existing(result, arguments.force, "result_path")
     errors: Path = arguments.errors or result.with_name(f"{result.stem}_errors.csv")
     names = read_joint_names(arguments.mapping)
     paths = _labelme_paths(arguments.json_path, train_path, result)
+    _check_targets(result, errors, [*paths, *([arguments.mapping] if arguments.mapping else [])], arguments.force)
     content = convert(paths, Conversion(arguments.pictures or train_path, names, arguments.grouping, arguments.neck))
     _write(content, result, errors)
     if content.absent:
@@ -209,7 +210,7 @@ def _work(arguments: argparse.Namespace) -> int:
     joints = sum(int(str(each["num_keypoints"])) for each in content.annotations)
     print(f"{result}: {len(content.images)} pictures, {len(content.annotations)} persons, {joints} keypoints")
     for problem in content.problems:
-        print(": ".join(part for part in problem if part), file=sys.stderr)
+        print(_problem_line(problem), file=sys.stderr)
     if content.problems and not arguments.allow_dropped:
         raise IncompleteError(
             f"{len(content.problems)} files or shapes were left out, see {errors}; correct them or give --allow_dropped"
@@ -217,10 +218,34 @@ def _work(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _check_targets(result: Path, errors: Path, inputs: Sequence[Path], force: bool) -> None:
+    """OutputError where the result or the error list would replace a file that is read, or a table of something else."""
+    for path, ending, option in ((result, ".json", "result_path"), (errors, ".csv", "errors")):
+        if path.suffix.lower() != ending:
+            raise OutputError(f"{option}: {path} must end in {ending}")
+    refuse_existing(result, force, "result_path", inputs)
+    if result.is_file() and _is_labelme(result):
+        raise OutputError(f"{result}: is a labelme file and would be replaced; name another --result_path")
+    if errors.is_file() and not errors.read_bytes().startswith(codecs.BOM_UTF8 + csv_rows([Problem._fields])):
+        raise OutputError(f"{errors}: already exists and is not an error list; name another --errors")
+
+
+def _is_labelme(path: Path) -> bool:
+    try:
+        read_labelme(path)
+    except UnusableFileError:
+        return False
+    return True
+
+
+def _problem_line(problem: Problem) -> str:
+    return one_line(": ".join(part for part in problem if part))
+
+
 def _write(content: CocoContent, result: Path, errors: Path) -> None:
     if not content.images:
         for problem in content.problems[:3]:
-            print(": ".join(part for part in problem if part), file=sys.stderr)
+            print(_problem_line(problem), file=sys.stderr)
         raise DataError(f"no labelme file could be used ({len(content.problems)} were left out)")
     try:
         write_atomically(result, content.to_json())

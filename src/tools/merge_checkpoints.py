@@ -188,6 +188,8 @@ def _target(filesystem: AbstractFileSystem, root: str, chosen: CheckpointSet, ar
     if "/" in name or not name.endswith(".ckpt"):
         raise ConfigError(f"output: '{name}' must be a file name that ends with .ckpt; it goes into {root}")
     target = f"{root.rstrip('/')}/{name}"
+    if target in chosen.files.values():
+        raise OutputError(f"{target}: is merged here and would be replaced; name another --output")
     if filesystem.exists(target) and not arguments.force:
         raise OutputError(f"{target}: already exists; name another --output or give --force")
     return target

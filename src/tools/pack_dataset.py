@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import filecmp
 import json
 import logging
 import shutil
@@ -119,7 +120,12 @@ def _check_folder(folder: Path, arguments: argparse.Namespace) -> None:
     """The result must not be mixed with its sources, nor replace another data set unasked."""
     if folder.resolve() == arguments.imgpath_train.resolve():
         raise DataError(f"result_path: {folder} is the folder of the pictures; name another")
-    if is_packed(folder) and not arguments.force:
+    annotations = folder / arguments.jsonpath_train.name
+    if not is_packed(folder):
+        own = annotations.is_file() and not annotations.samefile(arguments.jsonpath_train)
+        if own and not filecmp.cmp(annotations, arguments.jsonpath_train, shallow=False) and not arguments.force:
+            raise OutputError(f"{annotations}: already exists; name another --result_path or give --force")
+    elif not arguments.force:
         there = read_shard_index(folder)["annotations"]
         if there != arguments.jsonpath_train.name:
             raise OutputError(

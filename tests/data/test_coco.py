@@ -170,6 +170,7 @@ _ONE = '[{"id": 1, "file_name": "1.jpg", "width": 9, "height": 9}]'
         ("[1, 2]", "holds a list"),
         ('{"info": [1,]}', "not JSON"),
         ('{"a": 1} x', "not JSON"),
+        ('{"annotations": [], "images": [], "annotations": []}', "the key 'annotations' is there twice"),
         ("{}", "categories"),
         ('{"info": 3}', "categories"),
         ('{"categories": [{"id": 1, "name": "person"}]}', "images"),

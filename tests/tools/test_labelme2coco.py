@@ -216,6 +216,20 @@ def test_nothing_is_replaced_unasked_and_no_file_is_an_error(tmp_path: Path, cap
     assert (tmp_path / "train.json").read_bytes() == before
 
 
+def test_a_result_never_replaces_what_is_read_or_somebody_elses_table(tmp_path: Path, capsys: Any) -> None:
+    label_file(tmp_path, "a", [point("nose", 50, 20), point("evil\nERROR forged", 1, 2)])
+    label_file(tmp_path, "b", [point("nose", 50, 20)])
+    (tmp_path / "notes.csv").write_text("mine")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for more in ("errors=b.json", "errors=notes.csv", "errors=a.jpg", "result_path=b.json", "result_path=a.jpg"):
+        option, _, name = more.partition("=")
+        assert run(tmp_path, f"--{option}={tmp_path / name}", "--force") == 2
+        assert option in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert run(tmp_path) == 3
+    assert r"a.json: #1 evil\nERROR forged: is not a known joint" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")

@@ -156,6 +156,9 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path, capsys: Any) -> No
     assert run(tmp_path) == 2
     assert "--force" in capsys.readouterr().err
     assert (tmp_path / MERGED).read_bytes() == b"precious"
+    for rank in sorted(tmp_path.glob("*rank0*.ckpt")):
+        assert run(tmp_path, "--force", f"--output={rank.name}") == 2
+        assert "is merged here and would be replaced" in capsys.readouterr().err
     assert run(tmp_path, "--force") == 0
     assert "base.w" in load(tmp_path / MERGED)
     assert run(tmp_path, "--output=other.ckpt", "--weights_only") == 0

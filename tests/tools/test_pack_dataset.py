@@ -143,6 +143,12 @@ def test_killed_without_warning_it_ends_as_if_nothing_had_happened(tmp_path: Pat
 
 
 def test_another_data_set_and_others_files_are_not_touched(drawn: Path, tmp_path: Path, capsys: Any) -> None:
+    mine = tmp_path / "person_keypoints.json"
+    mine.write_text("mine")
+    assert pack(drawn, tmp_path) == 2
+    assert f"{mine}: already exists" in capsys.readouterr().err
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+    mine.unlink()
     assert pack(drawn, tmp_path) == 0
     packed = shard_bytes(tmp_path)
     other = tmp_path.parent / "other.json"

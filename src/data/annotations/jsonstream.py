@@ -12,8 +12,10 @@ _DECODER = json.JSONDecoder()
 def walk_object(text: str, streamed: frozenset[str]) -> Iterator[tuple[str, object]]:
     """Yield (key, value) of the object that `text` holds; for a `streamed` key with a list, once for each element.
 
-    Memory stays at the text plus one element. Raises json.JSONDecodeError where the text is not one JSON object.
+    Memory stays at the text plus one element. Raises json.JSONDecodeError where the text is not one JSON object, or has
+    a key twice: programs differ in which one they take.
     """
+    keys: set[str] = set()
     position = _expect(text, _skip(text, 0), "{")
     if text[position : position + 1] == "}":
         position += 1
@@ -22,6 +24,9 @@ def walk_object(text: str, streamed: frozenset[str]) -> Iterator[tuple[str, obje
             key, position = _value(text, position)
             if not isinstance(key, str):
                 raise json.JSONDecodeError("a key must be text", text, position)
+            if key in keys:
+                raise json.JSONDecodeError(f"the key {key!r} is there twice; keep one of them", text, position)
+            keys.add(key)
             position = _expect(text, _skip(text, position), ":")
             if key in streamed and text[position : position + 1] == "[":
                 position = yield from _walk_list(text, key, position)

@@ -9,7 +9,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,7 +17,7 @@ from src.checks import nearest_word
 from src.errors import ConfigError, JobError, OutputError
 from src.model_utils.config import read_settings, setting_types
 from src.model_utils.setting import Value, convert
-from src.tools.common.one_line import OneLineFormatter
+from src.tools.common.one_line import OneLineFormatter, one_line
 from src.version import add_version
 
 #: Anything a tool did not foresee in a file it was given.
@@ -85,10 +85,10 @@ def run_command(
     try:
         return work(parser.parse_args(argv))
     except JobError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except OSError as error:  # the storage's errors are kinds of it
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -120,7 +120,12 @@ def not_negative(text: str) -> float:
     return number
 
 
-def refuse_existing(path: Path, force: bool, option: str) -> None:
-    """OutputError where a result is there already and may not be replaced; `option` is the argument that names it."""
+def refuse_existing(path: Path, force: bool, option: str, inputs: Iterable[Path] = ()) -> None:
+    """OutputError where a result is there already and may not be replaced; `option` is the argument that names it.
+
+    One of the `inputs` is never replaced.
+    """
+    if path.resolve() in {each.resolve() for each in inputs}:
+        raise OutputError(f"{path}: is read here and would be replaced; name another --{option}")
     if path.exists() and not force:
         raise OutputError(f"{path}: already exists; name another --{option} or give --force")
