@@ -21,7 +21,7 @@ from typing import TypeVar, cast
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from src.data.formats import HEAD_BYTES, PictureError, format_of, why_not_read
@@ -162,6 +162,8 @@ def _kind(data: bytes, path: str | Path) -> str:
 
 def _reason(error: BaseException) -> str:
     """An error in one line."""
+    if isinstance(error, UnidentifiedImageError):  # says nothing but the address of a buffer
+        return "its header cannot be read"
     text = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
     return " ".join(str(text).split())[:200]
 

@@ -17,8 +17,10 @@ from src.data.listing import inside
 from src.infer.multiscale import Views, make_views
 from src.infer.network import Network
 from src.infer.options import DEFAULTS, InferenceOptions
+from src.infer.output.names import is_results_name
 from src.infer.output.results import PictureResult, SourceIdentity
 from src.progress import StageTimes
+from src.translations import say
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +60,8 @@ def read_and_fit(
     started = time.perf_counter()
     path = inside(folder, filename)
     try:
+        if is_results_name(filename):
+            raise PictureError(path, say("picture_name_taken"))
         with times("read"):
             source = read_source(path)
             picture = _decode(source.data, path)

@@ -89,11 +89,17 @@ def _png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body)) + b"\0\0\0\x09IDAT"
 
 
+def named_like_results(folder: Path) -> dict[str, str]:
+    names = ("results.jsonl", "Summary.json", "index.html/1.jpg", f"thumbnails/{5:020x}.jpg")
+    picture = Image.fromarray(SCENE)
+    return {saved(folder, name, picture, format="JPEG"): "has the name of a file of the results" for name in names}
+
+
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_every_kind_of_picture_is_judged_or_reported(tmp_path: Path, batch_size: int) -> None:
     folder, output = tmp_path / "pics", tmp_path / "out"
     good = every_kind(folder)
-    bad = broken(folder)
+    bad = {**broken(folder), **named_like_results(folder)}
     summary = infer_folder(FakeNetwork(batch_size=batch_size), folder, [*good, *bad], output, ACTION, {})
     assert (summary["ok"], summary["unreadable"]) == (len(good), len(bad))
     lines = {line["file"]: line for line in map(json.loads, (output / "results.jsonl").read_text("utf-8").splitlines())}

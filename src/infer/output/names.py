@@ -1,9 +1,10 @@
-"""Names of rendered pictures: beside the original's, and never that of another file."""
+"""Names in a folder of results: rendered pictures and thumbnails, and names that no picture may have."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from itertools import chain, count
 from pathlib import PurePosixPath
@@ -13,6 +14,16 @@ WRITABLE = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 #: Bytes that a file's name may have on the file systems in use.
 LONGEST_NAME = 255
+
+
+#: Files and folders that a run writes beside the pictures.
+_RESULTS = re.compile(r"(results[^/]*\.jsonl|results\.csv|summary\.json|run\.json|index\.html)(/|$)", re.IGNORECASE)
+_IN_FOLDERS = re.compile(r"(thumbnails/[0-9a-f]{20}\.jpg|journal/[^/]*\.jsonl)(/|$)", re.IGNORECASE)
+
+
+def is_results_name(filename: str) -> bool:
+    """Whether a picture of this name, kept beside the results, would take the place of one of their files."""
+    return bool(_RESULTS.match(filename) or _IN_FOLDERS.match(filename))
 
 
 def rendered_names(filenames: Sequence[str]) -> dict[str, str]:
