@@ -26,6 +26,7 @@ from src.data.pose_index import PoseIndex, leave_out
 from src.errors import ConfigError, DataError
 from src.files import atomic_path
 from src.model_utils.config import Config
+from src.net.formats import require_checkpoint
 from src.train.inputs import TrainingInputs, TrainingSet
 from src.train.monitoring.startup import Startup
 
@@ -190,12 +191,10 @@ def _index(annotations: Path, selection: Selection, cache: Path, site: Site) -> 
 def _pretrained(config: Config, site: Site) -> Path | None:
     if not config.load_pretrain:
         return None
-    return stage_checkpoint(
-        config.pretrained_model_folder_path_obs,
-        config.pretrained_model_folder_path_relative,
-        config.pretrained_model_filename,
-        site,
-    )
+    folder_obs, folder = config.pretrained_model_folder_path_obs, config.pretrained_model_folder_path_relative
+    checkpoint = stage_checkpoint(folder_obs, folder, config.pretrained_model_filename, site)
+    require_checkpoint(checkpoint)  # before pictures are copied, and MindSpore is loaded
+    return checkpoint
 
 
 def _masks(path: str, index: PoseIndex, site: Site) -> Path:

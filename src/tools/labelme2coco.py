@@ -219,7 +219,7 @@ def _work(arguments: argparse.Namespace) -> int:
 
 
 def _check_targets(result: Path, errors: Path, inputs: Sequence[Path], force: bool) -> None:
-    """OutputError where the result or the error list would replace a file that is read, or a table of something else."""
+    """OutputError where the result or the error list would replace a file that is read, or not one of its own kind."""
     for path, ending, option in ((result, ".json", "result_path"), (errors, ".csv", "errors")):
         if path.suffix.lower() != ending:
             raise OutputError(f"{option}: {path} must end in {ending}")

@@ -12,7 +12,7 @@ import obs_sync
 from modelarts.runtime.staging import stage_training
 from modelarts.runtime.streaming import RequestQueue, in_turn
 from src.data.coco import open_index
-from src.errors import DataError, JobError
+from src.errors import CheckpointError, DataError, JobError
 from src.model_utils.config import build_config
 from src.train.inputs import TrainingInputs, TrainingSet
 
@@ -85,6 +85,19 @@ def test_the_pretrained_checkpoint_lies_where_it_is_asked_for_and_follows_the_st
         pretrained = stage_inputs(**settings).pretrained
         assert pretrained == Path("ckpt_folder/model.ckpt")
         assert pretrained.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_local_pretrained_checkpoint_is_looked_for_before_anything_is_copied(
+    bucket: Path, content: bytes | None
+) -> None:
+    folder = Path("pretrained")
+    folder.mkdir()
+    if content is not None:
+        (folder / "model.ckpt").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"pretrained/model\.ckpt"):
+        stage_inputs(load_pretrain=True, pretrained_model_folder_path_relative="pretrained")
+    assert not list(Path("scratch").rglob("*.jpg"))
 
 
 def test_local_data_stay_where_they_are(bucket: Path) -> None:
