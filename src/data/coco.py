@@ -37,8 +37,8 @@ _VERSION = 2  # of the saved index; raise it when PoseIndex or what is read into
 class Selection:
     """Which annotated people are trained on."""
 
-    min_keypoints: int = 5
-    min_area: float = 32.0 * 32.0
+    min_keypoints: int
+    min_area: float
 
     def excluded(self, person: Person) -> str:
         """Why a person is not trained on, one of the summary's reasons; empty for one who is."""
@@ -54,7 +54,7 @@ class Selection:
 
 def open_index(
     annotation_file: str | Path,
-    selection: Selection | None = None,
+    selection: Selection,
     cache: str | Path | None = None,
     wait_s: float = 0.0,
 ) -> PoseIndex:
@@ -63,11 +63,10 @@ def open_index(
     One process of a node calls it with `wait_s` = 0 and builds the cache; the others give a deadline and map what
     appears there, so that a node reads and holds the annotations once. After the deadline they read for themselves.
     """
-    chosen = selection or Selection()
     if cache is None:
-        return index_annotations(annotation_file, chosen)
+        return index_annotations(annotation_file, selection)
     try:
-        stamp = _stamp(annotation_file, chosen)
+        stamp = _stamp(annotation_file, selection)
     except OSError as error:
         raise DataError(f"{annotation_file}: no such annotation file") from error
     deadline = time.monotonic() + wait_s
@@ -79,19 +78,19 @@ def open_index(
         return index
     if wait_s:
         log.warning("no index appeared in %s within %g s; reading %s here", cache, wait_s, annotation_file)
-        return index_annotations(annotation_file, chosen)
+        return index_annotations(annotation_file, selection)
     try:
-        save_index(index_annotations(annotation_file, chosen), cache, stamp)
+        save_index(index_annotations(annotation_file, selection), cache, stamp)
     except OSError as error:
         raise DataError(f"{cache}: the index cannot be saved there ({error.strerror or error})") from error
     saved = load_index(cache, stamp)
-    return saved if saved is not None else index_annotations(annotation_file, chosen)
+    return saved if saved is not None else index_annotations(annotation_file, selection)
 
 
-def index_annotations(annotation_file: str | Path, selection: Selection | None = None) -> PoseIndex:
+def index_annotations(annotation_file: str | Path, selection: Selection) -> PoseIndex:
     """Read a COCO keypoints file and log its summary; raises DataError with the file and what is wrong."""
     file = open_annotations(annotation_file)
-    collector = _Collector(selection or Selection())
+    collector = _Collector(selection)
     for person in file.people():
         collector.add(person)
     index = collector.finish(file)

@@ -33,6 +33,7 @@ from src.data.sample import SampleMaker
 from src.pose.encode import encode_heatmaps, encode_pafs
 from src.pose.grid import STRIDE
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 
 #: The reference loader's time for such a sample on a machine of this kind when it was idle.
 REFERENCE_MS = 22.5
@@ -140,7 +141,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         annotations = prepare(folder)
-        index = index_annotations(annotations)
+        index = index_annotations(annotations, SELECTION)
         maker = SampleMaker(index, folder / "images", sample_settings())
         sizes = [(folder / "images" / str(n)).stat().st_size for n in index.names]
         print(f"{len(index)} pictures of {SIZE[0]}x{SIZE[1]}, {np.mean(sizes) / 1e3:.0f} KB each, input 368x368")

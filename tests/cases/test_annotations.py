@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
-from src.data.coco import Selection, index_annotations
+from src.data.coco import index_annotations
 from src.tools import coco2labelme, evaluate, gen_ignore_mask, labelme2coco, pack_dataset
 from tests.cases.conftest import tree_of
+from tests.data.selection import SELECTION
 
 
 def masks(annotations: Path, folder: Path, *more: str) -> int:
@@ -78,18 +80,18 @@ def test_08_categories_after_annotations(case: Path, tmp_path: Path) -> None:
 
 def test_10_person_not_first_category(case: Path, tmp_path: Path) -> None:
     assert masks(case / "a.json", tmp_path / "masks") == 0
-    assert len(index_annotations(case / "a.json").persons.values) > 0
+    assert len(index_annotations(case / "a.json", SELECTION).persons.values) > 0
 
 
 def test_11_iscrowd_as_text(case: Path, tmp_path: Path) -> None:
     assert masks(case / "a.json", tmp_path / "masks") == 0
     people = json.loads((case / "a.json").read_text())["annotations"]
-    assert len(index_annotations(case / "a.json").persons.values) == len(people)
+    assert len(index_annotations(case / "a.json", SELECTION).persons.values) == len(people)
 
 
 def test_12_two_person_categories(case: Path, tmp_path: Path, capsys: Any) -> None:
     people = json.loads((case / "a.json").read_text())["annotations"]
-    assert len(index_annotations(case / "a.json").persons.values) == len(people)
+    assert len(index_annotations(case / "a.json", SELECTION).persons.values) == len(people)
     assert self_test_ap(case / "a.json", capsys) == 1.0
 
 
@@ -104,7 +106,7 @@ def test_17_annotation_ids_from_0(case: Path, tmp_path: Path, capsys: Any) -> No
 
 def test_19_area_not_filled_in(case: Path, tmp_path: Path) -> None:
     people = json.loads((case / "a.json").read_text())["annotations"]
-    index = index_annotations(case / "a.json")
+    index = index_annotations(case / "a.json", SELECTION)
     assert len(index.persons.values) == len(people)
     assert index.summary is not None
     assert index.summary.completed["areas taken from outline or box"] == 4
@@ -126,7 +128,7 @@ def test_21_outline_without_area(case: Path, tmp_path: Path) -> None:
 def test_22_bbox_null_or_outline_flat(case: Path, tmp_path: Path, name: str) -> None:
     assert masks(case / name, tmp_path / "masks") == 0
     people = json.loads((case / name).read_text())["annotations"]
-    assert len(index_annotations(case / name, Selection(min_area=0)).persons.values) == len(people)
+    assert len(index_annotations(case / name, replace(SELECTION, min_area=0)).persons.values) == len(people)
 
 
 def test_23_byte_order_mark(case: Path, tmp_path: Path, capsys: Any) -> None:

@@ -20,6 +20,7 @@ from src.errors import DataError
 from src.model_utils.config import parse_config
 from src.tools import evaluate_action, import_weights
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 
 pytestmark = pytest.mark.mindspore
 
@@ -114,7 +115,7 @@ def test_pictures_that_are_judged_wrongly(shared: Path, tmp_path: Path, number: 
 
 def test_39_sizes_in_message(case: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Samples are made as training makes them, reduced where that saves time."""
-    maker = SampleMaker(index_annotations(case / "a.json"), case / "images", sample_settings(insize=64))
+    maker = SampleMaker(index_annotations(case / "a.json", SELECTION), case / "images", sample_settings(insize=64))
     with caplog.at_level(logging.WARNING), contextlib.suppress(DataError):
         for epoch in range(4):
             for row in range(len(maker)):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from src.data.pose_index import keep_present, load_index
 from src.data.ragged import Ragged, group_rows
 from src.errors import DataError
 from src.pose.skeleton import JointType as J
+from tests.data.selection import SELECTION
 
 FULL = [20.0, 30.0, 2] * 17
 
@@ -50,7 +52,7 @@ def test_selects_as_the_reference_does(tmp_path: Path) -> None:
         _person(3, area=1024.5, keypoints=[20.0, 30.0, 2] * 5 + [0, 0, 0] * 12, num_keypoints=5),
         _person(3, iscrowd=1, num_keypoints=0, segmentation={"size": [80, 100], "counts": [8, 8, 7984]}),
     ]
-    index = index_annotations(_write(tmp_path / "a.json", [_image(n) for n in (3, 1, 2, 4)], rows))
+    index = index_annotations(_write(tmp_path / "a.json", [_image(n) for n in (3, 1, 2, 4)], rows), SELECTION)
     assert index.names.tolist() == ["1.jpg", "3.jpg"]
     assert index.picture_ids.tolist() == [1, 3]
     assert index.sizes.tolist() == [[100, 80], [100, 80]]
@@ -66,7 +68,7 @@ def test_selects_as_the_reference_does(tmp_path: Path) -> None:
 
 def test_agrees_with_pycocotools_on_real_annotations(shared: Path) -> None:
     file = shared / "data" / "coco_sample" / "person_keypoints.json"
-    index, coco = index_annotations(file), COCO(str(file))
+    index, coco = index_annotations(file, SELECTION), COCO(str(file))
     for row, picture in enumerate(index.picture_ids.tolist()):
         annotations = coco.loadAnns(coco.getAnnIds(picture))
         trained_on = [a for a in annotations if a["num_keypoints"] >= 5 and a["area"] > 1024 and not a["iscrowd"]]
@@ -110,7 +112,7 @@ def test_compressed_counts(seed: int) -> None:
 def test_crowds_spare_the_trained_on_persons_in_them(tmp_path: Path) -> None:
     crowd = {"size": [80, 100], "counts": [0, 8000]}
     rows = [_person(1), _person(1, iscrowd=1, num_keypoints=0, keypoints=[0] * 51, segmentation=crowd)]
-    index = index_annotations(_write(tmp_path / "a.json", [_image(1)], rows))
+    index = index_annotations(_write(tmp_path / "a.json", [_image(1)], rows), SELECTION)
     mask = ignored_regions(index.ignored[0], index.crowds[0], index.kept[0], (100, 80))
     assert mask[70, 90] == 1
     assert mask[30, 30] == 0
@@ -186,7 +188,7 @@ def test_what_is_not_coco_keypoints(tmp_path: Path, text: str, named: str) -> No
     path = tmp_path / "person.json"
     path.write_text(text)
     with pytest.raises(DataError, match=named) as caught:
-        index_annotations(path)
+        index_annotations(path, SELECTION)
     assert "person.json" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -194,40 +196,40 @@ def test_what_is_not_coco_keypoints(tmp_path: Path, text: str, named: str) -> No
 def test_each_missing_part_is_named(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
     with pytest.raises(DataError, match="no such annotation file"):
-        index_annotations(tmp_path / "none.json")
+        index_annotations(tmp_path / "none.json", SELECTION)
     with pytest.raises(DataError, match="cannot be read"):
-        index_annotations(tmp_path)
+        index_annotations(tmp_path, SELECTION)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="not JSON"):
-        index_annotations(path)
+        index_annotations(path, SELECTION)
     path.write_bytes(b"\x81\x81\xff{")
     with pytest.raises(DataError, match="neither UTF-8"):
-        index_annotations(path)
+        index_annotations(path, SELECTION)
     for part in ("images", "annotations", "categories"):
         with pytest.raises(DataError, match=part):
-            index_annotations(_write(path, [_image(1)], [_person(1)], without=part))
+            index_annotations(_write(path, [_image(1)], [_person(1)], without=part), SELECTION)
     with pytest.raises(DataError, match="image_id"):
-        index_annotations(_write(path, [_image(1)], [{"id": 9, "category_id": 1}]))
+        index_annotations(_write(path, [_image(1)], [{"id": 9, "category_id": 1}]), SELECTION)
     with pytest.raises(DataError, match="50 numbers"):
-        index_annotations(_write(path, [_image(1)], [_person(1, keypoints=FULL[1:])]))
+        index_annotations(_write(path, [_image(1)], [_person(1, keypoints=FULL[1:])]), SELECTION)
     with pytest.raises(DataError, match="same id twice"):
-        index_annotations(_write(path, [_image(1), {**_image(2), "id": 1}], [_person(1)]))
+        index_annotations(_write(path, [_image(1), {**_image(2), "id": 1}], [_person(1)]), SELECTION)
     with pytest.raises(DataError, match="no person with at least 5"):
-        index_annotations(_write(path, [_image(1)], [_person(1, keypoints=[0] * 51)]))
+        index_annotations(_write(path, [_image(1)], [_person(1, keypoints=[0] * 51)]), SELECTION)
     with pytest.raises(DataError, match="annotation 1: 'keypoints' must be a list of numbers"):
-        index_annotations(_write(path, [_image(1)], [_person(1, keypoints=["a"] * 51)]))
+        index_annotations(_write(path, [_image(1)], [_person(1, keypoints=["a"] * 51)]), SELECTION)
 
 
 def test_order_of_the_files_parts_does_not_matter(tmp_path: Path) -> None:
     parts = {"annotations": [_person(2), _person(1)], "categories": [PERSON_CATEGORY], "images": [_image(2), _image(1)]}
     (tmp_path / "a.json").write_text(json.dumps(parts, indent=3))
-    index = index_annotations(tmp_path / "a.json")
+    index = index_annotations(tmp_path / "a.json", SELECTION)
     assert index.names.tolist() == ["1.jpg", "2.jpg"]
 
 
 def test_annotations_of_unknown_pictures_are_dropped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    index = index_annotations(_write(tmp_path / "a.json", [_image(1)], [_person(1), _person(7), _person(0)]))
+    index = index_annotations(_write(tmp_path / "a.json", [_image(1)], [_person(1), _person(7), _person(0)]), SELECTION)
     assert index.persons.lengths.tolist() == [1]
     assert "annotations left out: 2 of pictures that are not in 'images'" in caplog.text
 
@@ -241,7 +243,7 @@ def _present(folder: Path, numbers: range) -> Path:
 
 def test_few_missing_pictures_are_listed_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = _write(tmp_path / "a.json", [_image(n) for n in range(40)], [_person(n) for n in range(40)])
-    index = index_annotations(file)
+    index = index_annotations(file, SELECTION)
     folder = _present(tmp_path, range(2, 40))
     with caplog.at_level(logging.WARNING):
         kept = keep_present(index, folder)
@@ -254,7 +256,7 @@ def test_few_missing_pictures_are_listed_and_left_out(tmp_path: Path, caplog: py
 
 def test_many_missing_or_all_missing_stops(tmp_path: Path) -> None:
     file = _write(tmp_path / "a.json", [_image(n) for n in range(40)], [_person(n) for n in range(40)])
-    index = index_annotations(file)
+    index = index_annotations(file, SELECTION)
     with pytest.raises(DataError, match="no such folder"):
         keep_present(index, tmp_path / "img")
     folder = _present(tmp_path, range(30))
@@ -267,7 +269,7 @@ def test_many_missing_or_all_missing_stops(tmp_path: Path) -> None:
 
 def test_names_in_subfolders(tmp_path: Path) -> None:
     images = [{**_image(n), "file_name": f"part{n % 2}/{n}.jpg"} for n in range(4)]
-    index = index_annotations(_write(tmp_path / "a.json", images, [_person(n) for n in range(4)]))
+    index = index_annotations(_write(tmp_path / "a.json", images, [_person(n) for n in range(4)]), SELECTION)
     (tmp_path / "part0").mkdir()
     for number in (0, 2):
         (tmp_path / "part0" / f"{number}.jpg").touch()
@@ -276,9 +278,9 @@ def test_names_in_subfolders(tmp_path: Path) -> None:
 
 def test_saved_index_is_the_same_and_mapped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = draw_dataset(tmp_path / "drawn", 12, seed=4, sizes=[(200, 160)])
-    plain = index_annotations(file)
-    saved = open_index(file, cache=tmp_path / "cache" / "index")
-    mapped = open_index(file, cache=tmp_path / "cache" / "index", wait_s=5)
+    plain = index_annotations(file, SELECTION)
+    saved = open_index(file, SELECTION, cache=tmp_path / "cache" / "index")
+    mapped = open_index(file, SELECTION, cache=tmp_path / "cache" / "index", wait_s=5)
     for other in (saved, mapped):
         assert isinstance(other.persons.values, np.memmap)
         assert (other.names == plain.names).all()
@@ -289,11 +291,11 @@ def test_saved_index_is_the_same_and_mapped(tmp_path: Path, caplog: pytest.LogCa
     assert list((tmp_path / "cache").iterdir()) == [tmp_path / "cache" / "index"]
     os.utime(file, (1, 1))  # another file now
     with caplog.at_level(logging.WARNING):
-        again = open_index(file, cache=tmp_path / "cache" / "index", wait_s=0.3)
+        again = open_index(file, SELECTION, cache=tmp_path / "cache" / "index", wait_s=0.3)
     assert "no index appeared" in caplog.text
     assert len(again) == len(plain)
-    assert isinstance(open_index(file, cache=tmp_path / "cache" / "index").names, np.memmap)
-    other_selection = open_index(file, Selection(min_keypoints=15), tmp_path / "cache" / "index")
+    assert isinstance(open_index(file, SELECTION, cache=tmp_path / "cache" / "index").names, np.memmap)
+    other_selection = open_index(file, replace(SELECTION, min_keypoints=15), tmp_path / "cache" / "index")
     assert len(other_selection) <= len(plain)
     assert (other_selection.persons.values[:, :, 2] > 0).sum(axis=1).min() >= 15
 
@@ -301,13 +303,13 @@ def test_saved_index_is_the_same_and_mapped(tmp_path: Path, caplog: pytest.LogCa
 def test_a_damaged_cache_is_rebuilt(tmp_path: Path) -> None:
     file = draw_dataset(tmp_path / "drawn", 3, seed=4, sizes=[(200, 160)])
     cache = tmp_path / "index"
-    size = len(open_index(file, cache=cache))
+    size = len(open_index(file, SELECTION, cache=cache))
     (cache / "names.npy").write_bytes(b"")
     assert load_index(cache, {}) is None
-    assert len(open_index(file, cache=cache)) == size
+    assert len(open_index(file, SELECTION, cache=cache)) == size
     for name in list(cache.iterdir())[:3]:
         name.unlink()
-    assert len(open_index(file, cache=cache)) == size
+    assert len(open_index(file, SELECTION, cache=cache)) == size
 
 
 def test_ragged_rows() -> None:

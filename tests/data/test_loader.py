@@ -13,6 +13,7 @@ from src.data.drawn.dataset import draw_dataset
 from src.data.mixed import MixedSamples
 from src.data.sample import SampleMaker, SampleSettings
 from src.errors import ConfigError, DataError
+from tests.data.selection import SELECTION
 
 pytest.importorskip("mindspore")
 import mindspore.dataset as ds
@@ -43,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _samples(folder: Path, settings: SampleSettings = SETTINGS) -> MixedSamples:
-    index = index_annotations(folder / "annotations" / "person_keypoints.json")
+    index = index_annotations(folder / "annotations" / "person_keypoints.json", SELECTION)
     return MixedSamples([SampleMaker(index, folder / "images", settings)])
 
 
@@ -98,9 +99,10 @@ from src.data.loader import build_loader
 from src.data.mixed import MixedSamples
 from src.data.sample import SampleMaker
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 cv2.setNumThreads(4)
 cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (0, 0), 3)
-index = index_annotations(Path(sys.argv[1], "annotations", "person_keypoints.json"))
+index = index_annotations(Path(sys.argv[1], "annotations", "person_keypoints.json"), SELECTION)
 maker = SampleMaker(index, Path(sys.argv[1], "images"), sample_settings())
 loader = build_loader(MixedSamples([maker]), 2, workers=2, worker_processes=True)
 print(sum(len(row) for row in loader.create_tuple_iterator(num_epochs=1)))

@@ -13,6 +13,7 @@ from src.data.mixed import MixedSamples
 from src.data.order import epoch_order, uses_in_epoch
 from src.data.sample import SampleMaker
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 
 SIZES = (5, 8)
 
@@ -24,7 +25,7 @@ def makers(tmp_path_factory: pytest.TempPathFactory) -> list[SampleMaker]:
     for number, pictures in enumerate(SIZES):
         folder = tmp_path_factory.mktemp(f"set{number}")
         draw_dataset(folder, pictures, seed=number, sizes=[(240, 180)])
-        index = index_annotations(folder / "annotations" / "person_keypoints.json")
+        index = index_annotations(folder / "annotations" / "person_keypoints.json", SELECTION)
         settings = sample_settings(insize=64, seed=3, ignore_unannotated=bool(number))
         made.append(SampleMaker(index, folder / "images", settings))
     return made

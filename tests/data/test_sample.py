@@ -22,6 +22,7 @@ from src.pose.skeleton import MIRROR
 from src.pose.skeleton import JointType as J
 from src.pose.unknown import UNKNOWN
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 from tests.pose.drawing import standing_person
 
 
@@ -185,7 +186,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _maker(folder: Path, **changes: object) -> SampleMaker:
     settings = sample_settings(insize=128, **changes)  # type: ignore[arg-type]
-    return SampleMaker(index_annotations(folder / "annotations" / "person_keypoints.json"), folder / "images", settings)
+    return SampleMaker(
+        index_annotations(folder / "annotations" / "person_keypoints.json", SELECTION), folder / "images", settings
+    )
 
 
 def test_a_sample_is_a_function_of_seed_epoch_and_index(drawn: Path) -> None:
@@ -216,7 +219,7 @@ def test_a_broken_picture_is_replaced_the_same_way_each_time(drawn: Path, tmp_pa
     (tmp_path / "images").mkdir()
     for path in (drawn / "images").iterdir():
         (tmp_path / "images" / path.name).write_bytes(path.read_bytes())
-    index = index_annotations(drawn / "annotations" / "person_keypoints.json")
+    index = index_annotations(drawn / "annotations" / "person_keypoints.json", SELECTION)
     bad = tmp_path / "images" / str(index.names[4])
     bad.write_bytes(bad.read_bytes()[:-300])
     settings = sample_settings(insize=128)
@@ -230,7 +233,7 @@ def test_a_broken_picture_is_replaced_the_same_way_each_time(drawn: Path, tmp_pa
 
 def test_each_broken_picture_is_logged_once(drawn: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     maker = SampleMaker(
-        index_annotations(drawn / "annotations" / "person_keypoints.json").take(np.array([0, 1])),
+        index_annotations(drawn / "annotations" / "person_keypoints.json", SELECTION).take(np.array([0, 1])),
         tmp_path,
         sample_settings(insize=64, missing_pictures_max=0.6),
     )
@@ -246,7 +249,7 @@ def test_each_broken_picture_is_logged_once(drawn: Path, tmp_path: Path, caplog:
 
 def test_too_many_broken_pictures_stop(drawn: Path, tmp_path: Path) -> None:
     maker = SampleMaker(
-        index_annotations(drawn / "annotations" / "person_keypoints.json"),
+        index_annotations(drawn / "annotations" / "person_keypoints.json", SELECTION),
         tmp_path,  # none of them is here
         sample_settings(insize=64),
     )

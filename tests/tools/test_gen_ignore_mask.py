@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from src.data.drawn.dataset import draw_dataset
 from src.data.sample import SampleMaker
 from src.tools.gen_ignore_mask import STAMP_FILE, main
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +118,7 @@ def test_thin_regions_are_ignored_from_files_too(tmp_path: Path, drawn: Path) ->
     (tmp_path / "sub").mkdir()
     cv2.imwrite(str(tmp_path / "sub" / "one.jpg"), np.full((40, 60, 3), 90, np.uint8))
     settings = sample_settings(insize=64, augment=False)
-    index = index_annotations(path, Selection(min_area=300))
+    index = index_annotations(path, replace(SELECTION, min_area=300))
     from_file = SampleMaker(index, tmp_path, settings, tmp_path / "m").make(0, 0).valid_mask
     assert (from_file == 0).any(axis=1).sum() >= 3, "its column and both neighbours"
     np.testing.assert_array_equal(from_file, SampleMaker(index, tmp_path, settings).make(0, 0).valid_mask)

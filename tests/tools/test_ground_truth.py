@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from src.errors import DataError
 from src.tools.evaluation.ground_truth import read_ground_truth
 from src.tools.evaluation.scores import score_results
 from src.tools.evaluation.self_test import run_offset_test
+from tests.data.selection import SELECTION
 
 Content = dict[str, Any]
 
@@ -99,7 +101,7 @@ def test_any_single_mistake_is_read_or_told(drawn: Content, tmp_path: Path, seed
         else:
             parent[last] = rng.choice([None, -1, "x", [], {}, [1], {"a": 1}, float("nan"), 1e30, True])
         path = write(tmp_path, content)
-        for read in (index_annotations, evaluate):
+        for read in (partial(index_annotations, selection=SELECTION), evaluate):
             with contextlib.suppress(DataError):
                 read(path)
 

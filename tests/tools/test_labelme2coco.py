@@ -24,6 +24,7 @@ from src.tools import coco2labelme
 from src.tools.labelme.labels import read_label
 from src.tools.labelme2coco import main
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 
 SIZE = (200, 150)  # width, height
 
@@ -283,7 +284,7 @@ def test_result_loads_in_pycocotools_and_makes_samples(drawn: Path, tmp_path: Pa
         loaded = COCO(str(tmp_path / "train.json"))
     assert loaded.getCatIds(catNms=["person"]) == [1]
     assert loaded.annToMask(loaded.loadAnns(loaded.getAnnIds())[0]).any()
-    index = index_annotations(tmp_path / "train.json")
+    index = index_annotations(tmp_path / "train.json", SELECTION)
     maker = SampleMaker(index, tmp_path, sample_settings(insize=64))
     assert maker.make(0, 0).heatmaps[:18].max() > 0.5
     assert cv2.imread(str(tmp_path / str(index.names[0]))) is not None

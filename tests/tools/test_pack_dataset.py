@@ -29,6 +29,7 @@ from src.tools import gen_ignore_mask
 from src.tools.common.packing import Shard
 from src.tools.pack_dataset import main
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_same_samples_in_the_same_order(drawn: Path, tmp_path: Path) -> None:
         (drawn / "annotations" / "person_keypoints.json", drawn / "images", drawn / "masks"),
         (tmp_path / "person_keypoints.json", tmp_path, tmp_path),
     ):
-        index = keep_present(index_annotations(annotated), pictures)
+        index = keep_present(index_annotations(annotated, SELECTION), pictures)
         makers.append(SampleMaker(index, pictures, settings, masks))
     folder, packed = makers
     assert folder.index.names.tolist() == packed.index.names.tolist()
@@ -225,7 +226,7 @@ def test_missing_pictures_stop_it_unless_allowed(drawn: Path, tmp_path: Path, ca
     assert not (tmp_path / "p").exists()
     assert pack(copy, tmp_path / "p", "--allow_missing") == 0
     assert json.loads((tmp_path / "p" / SHARD_INDEX).read_text())["missing"] == ["000000000003.jpg"]
-    index = keep_present(index_annotations(tmp_path / "p" / "person_keypoints.json"), tmp_path / "p", 0.1)
+    index = keep_present(index_annotations(tmp_path / "p" / "person_keypoints.json", SELECTION), tmp_path / "p", 0.1)
     assert "000000000003.jpg" not in index.names.tolist()
     assert len(list((tmp_path / "p").glob("shard-*"))) == 1
     assert pack(copy, copy / "images", "--allow_missing") == 2

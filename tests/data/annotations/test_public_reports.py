@@ -18,6 +18,7 @@ from src.pose import DecodeSettings
 from src.tools.evaluation.ground_truth import read_ground_truth
 from src.tools.evaluation.self_test import run_offset_test
 from src.tools.labelme2coco import main as labelme2coco
+from tests.data.selection import SELECTION
 
 Content = dict[str, Any]
 STANDING = (
@@ -46,7 +47,7 @@ def written(folder: Path, value: Any, name: str = "a.json") -> Path:
 
 def refusal(folder: Path, value: Any) -> str:
     with pytest.raises(DataError) as caught:
-        index_annotations(written(folder, value))
+        index_annotations(written(folder, value), SELECTION)
     with pytest.raises(DataError):
         read_ground_truth(written(folder, value))
     return str(caught.value)
@@ -78,7 +79,7 @@ def test_ids_of_zero_everywhere(tmp_path: Path) -> None:
     for number, image in enumerate(file["images"]):
         image["id"] = number
     assert average_precision(written(tmp_path, file)) == pytest.approx(1)
-    assert len(index_annotations(tmp_path / "a.json").persons.values) == 2
+    assert len(index_annotations(tmp_path / "a.json", SELECTION).persons.values) == 2
 
 
 def test_repeated_annotation_ids(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_repeated_annotation_ids(tmp_path: Path) -> None:
 
 def test_box_and_area_of_zero_come_from_the_joints(tmp_path: Path) -> None:
     """cvat-ai/cvat#8098: `area` 0.0 and a box without width and height beside good joints."""
-    index = index_annotations(written(tmp_path, content(person(1, 1, area=0.0, bbox=[53, 30, 0.0, 0.0]))))
+    index = index_annotations(written(tmp_path, content(person(1, 1, area=0.0, bbox=[53, 30, 0.0, 0.0]))), SELECTION)
     assert len(index.persons.values) == 1
     (truth,) = read_ground_truth(tmp_path / "a.json").anns.values()
     x, y, width, height = truth["bbox"]
@@ -99,7 +100,7 @@ def test_box_and_area_of_zero_come_from_the_joints(tmp_path: Path) -> None:
 def test_somebody_of_whom_nothing_is_left_is_counted(tmp_path: Path) -> None:
     """cvat-ai/cvat#7021: tracked people come out with empty joints, box and area."""
     lost = person(2, 1, keypoints=[], bbox=[0, 0, 0, 0], area=0, num_keypoints=0)
-    summary = index_annotations(written(tmp_path, content(person(1, 1), lost))).summary
+    summary = index_annotations(written(tmp_path, content(person(1, 1), lost)), SELECTION).summary
     assert summary is not None
     assert (summary.trained_on, dict(summary.excluded)) == (1, {"nowhere": 1})
 
@@ -115,7 +116,7 @@ def test_area_left_out(tmp_path: Path) -> None:
     """open-mmlab/mmdetection#804, lightweight-human-pose-estimation.pytorch#194: no `area` in the whole file."""
     one = person(1, 1)
     del one["area"]
-    assert len(index_annotations(written(tmp_path, content(one))).persons.values) == 1
+    assert len(index_annotations(written(tmp_path, content(one)), SELECTION).persons.values) == 1
     assert average_precision(tmp_path / "a.json") == pytest.approx(1)
 
 
@@ -123,21 +124,21 @@ def test_a_file_of_nothing_but_crowds_says_so(tmp_path: Path) -> None:
     """feiyuhuahuo/Yolact_minimal#45: a converter sets iscrowd to 1 for everybody."""
     path = written(tmp_path, content(person(1, 1, iscrowd=1), person(2, 2, iscrowd=1)))
     with pytest.raises(DataError, match="2 in crowds"):
-        index_annotations(path)
+        index_annotations(path, SELECTION)
 
 
 def test_num_keypoints_that_counts_all_joints(tmp_path: Path) -> None:
     """fastlabel/fastlabel-python-sdk#226: the number of the category's joints instead of the labelled ones."""
     few = person(1, 1)
     few["keypoints"][12:] = [0] * 39
-    summary = index_annotations(written(tmp_path, content(few, person(2, 2)))).summary
+    summary = index_annotations(written(tmp_path, content(few, person(2, 2))), SELECTION).summary
     assert summary is not None
     assert (summary.trained_on, dict(summary.excluded)) == (1, {"few_joints": 1})
 
 
 def test_nearly_equal_people_are_both_kept(tmp_path: Path) -> None:
     """cocodataset/cocoapi#424: one woman annotated twice; two people may stand as close."""
-    assert len(index_annotations(written(tmp_path, content(person(1, 1), person(2, 1)))).persons.values) == 2
+    assert len(index_annotations(written(tmp_path, content(person(1, 1), person(2, 1))), SELECTION).persons.values) == 2
 
 
 def test_names_with_several_dots_keep_apart() -> None:
@@ -192,7 +193,7 @@ def test_people_without_joints_beside_good_ones(tmp_path: Path) -> None:
     """jsbroks/coco-annotator#209: empty `keypoints` where nothing was outlined, and no `num_keypoints`."""
     empty = person(2, 1, keypoints=[], segmentation=[], bbox=[100, 10, 40, 80])
     del empty["num_keypoints"]
-    summary = index_annotations(written(tmp_path, content(person(1, 1), empty))).summary
+    summary = index_annotations(written(tmp_path, content(person(1, 1), empty)), SELECTION).summary
     assert summary is not None
     assert (summary.trained_on, dict(summary.excluded)) == (1, {"few_joints": 1})
 
@@ -210,7 +211,7 @@ def test_a_root_category_that_owns_nothing(tmp_path: Path, root: Content) -> Non
     file = content(person(1, 1), person(2, 2))
     file["categories"] = [{"id": 0, **root}, {**file["categories"][0], "supercategory": root["name"]}]
     path = written(tmp_path, file)
-    assert len(index_annotations(path).persons.values) == 2
+    assert len(index_annotations(path, SELECTION).persons.values) == 2
     assert average_precision(path) == pytest.approx(1)
 
 
@@ -240,7 +241,7 @@ def test_a_missing_category_is_refused_where_there_are_several(tmp_path: Path) -
     """zylo117/Yet-Another-EfficientDet-Pytorch#579: an annotation without `category_id`."""
     file = content(person(1, 1), person(2, 2))
     del file["annotations"][1]["category_id"]
-    assert len(index_annotations(written(tmp_path, file)).persons.values) == 2, "there is only one it can be"
+    assert len(index_annotations(written(tmp_path, file), SELECTION).persons.values) == 2, "there is only one it can be"
     file["categories"].append({"id": 2, "name": "rope"})
     assert "annotation 2: lacks 'category_id'" in refusal(tmp_path, file)
 
@@ -248,14 +249,14 @@ def test_a_missing_category_is_refused_where_there_are_several(tmp_path: Path) -
 def test_a_file_without_annotations_says_so(tmp_path: Path) -> None:
     """cvat-ai/cvat#5831, cvat-ai/cvat#7161: points that belong to no skeleton are not exported."""
     with pytest.raises(DataError, match="no person with at least 5 keypoints"):
-        index_annotations(written(tmp_path, content()))
+        index_annotations(written(tmp_path, content()), SELECTION)
 
 
 def test_masks_as_text_and_no_keypoints_at_all(tmp_path: Path) -> None:
     """ryouchinsa/Rectlabel-support#50: compressed run lengths and nothing else; such a person is masked."""
     runs = {"size": [144, 192], "counts": "P\\a0d2l1"}
     masked = {"id": 2, "image_id": 1, "category_id": 1, "segmentation": runs, "area": 60, "iscrowd": 0}
-    index = index_annotations(written(tmp_path, content(person(1, 1), masked)))
+    index = index_annotations(written(tmp_path, content(person(1, 1), masked)), SELECTION)
     assert index.summary is not None
     assert dict(index.summary.excluded) == {"few_joints": 1}
     assert len(index.ignored[0]) > 0

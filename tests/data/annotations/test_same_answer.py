@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from src.tools import coco2labelme, evaluate, gen_ignore_mask, pack_dataset
 from src.tools.common import command
 from src.tools.evaluation.ground_truth import read_ground_truth
 from tests.data.annotations.odd_files import ODD, TOGETHER, Change, Content, bicycle_beside, nothing_derived
+from tests.data.selection import SELECTION
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,7 +62,7 @@ def answers(content: Content, drawn: Path, folder: Path, encoding: str = "utf-8"
     folder.mkdir()
     path = folder / "a.json"
     path.write_text(json.dumps(content), encoding=encoding)
-    index = index_annotations(path)
+    index = index_annotations(path, SELECTION)
     given, masks = f"--jsonpath_train={path}", folder / "masks"
     assert gen_ignore_mask.main([given, f"--maskpath_train={masks}"]) == 0
     packed, images = folder / "packed", f"--imgpath_train={drawn / 'images'}"
@@ -74,7 +76,7 @@ def answers(content: Content, drawn: Path, folder: Path, encoding: str = "utf-8"
         for each in truth.anns.values()
         if each["num_keypoints"] and not each["iscrowd"]
     )
-    packed_index = index_annotations(packed / "a.json")
+    packed_index = index_annotations(packed / "a.json", SELECTION)
     assert packed_index.names.tolist() == index.names.tolist()
     return {
         "trained on": sorted(
@@ -229,7 +231,7 @@ def test_every_tool_refuses_alike_and_writes_nothing(
     change(content)
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content))
-    for read in (index_annotations, read_ground_truth):
+    for read in (partial(index_annotations, selection=SELECTION), read_ground_truth):
         with pytest.raises(DataError) as caught:
             read(path)
         assert named in str(caught.value)
@@ -253,7 +255,7 @@ def test_every_encoding_of_a_json_file(plain: Content, drawn: Path, tmp_path: Pa
     content = copy.deepcopy(plain)
     content["images"][0]["file_name"] = "围栏/翻越.jpg"
     (tmp_path / "a.json").write_bytes(json.dumps(content, ensure_ascii=False).encode(encoding))
-    assert "围栏/翻越.jpg" in index_annotations(tmp_path / "a.json").names.tolist()
+    assert "围栏/翻越.jpg" in index_annotations(tmp_path / "a.json", SELECTION).names.tolist()
     assert len(read_ground_truth(tmp_path / "a.json").anns) == len(plain["annotations"])
 
 
@@ -263,7 +265,7 @@ def test_a_labelled_neck_is_used_and_a_missing_one_derived(plain: Content, tmp_p
     for number, each in enumerate(content["annotations"]):
         each["keypoints"] = [*each["keypoints"], *((33, 44, 1) if number % 2 else (0, 0, 0))]
     (tmp_path / "a.json").write_text(json.dumps(content))
-    index = index_annotations(tmp_path / "a.json")
+    index = index_annotations(tmp_path / "a.json", SELECTION)
     necks = index.persons.values[:, JointType.Neck].tolist()
     assert [33, 44, 1] in necks
     assert any(neck != [33, 44, 1] and neck[2] > 0 for neck in necks), "else the middle of the shoulders"
@@ -278,7 +280,7 @@ def test_the_summary_counts_everybody(plain: Content, tmp_path: Path) -> None:
     people = list(plain["annotations"])
     content["annotations"].append({"id": 990, "image_id": 1, "category_id": 1})
     (tmp_path / "a.json").write_text(json.dumps(content))
-    summary = index_annotations(tmp_path / "a.json").summary
+    summary = index_annotations(tmp_path / "a.json", SELECTION).summary
     assert summary is not None
     assert summary.pictures == 4
     assert summary.trained_on + sum(summary.excluded.values()) == len(people) + 1

@@ -23,6 +23,7 @@ from modelarts.__main__ import main
 from modelarts.dryrun.state import STATE_FILE
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
+from tests.data.selection import SELECTION
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.object_store import running_store, variables
 
@@ -64,7 +65,7 @@ def test_each_node_fetches_each_object_once_and_after_a_restart_none(proxy: Faul
     assert main([*command, "--timeout", "400", "--set", *SETTINGS]) == 0
     killer.join()
     annotations = "annotations/person_keypoints.json"
-    learnt = [f"images/{name}" for name in index_annotations(tmp_path / "coco" / annotations).names]
+    learnt = [f"images/{name}" for name in index_annotations(tmp_path / "coco" / annotations, SELECTION).names]
     assert before == [Counter({f"coco/{name}": 2 for name in [*learnt, annotations]})]
     assert fetched(proxy) == before[0], "the second start fetched something again"
     (state,) = [json.loads(path.read_text()) for path in (tmp_path / "work").glob(f"*/{STATE_FILE}")]

@@ -15,6 +15,7 @@ from src.data.coco import open_index
 from src.data.pose_index import leave_out
 from src.model_utils.config import build_config
 from src.train.monitoring.startup import Startup
+from tests.data.selection import SELECTION
 
 
 def main(scratch: str, *arguments: str) -> None:
@@ -24,7 +25,9 @@ def main(scratch: str, *arguments: str) -> None:
     startup = Startup()
     try:
         inputs = stage_training(config, Path(scratch), startup).sets[0]
-        index = leave_out(open_index(inputs.annotations, cache=inputs.index_cache), inputs.missing, "the store", 1.0)
+        index = leave_out(
+            open_index(inputs.annotations, SELECTION, cache=inputs.index_cache), inputs.missing, "the store", 1.0
+        )
         names = index.names.tolist()
         if inputs.streamed is not None:
             inputs.streamed.expect(names)

@@ -15,6 +15,7 @@ from src.data.coco import open_index
 from src.errors import CheckpointError, DataError, JobError
 from src.model_utils.config import build_config
 from src.train.inputs import TrainingInputs, TrainingSet
+from tests.data.selection import SELECTION
 
 
 @pytest.fixture
@@ -108,12 +109,12 @@ def test_local_data_stay_where_they_are(bucket: Path) -> None:
 
 def test_the_index_follows_the_annotations_and_the_selection(bucket: Path) -> None:
     inputs = stage()
-    assert len(open_index(inputs.annotations, cache=inputs.index_cache)) == 6
+    assert len(open_index(inputs.annotations, SELECTION, cache=inputs.index_cache)) == 6
     path = bucket / "data" / "annotations" / "person_keypoints.json"
     content = json.loads(path.read_text())
     content["images"].pop()
     path.write_text(json.dumps(content))
-    assert len(open_index(stage().annotations, cache=inputs.index_cache)) == 5
+    assert len(open_index(stage().annotations, SELECTION, cache=inputs.index_cache)) == 5
     with pytest.raises(DataError, match="no person"):
         stage(min_area=1e9)
 

@@ -23,6 +23,7 @@ from src.errors import DataError
 from src.model_utils.config import Config, build_config
 from src.tools import coco2labelme, gen_ignore_mask, labelme2coco, pack_dataset
 from tests.data.sample_settings import sample_settings
+from tests.data.selection import SELECTION
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_shards_are_staged_and_give_the_samples_of_the_folder(packed: Path, tmp_
     for name in ("plain", "packed"):
         inputs = stage_training(settings(name, stage="stream" if name == "packed" else "full"), tmp_path / name).sets[0]
         assert inputs.streamed is None
-        index = index_annotations(inputs.annotations)
+        index = index_annotations(inputs.annotations, SELECTION)
         makers.append(SampleMaker(index, inputs.pictures, sample_settings(insize=64), inputs.masks))
         staged = list_pictures(inputs.pictures, recursive=True)
         assert bool(staged) == (name == "plain"), "no single picture is copied beside the shards"
