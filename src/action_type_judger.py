@@ -17,7 +17,7 @@ from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import CRITERIA
 from src.actions.measures.geometry import degrees_of_gradient, gradient, inner_angle
 from src.actions.measures.pose import as_pose
-from src.actions.measuring import measure, measure_declared
+from src.actions.measuring import Measures
 from src.pose.skeleton import JointType
 
 #: Every criterion's usual threshold: torsos for heights and distances, degrees for angles.
@@ -47,8 +47,7 @@ class ActionTypeJudger:
         first: Sequence[float], vertex: Sequence[float], second: Sequence[float]
     ) -> float:
         """The inner angle at `vertex`, 0 to 180 degrees; NaN when another point coincides with it."""
-        angle = inner_angle(_point(first), _point(vertex), _point(second))
-        return math.nan if angle is None else angle
+        return float(inner_angle(_point(first), _point(vertex), _point(second)))
 
     @staticmethod
     def convert_2d_location_to_gradient(first: Sequence[float], second: Sequence[float]) -> float:
@@ -81,7 +80,7 @@ class ActionTypeJudger:
         if not all(_is_found(point) for point in (first, vertex, second)):
             return UNJUDGED
         angle = inner_angle(_point(first), _point(vertex), _point(second))
-        return UNJUDGED if angle is None else (HOLDS if angle > threshold else FAILS)
+        return UNJUDGED if math.isnan(angle) else (HOLDS if angle > threshold else FAILS)
 
     # --- heights -----------------------------------------------------------------------------------------------------
 
@@ -215,13 +214,17 @@ class ActionTypeJudger:
 
 
 def _judge(name: str, keypoints: ArrayLike, threshold: float) -> int:
-    return measure(as_pose(keypoints), CRITERIA[name], threshold, ANY_SIDE).verdict
+    declared = DeclaredCriterion(name, CRITERIA[name], threshold, ANY_SIDE, 0.0, 1.0)
+    return _verdict(keypoints, declared)
+
+
+def _verdict(keypoints: ArrayLike, declared: DeclaredCriterion) -> int:
+    return Measures([declared]).on([as_pose(keypoints).trusting(declared.min_confidence)])[0][0].verdict
 
 
 def _as_function(declared: DeclaredCriterion) -> Callable[[ArrayLike], int]:
     def judge(keypoints: ArrayLike) -> int:
-        trusted = as_pose(keypoints).trusting(declared.min_confidence)
-        return measure_declared(trusted, declared).verdict
+        return _verdict(keypoints, declared)
 
     judge.__name__ = judge.__qualname__ = f"judge_by_{declared.criterion.name}"
     judge.__doc__ = declared.criterion.description

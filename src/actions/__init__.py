@@ -3,7 +3,7 @@
 from src.actions.action import Action, DeclaredCriterion, declaration_of, hint_text
 from src.actions.criteria import CRITERIA
 from src.actions.declaration import UnknownActionError, default_actions, find_action, load_actions
-from src.actions.judge import CriterionResult, Judgement, judge_person
+from src.actions.judge import CriterionResult, Judgement, judge_person, judge_persons
 
 __all__ = [
     "CRITERIA",
@@ -17,5 +17,6 @@ __all__ = [
     "find_action",
     "hint_text",
     "judge_person",
+    "judge_persons",
     "load_actions",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Union
 
 from src.actions.combination import AllOf, AtLeast, Leaf, Node, Not, PointsAtLeast, Unless
@@ -43,7 +43,7 @@ class PointScale:
             return self.points[0 if number == 0 else -1]
         low, high = self.bounds[number - 1], self.bounds[number]
         first, second = self.points[number - 1], self.points[number]
-        return round(first + (second - first) * (value - low) / (high - low), 1)
+        return round(10 * (first + (second - first) * (value - low) / (high - low))) / 10
 
     @property
     def most(self) -> float:
@@ -79,10 +79,14 @@ class Action:
     """A named action: when it occurs, and the words for it."""
 
     name: str
-    display: Mapping[str, str] = field(hash=False)  # language -> name shown in pictures and reports
+    display: Mapping[str, str]  # language -> name shown in pictures and reports
     description: str
     criteria: tuple[DeclaredCriterion, ...]
     occurs_when: Node
+
+    def __hash__(self) -> int:
+        """The name's: a cheap key for what is prepared once for an action."""
+        return hash(self.name)
 
     def display_name(self, language: str = "en") -> str:
         """The action's name in a language, in any other that was given, or its plain name."""

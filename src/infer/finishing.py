@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from src.actions import Action, judge_person
+from src.actions import Action, judge_persons
 from src.data.images import Picture, ReducedPicture
 from src.errors import OutputError
 from src.infer.drawing.fonts import drawable
@@ -57,9 +57,10 @@ def finish_picture(
     original_poses = _enlarged(poses, picture)
     scene = options.scenes.of(fitted.filename, picture.width_px, picture.height_px)
     with times("judge"):
+        judgements = judge_persons([original_poses[index] for index in counted], action, scene)
         judged = [
-            Person(original_poses[index], float(scores[index]), judge_person(original_poses[index], action, scene))
-            for index in counted
+            Person(original_poses[index], float(scores[index]), judgement)
+            for index, judgement in zip(counted, judgements)
         ]
     ignored = [
         IgnoredPerson(pose, float(score), reason)

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES
+from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import CRITERIA
 from src.actions.measures.pose import as_pose
 from src.actions.measures.readings import SCENE_KINDS
-from src.actions.measuring import measure
+from src.actions.measuring import Measures
 from src.pose.skeleton import JointType
 from tests.actions.figure import UPRIGHT, around, figure, mirrored, scaled
+from tests.actions.measured import measured, readings
 
 J = JointType
 Changes = dict[JointType, tuple[float, float]]
@@ -200,28 +201,28 @@ def test_a_criterion_on_two_spots_measures_what_its_name_says(name: str) -> None
     for _ in range(5):
         keypoints = figure()
         keypoints[:, :2] += rng.normal(0, 8, (18, 2))  # no two joints so near that their line has no direction
-        readings = CRITERIA[name].measure(as_pose(keypoints))
-        found = sorted(reading.value for reading in readings if reading.value is not None)
+        taken = readings(as_pose(keypoints), CRITERIA[name])
+        found = sorted(reading.value for reading in taken if reading.value is not None)
         assert found == pytest.approx(sorted(expected_values(match, keypoints[:, :2])))
         hidden = keypoints.copy()
         hidden[list(J)[J.RightShoulder :]] = 0
         hidden[J.Neck] = 0
-        assert all(reading.value is None for reading in CRITERIA[name].measure(as_pose(hidden)))
+        assert all(reading.value is None for reading in readings(as_pose(hidden), CRITERIA[name]))
 
 
 def test_the_middle_of_a_pair_is_the_one_that_was_found() -> None:
-    seen = CRITERIA["waist_middle_knees_rise"].measure(as_pose(figure(without=[J.LeftKnee])))
+    seen = readings(as_pose(figure(without=[J.LeftKnee])), CRITERIA["waist_middle_knees_rise"])
     assert seen[0].joints == (J.RightWaist, J.LeftWaist, J.RightKnee)
     line = CRITERIA["elbow_over_shoulder_line"]
-    assert [reading.joints[1:] for reading in line.measure(as_pose(figure()))] == [(J.Neck,)] * 2
-    without_neck = line.measure(as_pose(figure(without=[J.Neck])))
+    assert [reading.joints[1:] for reading in readings(as_pose(figure()), line)] == [(J.Neck,)] * 2
+    without_neck = readings(as_pose(figure(without=[J.Neck])), line)
     assert without_neck[0].joints[1:] == (J.RightShoulder, J.LeftShoulder)
-    one_shoulder = line.measure(as_pose(figure(without=[J.Neck, J.LeftShoulder])))
+    one_shoulder = readings(as_pose(figure(without=[J.Neck, J.LeftShoulder])), line)
     assert one_shoulder[0].joints[1:] == (J.RightShoulder,)
 
 
 def verdict(name: str, keypoints: NDArray[np.float64], threshold: float, sides: str = ANY_SIDE) -> int:
-    return measure(as_pose(keypoints), CRITERIA[name], threshold, sides).verdict
+    return measured(as_pose(keypoints), CRITERIA[name], threshold, sides).verdict
 
 
 def test_every_criterion_has_a_case() -> None:
@@ -250,7 +251,7 @@ def test_copies_are_judged_alike(name: str, copy: str) -> None:
     threshold, holding, failing = CASES[name]
     for changes in (holding, failing):
         original, other = (
-            measure(as_pose(keypoints), CRITERIA[name], threshold, ANY_SIDE)
+            measured(as_pose(keypoints), CRITERIA[name], threshold, ANY_SIDE)
             for keypoints in (figure(changes), COPIES[copy](figure(changes)))
         )
         assert other.verdict == original.verdict
@@ -258,7 +259,7 @@ def test_copies_are_judged_alike(name: str, copy: str) -> None:
 
 
 def used_joints(name: str) -> set[JointType]:
-    return {joint for reading in CRITERIA[name].measure(as_pose(figure())) for joint in reading.joints}
+    return {joint for reading in readings(as_pose(figure()), CRITERIA[name]) for joint in reading.joints}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -267,7 +268,7 @@ def test_each_missing_joint_is_never_used(name: str, sides: str) -> None:
     threshold, holding, failing = CASES[name]
     for changes in (holding, failing):
         for joint in J:
-            found = measure(as_pose(figure(changes, without=[joint])), CRITERIA[name], threshold, sides)
+            found = measured(as_pose(figure(changes, without=[joint])), CRITERIA[name], threshold, sides)
             if found.verdict == UNJUDGED:
                 assert joint in used_joints(name), "judged by other joints, so it must still be judged"
             else:
@@ -325,14 +326,14 @@ def test_each_stays_open_for_a_missing_side_unless_the_other_fails() -> None:
 
 def test_a_sign_needs_no_size_but_a_length_does() -> None:
     pair = figure(raised_hand(30), without=[joint for joint in J if joint not in (J.RightHand, J.RightShoulder)])
-    sign = measure(as_pose(pair), CRITERIA["hand_over_shoulder"], 0.0, ANY_SIDE)
+    sign = measured(as_pose(pair), CRITERIA["hand_over_shoulder"], 0.0, ANY_SIDE)
     assert (sign.verdict, sign.unit, sign.value) == (HOLDS, "px", 30)
     assert verdict("hand_over_shoulder", pair, 0.1) == UNJUDGED
 
 
 def test_angle_between_nearly_coincident_joints_is_not_judged() -> None:
     near = figure({J.RightHand: (-20, 183), J.LeftHand: (45, 30)}, without=[J.LeftKnee])
-    found = measure(as_pose(near), CRITERIA["hand_knee_line_horizontal"], 20, ANY_SIDE)
+    found = measured(as_pose(near), CRITERIA["hand_knee_line_horizontal"], 20, ANY_SIDE)
     assert J.RightHand not in found.joints
 
 
@@ -360,19 +361,22 @@ def test_body_width_needs_two_joints() -> None:
 def test_range_holds_strictly_inside() -> None:
     for degrees, expected in ((59, FAILS), (61, HOLDS), (89, HOLDS), (91, FAILS)):
         pose = as_pose(figure(folded(degrees)))
-        assert measure(pose, CRITERIA["neck_waist_knee_inner_angle"], (60, 90), ANY_SIDE).verdict == expected
+        assert measured(pose, CRITERIA["neck_waist_knee_inner_angle"], (60, 90), ANY_SIDE).verdict == expected
 
 
 def test_any_pose_and_its_mirror_image_agree() -> None:
     rng = np.random.default_rng(5)
+    all_criteria = [
+        Measures([DeclaredCriterion(name, one, one.threshold, sides, 0.0, 1.0) for name, one in CRITERIA.items()])
+        for sides in (ANY_SIDE, EACH_SIDE, FOUND_SIDES)
+    ]
     for _ in range(100):
         keypoints = np.column_stack([rng.uniform(0, 900, (18, 2)), rng.uniform(0, 1, 18) * (rng.random(18) > 0.2)])
         keypoints[keypoints[:, 2] == 0] = 0
         poses = [as_pose(one) for one in (keypoints, mirrored(keypoints))]
-        for name, criterion in CRITERIA.items():
-            for sides in (ANY_SIDE, EACH_SIDE, FOUND_SIDES):
-                here, there = (measure(pose, criterion, criterion.threshold, sides) for pose in poses)
-                assert here.verdict == there.verdict, name
+        for measures in all_criteria:
+            here, there = ([one.verdict for one in found] for found in measures.on(poses))
+            assert here == there
 
 
 def test_kinds_give_the_units() -> None:

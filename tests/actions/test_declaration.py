@@ -21,8 +21,8 @@ from src.actions import (
 )
 from src.actions.combination import AtLeast
 from src.actions.criteria import Criterion
-from src.actions.measures.pose import Pose
-from src.actions.measures.readings import Kind, Reading
+from src.actions.measures.readings import Kind
+from src.actions.measures.spots import own
 from src.errors import ConfigError
 from src.pose.skeleton import JointType
 from tests.actions.figure import figure
@@ -255,13 +255,8 @@ def test_unknown_action_names_the_nearest() -> None:
     assert isinstance(caught.value, (ConfigError, ValueError))
 
 
-def test_a_new_criterion_is_one_function_and_one_row() -> None:
-    def nose_over_neck(pose: Pose) -> list[Reading]:
-        """The nose is higher than the neck."""
-        nose, neck = pose.at(J.Nose), pose.at(J.Neck)
-        return [Reading(neck[1] - nose[1] if nose and neck else None, (J.Nose, J.Neck))]
-
-    row = Criterion(nose_over_neck, Kind.HEIGHT, ">", 0.0)
+def test_a_new_criterion_is_one_row() -> None:
+    row = Criterion("nose_over_neck", Kind.HEIGHT, ">", 0.0, own((J.Nose,), (J.Neck,)))
     actions = load_actions(one({"nose_over_neck": 0.2}), criteria={**CRITERIA, row.name: row})
     judgement = judge_person(figure(), actions["jump"])
     assert judgement.occurred is True

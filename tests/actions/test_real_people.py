@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from src.actions import default_actions, judge_person
+from src.actions import default_actions, judge_persons
 from src.actions.evaluation.persons import BODY, ENOUGH_JOINTS
 from src.pose.skeleton import JointType
 from tests.bench.actions import measured
@@ -44,7 +44,7 @@ def test_recall_and_false_alarms_on_the_part_that_was_not_fitted(name: str, dev:
 def test_everyday_people_raise_hardly_an_alarm(name: str, shared: Path) -> None:
     """None of these 46 was fitted on; one alarm among them is what a rate of 2 % makes likely."""
     people = everyday_people(shared / EVERYDAY_FILE).keypoints
-    verdicts = [judge_person(one, default_actions()[name]).occurred for one in people]
+    verdicts = [one.occurred for one in judge_persons(people, default_actions()[name])]
     assert verdicts.count(True) <= 1
     assert verdicts.count(None) <= 0.10 * len(verdicts)
 
@@ -55,7 +55,7 @@ def test_one_hidden_part_leaves_nearly_everybody_decided(name: str, part: str, s
     hidden = sample.copy()
     hidden[:, list(PARTS[part])] = 0
     enough = (hidden[:, list(BODY), 2] > 0).sum(axis=1) >= ENOUGH_JOINTS
-    verdicts = [judge_person(one, default_actions()[name]).occurred for one in hidden[enough]]
+    verdicts = [one.occurred for one in judge_persons(hidden[enough], default_actions()[name])]
     assert verdicts.count(None) <= 0.10 * len(verdicts)
     assert verdicts.count(True) <= 0.10 * len(verdicts)
 
@@ -67,7 +67,7 @@ def test_joints_hidden_at_random_leave_nearly_everybody_decided(name: str, sampl
     for person in hidden:
         found = [joint for joint in BODY if person[joint, 2] > 0]
         person[rng.permutation(found)[: max(0, len(found) - rng.integers(ENOUGH_JOINTS, 13))]] = 0
-    verdicts = [judge_person(one, default_actions()[name]) for one in hidden]
+    verdicts = judge_persons(hidden, default_actions()[name])
     undecided = [one for one in verdicts if one.occurred is None]
     assert len(undecided) <= 0.10 * len(verdicts)
     assert all("missing: " in one.text for one in undecided)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from src.actions import Action, default_actions, judge_person, load_actions
+from src.actions import Action, default_actions, judge_persons, load_actions
 from src.actions.evaluation.scoring import Share, wilson
 from tests.bench import drawn_actions
 from tests.bench.real_people import ATHLETE, EVERYDAY_FILE, POSITIVE, People, as_detected, everyday_people, leeds_people
@@ -103,7 +103,7 @@ def _line(words: str, which: str, recall: str, undecided: float, alarms: Share) 
 
 
 def _judge(keypoints: NDArray[np.float64], action: Action) -> tuple[Share, float]:
-    verdicts = [judge_person(person, action).occurred for person in keypoints]
+    verdicts = [one.occurred for one in judge_persons(keypoints, action)]
     return wilson(verdicts.count(True), len(verdicts)), verdicts.count(None) / max(len(verdicts), 1)
 
 

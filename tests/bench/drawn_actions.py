@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from src.actions import Action, default_actions, judge_person, load_actions
+from src.actions import Action, default_actions, judge_persons, load_actions
 from src.actions.evaluation.scoring import Confusion, count, report
 from src.pose.skeleton import JointType
 from tests.bench.skeletons.camera import Errors, View
@@ -63,7 +63,7 @@ def draw_set(name: str, per_class: int = PER_CLASS, classes: Sequence[str] = tup
 
 def judge_set(drawn: Set, action: Action) -> dict[str, list[bool | None]]:
     """The verdict on every person, by class."""
-    return {name: [judge_person(person, action).occurred for person in persons] for name, persons in drawn.items()}
+    return {name: [one.occurred for one in judge_persons(persons, action)] for name, persons in drawn.items()}
 
 
 def confusion_of(verdicts: Mapping[str, Sequence[bool | None]], action: str) -> Confusion:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from src.actions.action import Action
 from src.actions.evaluation.scoring import any_person
-from src.actions.judge import Judgement, judge_person
+from src.actions.judge import Judgement, judge_persons
 from src.actions.measures.pose import as_pose
 from src.actions.measures.scene import Scene, Scenes
 from src.errors import DataError
@@ -81,9 +81,7 @@ def read_results(path: Path, positive: bool, scenes: Scenes = NO_SCENES) -> tupl
 
 def judge_picture(picture: Picture, action: Action) -> JudgedPicture:
     """Judge all persons of a picture from their saved keypoints."""
-    return JudgedPicture(
-        picture, tuple(judge_person(keypoints, action, picture.scene) for keypoints in picture.persons)
-    )
+    return JudgedPicture(picture, tuple(judge_persons(picture.persons, action, picture.scene)))
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:

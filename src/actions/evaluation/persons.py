@@ -15,7 +15,7 @@ from src.actions.action import Action
 from src.actions.evaluation.labels import LabelledPerson, LabelledPicture, LabelWords
 from src.actions.evaluation.matching import match_persons
 from src.actions.evaluation.scoring import Confusion, Share, wilson
-from src.actions.judge import judge_person
+from src.actions.judge import judge_person, judge_persons
 from src.actions.measures.pose import as_pose
 from src.actions.measures.scene import Scene
 from src.pose.skeleton import JointType
@@ -122,7 +122,7 @@ def score_detected(
             unread.append(picture.file)
             continue
         persons = detected[picture.file]
-        verdicts = [judge_person(keypoints, action, scenes.get(picture.file)).occurred for keypoints in persons]
+        verdicts = [one.occurred for one in judge_persons(persons, action, scenes.get(picture.file))]
         matched = match_persons([person.box for person in picture.persons], persons)
         for number, place in enumerate(matched, start=1):
             results.append(_detected_result(picture, number, words, persons, verdicts, place))

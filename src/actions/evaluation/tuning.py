@@ -15,7 +15,7 @@ from typing import Union
 import numpy as np
 from numpy.typing import NDArray
 
-from src.actions.action import ANY_SIDE, EACH_SIDE, Action, DeclaredCriterion
+from src.actions.action import EACH_SIDE, Action, DeclaredCriterion
 from src.actions.combination import (
     FAILS,
     HOLDS,
@@ -33,7 +33,7 @@ from src.actions.declared_criteria import THRESHOLD_LIMITS
 from src.actions.evaluation.labelled import Picture
 from src.actions.evaluation.scoring import Confusion
 from src.actions.measures.pose import Pose, as_pose
-from src.actions.measuring import measure, measure_declared
+from src.actions.measuring import Measures
 
 CANDIDATES = 40  # thresholds tried for a criterion in a round
 MOST_ROUNDS = 5
@@ -227,30 +227,16 @@ def _count_of(node: Counting) -> float:
 
 def _measure_column(declared: DeclaredCriterion, persons: Sequence[Pose]) -> Column:
     trusted = [pose.trusting(declared.min_confidence) for pose in persons]
-    measured = np.array([_measure_one(declared, pose) for pose in trusted], dtype=np.float64).reshape(-1, 3)
+    measures = Measures([declared])
+    decisive = measures.decisive(trusted)
     fixed: Fixed | None = None
     if declared.scale is not None:
-        found = [measure_declared(pose, declared) for pose in trusted]
-        fixed = np.array([math.nan if one.points is None else one.points for one in found], dtype=np.float64)
-        measured[:, 0] = [math.nan if one.value is None else one.value for one in found]
+        points = (found.points for (found,) in measures.on(trusted))
+        fixed = np.array([math.nan if one is None else one for one in points], dtype=np.float64)
     elif isinstance(declared.threshold, tuple):
-        verdicts = [measure(pose, declared.criterion, declared.threshold, declared.sides).verdict for pose in trusted]
-        fixed = np.array(verdicts, dtype=np.int8)
-    return Column(declared, measured[:, 0], measured[:, 1] > 0, measured[:, 2] > 0, fixed)
-
-
-def _measure_one(declared: DeclaredCriterion, pose: Pose) -> tuple[float, bool, bool]:
-    """(value, is_partial, is_sign_only) of a criterion with one bound: the decisive reading is the same for all."""
-    readings = declared.criterion.measure(pose)
-    known = [reading.value for reading in readings if reading.value is not None]
-    if not known:
-        return math.nan, False, False
-    wants_least = (declared.criterion.relation == "<") == (declared.sides == ANY_SIDE)
-    decisive = min(known) if wants_least else max(known)
-    is_partial = declared.sides == EACH_SIDE and len(known) < len(readings)
-    is_length = declared.criterion.kind.is_length
-    scale = (pose.torso_px or 1.0) if is_length else 1.0
-    return decisive / scale, is_partial, is_length and pose.torso_px is None
+        fixed = np.array([found.verdict for (found,) in measures.on(trusted)], dtype=np.int8)
+    is_partial = decisive.is_partial[:, 0] & (declared.sides == EACH_SIDE)
+    return Column(declared, decisive.value[:, 0], is_partial, decisive.is_sign_only[:, 0], fixed)
 
 
 def _single(column: Column) -> float:

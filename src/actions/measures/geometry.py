@@ -1,10 +1,17 @@
-"""Angles between points in picture pixels, y axis pointing down. All angles in degrees."""
+"""Angles between points in picture pixels, y axis pointing down. All angles in degrees.
+
+Points are arrays of (…, x, y), or lists of them; (dx, dy) is the way from a first point to a second one.
+"""
 
 from __future__ import annotations
 
 import math
 
-from src.actions.measures.pose import Point
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+Point = tuple[float, float]
 
 
 def gradient(first: Point, second: Point) -> float:
@@ -23,32 +30,28 @@ def degrees_of_gradient(slope: float) -> float:
     return math.degrees(math.atan(slope))
 
 
-def angle_to_horizontal(first: Point, second: Point) -> float | None:
-    """How far the line is from the horizontal, 0 to 90 degrees; None when the points coincide."""
-    if first == second:
-        return None
-    return math.degrees(math.atan2(abs(second[1] - first[1]), abs(second[0] - first[0])))
+def angle_to_horizontal(dx: Array, dy: Array) -> Array:
+    """How far the line is from the horizontal, 0 to 90 degrees; NaN when the points coincide."""
+    angle = np.degrees(np.arctan2(np.abs(dy), np.abs(dx)))
+    return np.where((dx == 0) & (dy == 0), np.nan, angle)
 
 
-def angle_to_vertical(first: Point, second: Point) -> float | None:
-    """How far the line is from the vertical, 0 to 90 degrees; None when the points coincide."""
-    level = angle_to_horizontal(first, second)
-    return None if level is None else 90.0 - level
+def angle_to_vertical(dx: Array, dy: Array) -> Array:
+    """How far the line is from the vertical, 0 to 90 degrees; NaN when the points coincide."""
+    return 90.0 - angle_to_horizontal(dx, dy)
 
 
-def elevation(upper: Point, lower: Point) -> float | None:
-    """How steeply the line rises from the second point to the first, -90 to 90 degrees; None when they coincide."""
-    level = angle_to_horizontal(upper, lower)
-    return None if level is None else math.copysign(level, lower[1] - upper[1])
+def elevation(dx: Array, dy: Array) -> Array:
+    """How steeply the line rises from the second point to the first, -90 to 90 degrees; NaN when they coincide."""
+    return np.copysign(angle_to_horizontal(dx, dy), dy)
 
 
-def inner_angle(first: Point, vertex: Point, second: Point) -> float | None:
-    """The angle at `vertex` between its lines to the two others, 0 to 180 degrees; None when one coincides with it.
+def inner_angle(first: ArrayLike, vertex: ArrayLike, second: ArrayLike) -> Array:
+    """The angle at `vertex` between its lines to the two others, 0 to 180 degrees; NaN when one coincides with it.
 
     atan2(|a x b|, a . b), which keeps its precision near 0 and 180 degrees where the arc cosine loses it.
     """
-    if vertex in (first, second):
-        return None
-    ax, ay = first[0] - vertex[0], first[1] - vertex[1]
-    bx, by = second[0] - vertex[0], second[1] - vertex[1]
-    return math.degrees(math.atan2(abs(ax * by - ay * bx), ax * bx + ay * by))
+    a, b = np.subtract(first, vertex), np.subtract(second, vertex)
+    cross = np.abs(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])
+    angle: Array = np.degrees(np.arctan2(cross, a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1]))
+    return np.where((a == 0).all(axis=-1) | (b == 0).all(axis=-1), np.nan, angle)

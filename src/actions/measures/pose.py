@@ -3,64 +3,71 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from src.actions.measures.geometry import Array, Point
+from src.actions.measures.readings import Kind, Readings
 from src.actions.measures.scene import Scene
+from src.actions.measures.spots import NECK, SHOULDER_LINE, SHOULDERS, WAISTS, Spot, Spots
 from src.errors import DataError
 from src.pose.skeleton import JOINT_COUNT, JointType
 
 J = JointType
-Point = tuple[float, float]
 
 VALUES_PER_JOINT = 3
 LARGEST_COORDINATE_PX = 1e9  # beyond any picture; keeps every distance finite
 
-#: Limbs that tell the body's size, with their usual length in torsos (neck to the middle of the waist).
+#: Lines that tell the body's size, with their usual length in torsos (neck to the middle of the waist).
 #: Lengths over stature after Drillis and Contini (1966): torso 0.288, thigh 0.245, shank 0.246, upper arm 0.186.
-SIZE_LIMBS: tuple[tuple[JointType, JointType, float], ...] = (
-    (J.RightWaist, J.RightKnee, 0.245 / 0.288),
-    (J.LeftWaist, J.LeftKnee, 0.245 / 0.288),
-    (J.RightKnee, J.RightFoot, 0.246 / 0.288),
-    (J.LeftKnee, J.LeftFoot, 0.246 / 0.288),
-    (J.RightShoulder, J.RightElbow, 0.186 / 0.288),
-    (J.LeftShoulder, J.LeftElbow, 0.186 / 0.288),
+SIZE_LINES: tuple[tuple[Spots, float], ...] = (
+    ((NECK, WAISTS), 1.0),
+    (((J.RightWaist,), (J.RightKnee,)), 0.245 / 0.288),
+    (((J.LeftWaist,), (J.LeftKnee,)), 0.245 / 0.288),
+    (((J.RightKnee,), (J.RightFoot,)), 0.246 / 0.288),
+    (((J.LeftKnee,), (J.LeftFoot,)), 0.246 / 0.288),
+    (((J.RightShoulder,), (J.RightElbow,)), 0.186 / 0.288),
+    (((J.LeftShoulder,), (J.LeftElbow,)), 0.186 / 0.288),
 )
+_SIZES = Readings([Kind.DISTANCE] * len(SIZE_LINES), [spots for spots, _ in SIZE_LINES])
+_USUAL = np.array([length_in_torsos for _, length_in_torsos in SIZE_LINES])
 
 
 @dataclass(frozen=True)
 class Pose:
     """The joints of one person; a joint that was not found has confidence 0 and decides nothing.
 
-    `joints`: 18 x (x_px, y_px, confidence) in the order of JointType. `torso_px`: the body's size, see `torso_length`.
+    `joints`: 18 x (x_px, y_px, confidence) in the order of JointType. `torso_px`: the body's size, see `torso_lengths`.
     """
 
     joints: tuple[tuple[float, float, float], ...]
     torso_px: float | None = field(default=None, compare=False)
     scene: Scene | None = field(default=None, compare=False)  # the picture's fence and ground, where declared
-    _places: tuple[Point | None, ...] = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        places = tuple((x, y) if confidence > 0 else None for x, y, confidence in self.joints)
-        object.__setattr__(self, "_places", places)
 
     def at(self, joint: JointType) -> Point | None:
         """The joint's place (x_px, y_px), or None where it was not found."""
-        return self._places[joint]
+        x, y, confidence = self.joints[joint]
+        return (x, y) if confidence > 0 else None
 
     def confidence(self, joint: JointType) -> float:
         """The joint's confidence, 0 where it was not found."""
         return self.joints[joint][2]
 
+    def resting_on(self, spot: Spot) -> Spot:
+        """The joints of a spot that were found; all that are wanted where none was."""
+        if spot == SHOULDER_LINE:
+            return NECK if self.confidence(J.Neck) > 0 else self.resting_on(SHOULDERS)
+        first, last = self.joints[spot[0]][2] > 0, self.joints[spot[-1]][2] > 0
+        return spot if first == last else spot[:1] if first else spot[-1:]
+
     def trusting(self, min_confidence: float) -> Pose:
         """The same person without the joints below `min_confidence`."""
         if all(joint[2] >= min_confidence or joint[2] <= 0 for joint in self.joints):
             return self
-        kept = (joint if joint[2] >= min_confidence else (0.0, 0.0, 0.0) for joint in self.joints)
-        return _with_size(tuple(kept), self.scene)
+        return _poses(np.array([self.joints]), min_confidence, self.scene)[0]
 
 
 def as_pose(keypoints: ArrayLike, scene: Scene | None = None) -> Pose:
@@ -68,18 +75,14 @@ def as_pose(keypoints: ArrayLike, scene: Scene | None = None) -> Pose:
 
     Raises DataError when it is not 54 numbers, for instance when the neck was dropped for a COCO evaluation.
     """
-    try:
-        values = np.asarray(keypoints, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"keypoints are not numbers ({error}); give 18 x (x, y, confidence)") from None
-    if values.size != JOINT_COUNT * VALUES_PER_JOINT or values.shape[-1:] not in ((VALUES_PER_JOINT,), (values.size,)):
-        raise DataError(
-            f"keypoints have the shape {values.shape}; give 18 x (x, y, confidence) in JointType's order, with the neck"
-        )
-    joints = values.reshape(JOINT_COUNT, VALUES_PER_JOINT)
-    with np.errstate(invalid="ignore"):
-        found = (np.abs(joints) < LARGEST_COORDINATE_PX).all(axis=1) & (joints[:, 2] > 0)
-    return _with_size(tuple(tuple(joint) for joint in np.where(found[:, None], joints, 0.0).tolist()), scene)
+    return as_poses([keypoints], scene)[0]
+
+
+def as_poses(persons: Sequence[ArrayLike], scene: Scene | None = None) -> list[Pose]:
+    """Read all persons of a picture as `as_pose` does."""
+    if len(persons) == 0:
+        return []
+    return _poses(np.stack([_as_joints(keypoints) for keypoints in persons]), 0.0, scene)
 
 
 def midpoint(first: Point | None, second: Point | None) -> Point | None:
@@ -89,29 +92,43 @@ def midpoint(first: Point | None, second: Point | None) -> Point | None:
     return ((first[0] + second[0]) / 2, (first[1] + second[1]) / 2)
 
 
-def torso_length(pose: Pose) -> float | None:
-    """The body's size in pixels, as the length of its torso seen from the side; None when no limb was found.
+def places_of(joints: Array) -> Array:
+    """Persons x 18 x (x, y) of persons x 18 x (x, y, confidence): NaN where the confidence is 0."""
+    return np.where(joints[..., 2:] > 0, joints[..., :2], np.nan)
 
-    A projection only ever shortens a limb, so the longest evidence is nearest to the truth: the torso itself and every
-    limb of SIZE_LIMBS divided by its usual length in torsos. With three or more, the second longest is taken, so that
-    one joint of somebody else does not decide.
+
+def torso_lengths(places: Array) -> Array:
+    """Each body's size in pixels, as the length of its torso seen from the side; NaN where no limb was found.
+
+    A projection only ever shortens a limb, so the longest evidence is nearest to the truth: every line of SIZE_LINES
+    divided by its usual length in torsos. With three or more, the second longest is taken, so that one joint of
+    somebody else does not decide.
     """
-    lengths = sorted(_size_evidence(pose), reverse=True)
-    if not lengths:
-        return None
-    return lengths[1] if len(lengths) >= 3 else lengths[0]
+    lengths = _SIZES.take(places, np.full(len(places), np.nan)) / _USUAL
+    longest = -np.sort(np.where(lengths > 0, -lengths, np.nan), axis=1)
+    has_three = ~np.isnan(longest[:, 2])
+    return np.where(has_three, longest[:, 1], longest[:, 0])
 
 
-def _size_evidence(pose: Pose) -> Iterable[float]:
-    neck, waist = pose.at(J.Neck), midpoint(pose.at(J.RightWaist), pose.at(J.LeftWaist))
-    if neck is not None and waist is not None and neck != waist:
-        yield math.dist(neck, waist)
-    for start, end, length_in_torsos in SIZE_LIMBS:
-        first, second = pose.at(start), pose.at(end)
-        if first is not None and second is not None and first != second:
-            yield math.dist(first, second) / length_in_torsos
+def _as_joints(keypoints: ArrayLike) -> Array:
+    try:
+        values = np.asarray(keypoints, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"keypoints are not numbers ({error}); give 18 x (x, y, confidence)") from None
+    if values.size != JOINT_COUNT * VALUES_PER_JOINT or values.shape[-1:] not in ((VALUES_PER_JOINT,), (values.size,)):
+        raise DataError(
+            f"keypoints have the shape {values.shape}; give 18 x (x, y, confidence) in JointType's order, with the neck"
+        )
+    return values.reshape(JOINT_COUNT, VALUES_PER_JOINT)
 
 
-def _with_size(joints: tuple[tuple[float, float, float], ...], scene: Scene | None = None) -> Pose:
-    bare = Pose(joints)
-    return Pose(joints, torso_length(bare), scene)
+def _poses(values: Array, min_confidence: float, scene: Scene | None) -> list[Pose]:
+    with np.errstate(invalid="ignore"):
+        is_sane = (np.abs(values) < LARGEST_COORDINATE_PX).all(axis=2)
+        found = is_sane & (values[..., 2] > 0) & (values[..., 2] >= min_confidence)
+    joints = np.where(found[..., None], values, 0.0)
+    sizes = torso_lengths(places_of(joints)).tolist()
+    return [
+        Pose(tuple(map(tuple, person)), None if math.isnan(size) else size, scene)
+        for person, size in zip(joints.tolist(), sizes)
+    ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from src.actions.measures.geometry import Point
 from src.checks import check_keys, number_in
 from src.errors import ConfigError
 from src.strict_yaml import read_section
@@ -14,7 +15,6 @@ from src.strict_yaml import read_section
 SECTION = "scenes"
 KEYS = ("pictures", "fence", "ground")
 
-Point = tuple[float, float]
 Line = tuple[Point, ...]  # a polyline; closed where its last point is its first
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from src.actions.measures.pose import Pose
-from src.actions.measures.readings import FEET, HANDS, WAISTS, Reading, spot
+from src.actions.measures.pose import Pose, midpoint
+from src.actions.measures.readings import Reading
 from src.actions.measures.scene import Line, distance_to, height_over, side_of
+from src.actions.measures.spots import FEET, HANDS, WAISTS
 from src.pose.skeleton import JointType
 
 
@@ -15,9 +16,8 @@ def hand_near_fence(pose: Pose) -> list[Reading]:
 
 def waist_over_fence(pose: Pose) -> list[Reading]:
     """The middle of the waist is higher than the fence line."""
-    place, joints = spot(pose, WAISTS)
-    line = _fence(pose)
-    return [Reading(None if place is None or line is None else height_over(line, place), joints)]
+    place, line = midpoint(*(pose.at(waist) for waist in WAISTS)), _fence(pose)
+    return [Reading(None if place is None or line is None else height_over(line, place), pose.resting_on(WAISTS))]
 
 
 def feet_on_either_side_of_fence(pose: Pose) -> list[Reading]:

@@ -1,0 +1,30 @@
+"""Single criteria measured on one person."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from src.actions.action import DeclaredCriterion, Threshold
+from src.actions.criteria import Criterion
+from src.actions.measures.pose import Pose, places_of
+from src.actions.measures.readings import Reading, Readings
+from src.actions.measuring import Measurement, Measures
+
+
+def measured(pose: Pose, criterion: Criterion, threshold: Threshold, sides: str) -> Measurement:
+    """What decides on a person of which every joint counts."""
+    return Measures([DeclaredCriterion("x", criterion, threshold, sides, 0.0, 1.0)]).on([pose])[0][0]
+
+
+def readings(pose: Pose, criterion: Criterion) -> list[Reading]:
+    """All that a criterion looks at, in pixels or degrees."""
+    if callable(criterion.read):
+        return criterion.read(pose)
+    size = np.array([math.nan if pose.torso_px is None else pose.torso_px])
+    taken = Readings([criterion.kind] * len(criterion.read), criterion.read).take(
+        places_of(np.array([pose.joints])), size
+    )
+    joints = [tuple(joint for spot in spots for joint in pose.resting_on(spot)) for spots in criterion.read]
+    return [Reading(None if math.isnan(value) else value, one) for value, one in zip(taken[0].tolist(), joints)]
