@@ -45,6 +45,7 @@ from tests.bench.training_proof_sets import further_climbers, labelled_boxes, wi
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORK = {"network": "mobilenet_v2", "device_target": "CPU", "insize": 192}
+AT_SIZE = {"infer_insize": str(NETWORK["insize"])}
 START, TRAIN_FILE = "start.ckpt", "train_with_necks.json"
 CONTINUED, FURTHER, FRESH = "continued", "further", "fresh"
 COLUMNS = ("people", "PCK@0.2", "OKS>0.5", "AP")
@@ -109,7 +110,7 @@ def _print_found(checkpoints: Mapping[str, Path], people: Path, work: Path) -> N
     ):
         print(f"\nfound on {name}\n{HEADER}", flush=True)
         for label, checkpoint in checkpoints.items():
-            for line in found_lines(label, checkpoint, labels, pictures):
+            for line in found_lines(label, checkpoint, labels, pictures, AT_SIZE):
                 print(line, flush=True)
 
 

@@ -1,6 +1,6 @@
 """Who is found on photographs: of the people who do an action, how many are found at all, and how they are judged.
 
-    python -m tests.bench.training_proof_found CHECKPOINT … [--shared=/path/to/shared] [--infer_insize=368]
+    python -m tests.bench.training_proof_found CHECKPOINT … [--shared=/path/to/shared] [--infer_insize=192]
 
 Each checkpoint of mobilenet_v2 gets a line for each action. "bystanders" are those labelled as doing neither action;
 "alarms" are verdicts "yes" on them; "unlabelled" are found people whom no label knows, with their alarms.
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="+", type=Path)
     parser.add_argument("--shared", type=Path, default=Path(os.environ.get("SHARED_DATA", ROOT.parent / "shared")))
-    parser.add_argument("--infer_insize", default="368")
+    parser.add_argument("--infer_insize", default="192")
     parser.add_argument("--infer_scales", default="1")
     given = parser.parse_args(argv)
     photographs = given.shared / "people" / "photographs"
