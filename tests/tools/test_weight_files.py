@@ -146,6 +146,13 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path) -> None:
                 read_arrays(path)
 
 
+def test_a_wrong_byte_in_a_pickle_does_not_take_all_memory(tmp_path: Path) -> None:
+    path = tmp_path / "model.pth"
+    path.write_bytes(b"\x80\x02}r\xff\xff\xff\x3f.")  # remembers an object as number 2**30 - 1
+    with pytest.raises(CheckpointError, match="impossible memo"):
+        read_arrays(path)
+
+
 def test_an_archive_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "m.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("w.npy", bytes(50_000_000))

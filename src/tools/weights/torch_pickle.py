@@ -10,6 +10,7 @@ import io
 import math
 import os
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -114,10 +115,23 @@ class _Opaque:
         """As a set has it."""
 
 
+def _check_memo(file: BinaryIO) -> None:
+    """ValueError where the pickle at the file's position numbers what it remembers other than one after the other.
+
+    The unpickler makes room for all numbers up to the one named: a single wrong byte can take all memory.
+    """
+    start = file.tell()
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if opcode.name.endswith("PUT") and isinstance(argument, int) and argument > number:
+            raise ValueError("damaged (a pickle with an impossible memo)")
+    file.seek(start)
+
+
 class _Unpickler(pickle.Unpickler):
     """Builds dictionaries, lists and tensors; nothing else is imported, it becomes `_Opaque` and is noted."""
 
     def __init__(self, file: BinaryIO) -> None:
+        _check_memo(file)
         super().__init__(file, encoding="utf-8")
         self.foreign: list[str] = []
         self.storages: dict[str, str] = {}  # kinds by key, in whatever object they are
@@ -217,7 +231,7 @@ def _find_tensors(content: object) -> Mapping[str, _Tensor]:
     """The mapping, at most `_DEPTH` levels deep, that holds most tensors by name; of equals the most usual entry."""
     best: Mapping[str, _Tensor] = {}
     rank = (0, 0)
-    for entry, mapping in _mappings(content, "", _DEPTH):
+    for entry, mapping in _mappings(content, "", _DEPTH, set()):
         tensors = {str(name): value for name, value in mapping.items() if isinstance(value, _Tensor)}
         usual = -_USUAL_ENTRIES.index(entry) if entry in _USUAL_ENTRIES else -len(_USUAL_ENTRIES)
         if tensors and (not best or (len(tensors), usual) > rank):
@@ -225,8 +239,12 @@ def _find_tensors(content: object) -> Mapping[str, _Tensor]:
     return best
 
 
-def _mappings(content: object, entry: str, depth: int) -> Iterator[tuple[str, Mapping[object, object]]]:
-    if isinstance(content, Mapping) and depth:
+def _mappings(
+    content: object, entry: str, depth: int, seen: set[tuple[int, int]]
+) -> Iterator[tuple[str, Mapping[object, object]]]:
+    """Mappings in `content` and their names, each once; `seen` are identities and depths of those visited."""
+    if isinstance(content, Mapping) and depth and (id(content), depth) not in seen:
+        seen.add((id(content), depth))
         yield entry, content
         for name, value in content.items():
-            yield from _mappings(value, str(name), depth - 1)
+            yield from _mappings(value, str(name), depth - 1, seen)
