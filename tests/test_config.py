@@ -101,6 +101,12 @@ def test_mistakes_are_named(argument: str, words: tuple[str, ...]) -> None:
         assert word in message
 
 
+def test_a_precision_that_a_processor_lacks_is_refused_with_the_settings() -> None:
+    with pytest.raises(ConfigError, match="amp: bf16: MindSpore has no such convolutions on CPU"):
+        parse("--amp=bf16", "--device_target=CPU")
+    assert parse("--amp=bf16").amp == "bf16"
+
+
 def test_platform_arguments_pass_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
     given = [argument for name in PLATFORM_ARGUMENTS for argument in (f"--{name}=1", f"--{name}", "2")]
     assert parse(*given) == parse()

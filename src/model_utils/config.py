@@ -22,7 +22,7 @@ from src.fill import fill
 from src.model_utils.command_line import read_arguments
 from src.model_utils.setting import Setting, convert
 from src.model_utils.unknown import unknown_setting
-from src.net.formats import INPUT_FORMATS
+from src.net.formats import INPUT_FORMATS, check_precision
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -282,6 +282,7 @@ def _check_together(config: Config) -> None:
     if bool(config.jsonpath_val) != bool(config.imgpath_val):
         empty, given = sorted(("jsonpath_val", "imgpath_val"), key=lambda name: bool(getattr(config, name)))
         raise ConfigError(f"{empty}: is empty, but {given} is given; a validation set needs both")
+    check_precision(config.amp, config.device_target)
     if config.vgg_path and config.network != "vgg19":
         raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
     if config.freeze != "none" and not config.load_pretrain and not config.vgg_path:

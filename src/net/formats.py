@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from src.errors import CheckpointError
+from src.errors import CheckpointError, ConfigError
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,13 @@ def require_checkpoint(path: Path) -> None:
         raise CheckpointError(f"{path}: no such checkpoint file; README.md, Quick start, says where to get weights")
     if path.stat().st_size == 0:
         raise CheckpointError(f"{path}: the checkpoint file is empty")
+
+
+#: Values of the setting `amp`: the precision in which convolutions compute in training.
+OFF, BF16, FP16 = "off", "bf16", "fp16"
+
+
+def check_precision(amp: str, device: str) -> None:
+    """ConfigError for a precision in which the device has no convolutions."""
+    if amp == BF16 and device == "CPU":
+        raise ConfigError(f"amp: {amp}: MindSpore has no such convolutions on CPU; use amp={OFF} or amp={FP16}")

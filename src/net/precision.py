@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 import mindspore as ms
 from mindspore import nn
 
-from src.errors import ConfigError
 from src.net.build import PictureNet
+from src.net.formats import BF16, FP16, OFF
 
-OFF, BF16, FP16 = "off", "bf16", "fp16"
+logger = logging.getLogger(__name__)
+
 _TYPES = {OFF: ms.float32, BF16: ms.bfloat16, FP16: ms.float16}
 
 
@@ -23,9 +26,5 @@ def use_precision(network: PictureNet, amp: str) -> None:
             cell.to_float(_TYPES[amp])
         elif isinstance(cell, nn.BatchNorm2d):
             cell.to_float(ms.float32)
-
-
-def check_precision(amp: str, device: str) -> None:
-    """ConfigError for a precision in which the device has no convolutions."""
-    if amp == BF16 and device == "CPU":
-        raise ConfigError(f"amp: {amp}: MindSpore has no such convolutions on CPU; use amp={OFF} or amp={FP16}")
+    if amp != OFF:
+        logger.info("amp=%s: convolutions compute in %s", amp, str(_TYPES[amp]).lower())

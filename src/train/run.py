@@ -17,7 +17,8 @@ from src.model_utils.config import Config
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.compile_cache import cache_folder, use_compile_cache
 from src.net.loss import PoseLoss
-from src.net.precision import OFF, check_precision, use_precision
+from src.net.formats import OFF, check_precision
+from src.net.precision import use_precision
 from src.plural import plural
 from src.train.checkpoints.identity import run_identity
 from src.train.checkpoints.manifest import Moment

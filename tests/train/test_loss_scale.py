@@ -15,7 +15,8 @@ from src.net.build import PictureNet, choose_device
 from src.net.formats import INPUT_FORMATS
 from src.net.loss import PoseLoss
 from src.net.openposenet import StagedNet
-from src.net.precision import BF16, FP16, OFF, check_precision, use_precision
+from src.net.formats import BF16, FP16, OFF, check_precision
+from src.net.precision import use_precision
 from src.net.weights import network_weights
 from src.train.checkpoints.checkpoint import load_parameters, restore, take_snapshot, write_snapshot
 from src.train.loss_scale import HIGHEST, WINDOW, DynamicLossScale

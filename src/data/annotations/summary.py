@@ -52,7 +52,9 @@ class DataSummary:
         names = [*COCO_KEYPOINT_NAMES, *(["neck"] if self.joints.get("neck") else [])]
         counts = {name: self.joints[name] for name in names if self.joints.get(name)}
         least, most = (choose(counts, key=counts.__getitem__) for choose in (min, max))
-        line = f"labels per joint: {counts[least]} ({least}) to {counts[most]} ({most})"
+        line = f"labels per joint: {counts[least]}"
+        if counts[most] > counts[least]:
+            line += f" ({least}) to {counts[most]} ({most})"
         none = [name for name in names if name not in counts]
         return f"{line}; none for {', '.join(none)}" if none else line
 
