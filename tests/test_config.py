@@ -140,6 +140,16 @@ def test_no_argument_is_ignored(argv: list[str], meant: str) -> None:
             build_config({name: value})
 
 
+def test_all_unknown_names_are_told_at_once() -> None:
+    assert refusal("--epochs", "5", "--learning_rate=1", "pics") == (
+        "unknown hyperparameter 'epochs', did you mean 'max_epoch_train' or 'max_epoch_train_NP'?; unknown "
+        "hyperparameter 'learning_rate', did you mean 'lr'?; 'pics' on the command line is not a setting; "
+        "write settings as --key=value"
+    )
+    with pytest.raises(ConfigError, match=r"'epochs'.*'learning_rate'"):
+        build_config({"epochs": 5, "learning_rate": 1})
+
+
 def test_synonyms_name_settings() -> None:
     names = {name for meant in SYNONYMS.values() for name in meant}
     assert names <= set(setting_types())

@@ -42,7 +42,9 @@ def explain_measured(declared: DeclaredCriterion, found: Measurement, joints: Jo
     if found.verdict == UNJUDGED:
         return say("cannot_be_judged", reasons=_why_not(declared, joints))
     measured = _measured(declared.criterion, found)
-    return measured if found.points is None else say("gives_points", measured=measured, points=_points(found.points))
+    if found.points is None:
+        return measured
+    return say("gives_points", measured=measured, points=count_points(found.points, _points(found.points)))
 
 
 def requirement(declared: DeclaredCriterion) -> Message:
@@ -140,6 +142,11 @@ def _points_by_range(criterion: Criterion, scale: PointScale) -> Message:
         say("points_between", points=one, low=low, high=high) for one, low, high in zip(points[1:], bounds, bounds[1:])
     ]
     return say("points_by_range", ranges=(first, *middle, say("points_above", points=points[-1], low=bounds[-1])))
+
+
+def count_points(points: float, text: str) -> Message:
+    """A number of points, written as `text`, with its noun."""
+    return say("point_count_one" if abs(points) == 1 else "point_count", points=text)
 
 
 def _points(points: float) -> str:

@@ -93,15 +93,18 @@ def _with_declared_actions(
 
 
 def _refuse_unknown(arguments: Sequence[str], settings: Mapping[str, Setting]) -> None:
-    """ConfigError for the first argument that is not one of the platform's (`--rank=0` or `--rank 0`)."""
-    values_of_the_platform = False
+    """ConfigError, naming all of them, for arguments that are not the platform's (`--rank=0` or `--rank 0`)."""
+    value_follows = False
+    problems: list[str] = []
     for argument in arguments:
         name = argument.split("=", 1)[0]
-        if name.startswith("--") and name[2:] in PLATFORM_ARGUMENTS:
-            values_of_the_platform = "=" not in argument
-        elif name.startswith("-"):
-            raise ConfigError(unknown_setting(name.lstrip("-"), settings))
-        elif values_of_the_platform:
-            values_of_the_platform = False
+        if name.startswith("-"):
+            value_follows = "=" not in argument
+            if not (name.startswith("--") and name[2:] in PLATFORM_ARGUMENTS):
+                problems.append(unknown_setting(name.lstrip("-"), settings))
+        elif value_follows:
+            value_follows = False
         else:
-            raise ConfigError(f"'{argument}' on the command line is not a setting; write settings as --key=value")
+            problems.append(f"'{argument}' on the command line is not a setting; write settings as --key=value")
+    if problems:
+        raise ConfigError("; ".join(problems))

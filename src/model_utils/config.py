@@ -249,9 +249,9 @@ def build_config(
     """A `Config` from values by name (text or typed) over the defaults; unknown names are errors."""
     if settings is None or actions_section is None:
         settings, actions_section = read_settings()
-    for name in given:
-        if name not in settings:
-            raise ConfigError(unknown_setting(name, settings))
+    unknown = [unknown_setting(name, settings) for name in given if name not in settings]
+    if unknown:
+        raise ConfigError("; ".join(unknown))
     values = {
         name: convert(name, given.get(name, settings[name].value), kind, settings[name])
         for name, kind in setting_types().items()
@@ -291,9 +291,9 @@ def _check_together(config: Config) -> None:
 
 def _read_overlay(path: Path, settings: Mapping[str, Setting]) -> dict[str, object]:
     values = read_yaml_mapping(path, "configuration file")
-    for name in values:
-        if name not in settings:
-            raise ConfigError(f"{path}: {unknown_setting(str(name), settings)}")
+    unknown = [unknown_setting(str(name), settings) for name in values if name not in settings]
+    if unknown:
+        raise ConfigError(f"{path}: {'; '.join(unknown)}")
     return values
 
 

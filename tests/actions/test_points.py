@@ -42,7 +42,7 @@ def test_each_sign_gives_the_points_of_its_range(changes: Any, points: list[floa
     judgement = judge_person(figure(changes), card())
     assert [result.points for result in judgement.criteria.values()] == points
     assert judgement.occurred is (sum(points) >= 4)
-    assert str(judgement.explanation) == f"{sum(points):g} points; 4 needed"
+    assert str(judgement.explanation) == f"{sum(points):g} point{'s' * (sum(points) != 1)}; 4 needed"
 
 
 def test_points_at_values_are_interpolated_and_constant_beyond() -> None:
@@ -52,7 +52,7 @@ def test_points_at_values_are_interpolated_and_constant_beyond() -> None:
         judgement = judge_person(figure({J.RightHand: (-45, -up), J.LeftHand: (45, 95)}), action)
         assert judgement.criteria["hand_up"].points == points
     assert judgement.criteria["hand_up"].text == (
-        "right hand 80 px (0.80 torso) above neck: +1 points; needs: "
+        "right hand 80 px (0.80 torso) above neck: +1 point; needs: "
         "-2 at 0.2 torso below, +3 at 0.3 torso above, +1 at 0.5 torso above, linear in between"
     )
     assert load_actions({"up": declaration_of(action)})["up"] == action
@@ -83,7 +83,7 @@ def test_too_little_evidence_is_undecided_and_says_what_was_missing() -> None:
     judgement = judge_person(figure(without=hidden), card())
     assert judgement.occurred is None
     assert str(judgement.explanation) == (
-        "1 points; 4 needed; too little is seen to decide (11% of the evidence, 50% needed); "
+        "1 point; 4 needed; too little is seen to decide (11% of the evidence, 50% needed); "
         "missing: right hand, left hand"
     )
     assert judge_person(figure(without=hidden), card(evidence=0.1)).occurred is False
