@@ -33,16 +33,23 @@ class TransferResult:
     seconds: float = 0.0
 
     def summary(self) -> str:
-        """One line for people."""
-        done = f"copied {len(self.copied)} ({human_size(self.copied_bytes)})"
+        """One line for people: `obs://b/data -> /cache/…: copied 3 of 4 files (1.2 MB) in 0.5 s, 2.4 MB/s; 1 skipped`."""
+        files = f"{len(self.copied):,} of {plural(self.listed, 'file')}"
+        rate = f", {self.copied_bytes / 1e6 / self.seconds:.1f} MB/s" if self.copied and self.seconds > 0 else ""
+        done = f"copied {files} ({human_size(self.copied_bytes)}) in {self.seconds:.1f} s{rate}"
         if self.dry_run:
-            done = f"would copy {len(self.copied)}"
-        speed = f", {self.copied_bytes / 1e6 / self.seconds:.1f} MB/s" if self.seconds > 0 and not self.dry_run else ""
+            done = f"would copy {files}"
+        counts = {"skipped": len(self.skipped), "failed": len(self.failed)}
+        others = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
         return one_line(
-            f"{self.source} -> {self.target}: {self.listed} listed, {done}, "
-            f"{len(self.skipped)} skipped, {len(self.failed)} failed in {self.seconds:.1f} s{speed}"
-            f"{self._passed_over()}"
+            f"{self.source} -> {self._target_shown()}: {done}{f'; {others}' if others else ''}{self._passed_over()}"
         )
+
+    def _target_shown(self) -> str:
+        """The target; the part that repeats the source's address is left out."""
+        repeated = self.source.partition("://")[2].rstrip("/")
+        target = self.target.rstrip("/")
+        return f"{target[: -len(repeated)]}…" if repeated and target.endswith(f"/{repeated}") else self.target
 
     def _passed_over(self) -> str:
         """The files skipped although the target does not have them."""

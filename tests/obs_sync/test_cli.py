@@ -38,7 +38,7 @@ def test_copy_list_read_verify_remove(
     assert capsys.readouterr().out == "a.txt\n"
     assert main(["verify", source, base]) == 3
     assert main(["cp", source, base]) == 0
-    assert "2 listed, copied 2" in last_line(capsys)
+    assert "copied 2 of 2 files (10 bytes)" in last_line(capsys)
     assert main(["cp", source, base]) == 0
     assert "2 skipped" in last_line(capsys)
     assert main(["verify", source, base]) == 0
@@ -121,7 +121,7 @@ def test_move(configured: ObsFileSystem, base: str, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out.splitlines() == ["a", "deep/b"]
     assert (source / "a").exists()
     assert main(["mv", str(source), f"{base}/there"]) == 0
-    assert "copied 2 (1.5 kB)" in last_line(capsys)
+    assert "copied 2 of 2 files (1.5 kB)" in last_line(capsys)
     assert list(source.iterdir()) == []
     assert main(["mv", f"{base}/there/deep/b", f"{base}/c"]) == 0
     assert obs_sync.list_files(base, filesystem=configured) == {"c": 1, "there/a": 1500}
@@ -150,7 +150,7 @@ def test_sync(configured: ObsFileSystem, base: str, tmp_path: Path, capsys: pyte
     assert main(["sync", str(source), f"{base}/t", "--delete", "--dry-run"]) == 0
     assert capsys.readouterr().out == "remove old\n"
     assert main(["sync", str(source), f"{base}/t", "--delete"]) == 0
-    assert "1 skipped, 0 failed" in (line := last_line(capsys))
+    assert "; 1 skipped" in (line := last_line(capsys))
     assert line.endswith("removed 1")
     assert set(obs_sync.list_files(f"{base}/t", filesystem=configured)) == {"a"}
     assert main(["sync", str(source), f"obs://{BUCKET}", "--delete"]) == 2

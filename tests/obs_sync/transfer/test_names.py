@@ -11,6 +11,7 @@ import pytest
 
 import obs_sync
 from obs_sync import ObsFileSystem
+from obs_sync.transfer.result import TransferResult
 from tests.obs_sync.conftest import BUCKET, drop_bucket, make_bucket, put_raw
 from tests.obs_sync.transfer.trees import make_tree, objects_of, tree_of
 
@@ -136,3 +137,13 @@ def test_chinese_names_in_any_locale(tmp_path: Path, root: Path, locale: str) ->
         done = subprocess.run([*common, *command], cwd=root, env=environment, capture_output=True)
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "root" / "bucket" / "数据" / "图片 一.jpg").read_bytes() == b"1"
+
+
+def test_a_summary_leaves_out_what_repeats_and_what_is_nothing() -> None:
+    result = TransferResult("obs://b/run/data", "/cache/staged/b/run/data", listed=1200, seconds=2.0)
+    result.copied, result.copied_bytes = [str(number) for number in range(1199)], 3_000_000
+    result.skipped = {"last": "identical"}
+    assert result.summary() == (
+        "obs://b/run/data -> /cache/staged/…: copied 1,199 of 1,200 files (3.0 MB) in 2.0 s, 1.5 MB/s; 1 skipped"
+    )
+    assert TransferResult("a", "obs://b/c").summary() == "a -> obs://b/c: copied 0 of 0 files (0 bytes) in 0.0 s"
