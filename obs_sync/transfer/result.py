@@ -33,7 +33,7 @@ class TransferResult:
     seconds: float = 0.0
 
     def summary(self) -> str:
-        """One line for people: `obs://b/data -> /cache/…: copied 3 of 4 files (1.2 MB) in 0.5 s, 2.4 MB/s; 1 skipped`."""
+        """One line for people: `obs://b/data -> /cache/…: copied 3 of 4 files (1.2 MB) in 0.5 s; 1 skipped`."""
         files = f"{len(self.copied):,} of {plural(self.listed, 'file')}"
         rate = f", {self.copied_bytes / 1e6 / self.seconds:.1f} MB/s" if self.copied and self.seconds > 0 else ""
         done = f"copied {files} ({human_size(self.copied_bytes)}) in {self.seconds:.1f} s{rate}"

@@ -16,8 +16,8 @@ from src.data.order import batches_per_epoch
 from src.model_utils.config import Config
 from src.net.build import PictureNet, build_network, choose_device
 from src.net.compile_cache import cache_folder, use_compile_cache
-from src.net.loss import PoseLoss
 from src.net.formats import OFF, check_precision
+from src.net.loss import PoseLoss
 from src.net.precision import use_precision
 from src.plural import plural
 from src.train.checkpoints.identity import run_identity

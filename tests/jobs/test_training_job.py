@@ -52,7 +52,8 @@ def test_only_the_newest_checkpoints_stay_and_a_failing_export_costs_nothing(
     stranger = tmp_path / "here" / "out" / "ckpt_0" / "my-notes.txt"
     stranger.parent.mkdir(parents=True)
     stranger.write_text("keep me")
-    settings = ["--train_url=here/out", "--max_epoch_train=4", "--keep_checkpoint_max=2", "--amp=fp16"]  # a plain folder
+    # a plain folder as train_url
+    settings = ["--train_url=here/out", "--max_epoch_train=4", "--keep_checkpoint_max=2", "--amp=fp16"]
     assert train(*settings, "--export_format=AIR") == 0
     left = {path.name for path in stranger.parent.glob("*.ckpt")}
     assert left == {"openpose-train-rank0-3_3.ckpt", "openpose-train-rank0-4_3.ckpt"}

@@ -12,10 +12,9 @@ from mindspore import Tensor, nn
 
 from src.errors import ConfigError, JobError
 from src.net.build import PictureNet, choose_device
-from src.net.formats import INPUT_FORMATS
+from src.net.formats import BF16, FP16, INPUT_FORMATS, OFF, check_precision
 from src.net.loss import PoseLoss
 from src.net.openposenet import StagedNet
-from src.net.formats import BF16, FP16, OFF, check_precision
 from src.net.precision import use_precision
 from src.net.weights import network_weights
 from src.train.checkpoints.checkpoint import load_parameters, restore, take_snapshot, write_snapshot
