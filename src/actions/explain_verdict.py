@@ -46,7 +46,7 @@ def _explain_tally(standing: Tally) -> Message:
 
 def _explain_points(node: PointsAtLeast, answers: Mapping[str, float], results: Mapping[str, Result]) -> Message:
     total, seen, _ = node.sums(answers)
-    given, needed = count_points(total, f"{total:g}"), f"{node.needed:g}"
+    given, needed = count_points(float(total), f"{total:g}"), f"{node.needed:g}"
     certain, possible = node.answer(answers)
     missing = _missing_joints([results[label] for label in node.labels if results[label].points is None])
     if certain != possible:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from src.model_utils.config import Config
-from src.net.precision import FP16
+from src.net.formats import FP16
 from src.train.checkpoints.manifest import Moment
 from src.train.schedule import RateSettings
 from src.train.step import BACKBONE, StepSettings
