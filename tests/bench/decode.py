@@ -1,7 +1,7 @@
-"""How long decoding takes: `python -m tests.bench.decode [folder of golden maps]`.
+"""How long decoding and judging take: `python -m tests.bench.decode [folder of golden maps]`.
 
-Prints, for each picture, the medians of the decoder and its stages and the ratio to the plain way of decoding, all
-measured in one run on one core.
+Prints, for each picture, the medians of the decoder and its stages and the ratio to the plain way of decoding, and what
+judging a crowd takes, all measured in one run on one core.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import os
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
 import cv2
 import numpy as np
 
+from src.actions import default_actions, judge_person, judge_persons
 from src.pose import DecodeSettings, decode_poses
 from src.pose.bridging import bridge
+from src.pose.encode import encode_keypoints
 from src.pose.grouping import group
 from src.pose.limbs import score_limbs
 from src.pose.peaks import find_peaks
@@ -27,7 +30,7 @@ from tests.pose.drawing import draw_maps, standing_person
 
 ROUNDS = 50
 PLAIN_ROUNDS = 3
-CROWD = 30
+CROWD, LARGE_CROWD = 30, 100
 COLUMNS = ("picture", "cells", "persons", "peaks", "limbs", "group", "bridge", "decode", "plain", "ratio")
 
 
@@ -41,7 +44,7 @@ def median_ms(call: Callable[[], Any], rounds: int = ROUNDS) -> float:
     return statistics.median(times) * 1e3
 
 
-def measure(name: str, heatmaps: np.ndarray, pafs: np.ndarray) -> tuple[float, float]:
+def measure(name: str, heatmaps: np.ndarray, pafs: np.ndarray, plain_rounds: int = PLAIN_ROUNDS) -> tuple[float, float]:
     """Print one picture's row; returns the medians of the decoder and of the plain way in milliseconds."""
     settings = DecodeSettings()
     peaks = find_peaks(heatmaps, settings)
@@ -54,7 +57,7 @@ def measure(name: str, heatmaps: np.ndarray, pafs: np.ndarray) -> tuple[float, f
         median_ms(lambda: bridge(peaks, members, strength)),
     ]
     whole = median_ms(lambda: decode_poses(heatmaps, pafs))
-    plain = median_ms(lambda: decode_plainly(heatmaps, pafs), PLAIN_ROUNDS)
+    plain = median_ms(lambda: decode_plainly(heatmaps, pafs), plain_rounds)
     persons = len(decode_poses(heatmaps, pafs)[0])
     cells = f"{heatmaps.shape[1]}x{heatmaps.shape[2]}"
     figures = [*(f"{stage:.2f}" for stage in stages), f"{whole:.2f}", f"{plain:.1f}", f"{plain / whole:.0f}x"]
@@ -63,7 +66,7 @@ def measure(name: str, heatmaps: np.ndarray, pafs: np.ndarray) -> tuple[float, f
 
 
 def main() -> int:
-    """Measure the golden maps and two drawn crowds."""
+    """Measure the golden maps and drawn crowds."""
     cv2.setNumThreads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -87,9 +90,20 @@ def main() -> int:
     crowd = [standing_person(rng.uniform(20, 636), rng.uniform(0, 170), rng.uniform(80, 200)) for _ in range(CROWD)]
     measure(f"{CROWD} in rows", *draw_maps(rows, 656, 376))
     measure(f"{CROWD} crowded", *draw_maps(crowd, 656, 376))
+    many = [standing_person(65.6 * (i % 20 + 0.5), 147.2 * (i // 20) + 4, 132) for i in range(LARGE_CROWD)]
+    measure(f"{LARGE_CROWD} in rows", *encode_keypoints(np.array(many, np.float32), (1312, 736)), plain_rounds=1)
+    print_judging(np.array(crowd))
     if times:
         print_accuracy(folder.parents[1])
     return 0
+
+
+def print_judging(persons: np.ndarray) -> None:
+    """What judging the persons takes, together and one by one."""
+    for action in default_actions().values():
+        together = median_ms(partial(judge_persons, persons, action))
+        alone = len(persons) * median_ms(partial(judge_person, persons[0], action))
+        print(f"judging {len(persons)} persons, {action.name}: {together:.1f} ms together, {alone:.1f} ms one by one")
 
 
 def print_accuracy(shared: Path) -> None:
