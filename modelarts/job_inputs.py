@@ -42,7 +42,7 @@ def job_inputs(kind: str, config: Config) -> dict[str, str]:
 
 
 def setting_problems(kind: str, config: Config) -> list[str]:
-    """One line for each setting that is needed and empty, and for each local folder that is an OBS address."""
+    """One line for each required setting that is empty, and for each local folder that is an OBS address."""
     needed = _needed_by_training(config) if kind == TRAINING else _needed_by_inference(config)
     empty = [f"{name}: is empty, but {reason}" for name, reason in needed.items() if not getattr(config, name)]
     remote = {name: remedy for name, remedy in _LOCAL_FOLDERS[kind].items() if is_url(getattr(config, name))}

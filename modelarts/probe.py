@@ -1,6 +1,6 @@
 """Boot file of the job `probe`: writes what this platform really does to a JSON file, where documents leave it open.
 
-Values that could identify somebody or open anything are replaced: of environment variables only those on a list keep
+Values that could identify someone or grant access are replaced: of environment variables only those on a list keep
 theirs. After the report it waits to be stopped, noting the time, so that the time between SIGTERM and SIGKILL shows.
 Needs the standard library only; every other module is looked at if it is there. Below the address `probe_url` it writes
 a few bytes, to see how moxing answers about them, and removes them again.

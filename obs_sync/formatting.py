@@ -1,4 +1,4 @@
-"""Text for people: one line per message whatever is in it, sizes in units, plurals, and the nearest known word."""
+"""Text for users: messages on one line, sizes in units, plurals, and the nearest known word."""
 
 from __future__ import annotations
 

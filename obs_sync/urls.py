@@ -16,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Location(NamedTuple):
-    """A bucket and a key in it; an empty key stands for the bucket itself."""
+    """A bucket and a key in it; an empty key means the bucket itself."""
 
     bucket: str
     key: str

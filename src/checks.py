@@ -12,7 +12,7 @@ from src.strict_yaml import read_documents, read_yaml_text
 
 
 def check_keys(raw: object, allowed: Iterable[str], where: str) -> Mapping[str, object]:
-    """`raw` as a mapping; ConfigError when it is none or has a key that is not allowed, naming the nearest one."""
+    """`raw` as a mapping; ConfigError when it is not one or has an unknown key, naming the nearest known one."""
     if not isinstance(raw, Mapping):
         raise ConfigError(f"{where}: must be 'key: value' lines with {', '.join(allowed)}, not {raw!r}")
     for key in raw:

@@ -1,4 +1,4 @@
-"""Reading JSON that somebody else may have written: one kind of error, whatever is wrong with it."""
+"""Reading JSON from elsewhere: one kind of error for everything that can be wrong with it."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def list_jobs(options: argparse.Namespace, _: Echo) -> Answer:
 
 
 def status(options: argparse.Namespace, _: Echo) -> Answer:
-    """Where a job stands."""
+    """The state of a job."""
     state = find_dry_run(options.id, options.work)
     if state is not None:
         logs_there = [log for log in state.logs().values() if log.is_file()]

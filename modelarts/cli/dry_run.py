@@ -78,7 +78,7 @@ def _run(
 
 
 def dry_run_text(state: DryRunState) -> str:
-    """Where a dry run stands, and where its log and its results are."""
+    """The state of a dry run, and where its log and results are."""
     code = "" if state.exit_code is None else f", exit code {state.exit_code}"
     lines = [f"{state.id}  {state.phase}{code}  {state.name}", *(f"log: {log}" for log in state.logs().values())]
     lines.append(f"log in OBS: {_where(state.log_path, state)}")

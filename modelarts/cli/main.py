@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Callable, NoReturn
 
@@ -73,7 +73,7 @@ EXAMPLES = {
 }
 
 
-#: Earlier spellings of options that go on working.
+#: Earlier spellings of options, which still work.
 OLD_SPELLINGS = {"--storage": "--storage_mode", "--obs-local-root": "--obs_local_root"}
 
 
@@ -82,6 +82,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     handler = single_line_handler("%(levelname)s: %(message)s")
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     arguments, notes = respelled(sys.argv[1:] if argv is None else argv)
+    _print_notes(notes)
     try:
         options = make_parser().parse_args(arguments)
         answer = options.command(options, _print_aside if options.json else _print)
@@ -91,8 +92,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    for note in (*notes, *answer.notes):
-        print(f"note: {note}", file=sys.stderr)
+    _print_notes(answer.notes)
     _print_answer(answer, options.json)
     return int(answer.exit_code)
 
@@ -107,6 +107,11 @@ def respelled(argv: Sequence[str]) -> tuple[list[str], list[str]]:
             name = OLD_SPELLINGS[name]
         arguments.append(name + equals + value)
     return arguments, notes
+
+
+def _print_notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def _print_answer(answer: Answer, as_json: bool) -> None:

@@ -60,7 +60,7 @@ def filesystem_of(options: argparse.Namespace) -> obs_sync.ObsFileSystem:
 
 
 def cloud_of(options: argparse.Namespace, before: str = "") -> Cloud:
-    """The platform; `before` says why it is asked, should nobody have set up access to it."""
+    """The platform; `before` says why it is needed, for the error when access is not set up."""
     try:
         return Cloud(lambda: read_profile(os.environ, options.profile), workspace=workspace_of(options))
     except ConfigError as error:
@@ -86,7 +86,7 @@ def outputs_of_running(options: argparse.Namespace, cloud: Cloud | None) -> dict
 
 
 def notes_on_stand_in(options: argparse.Namespace) -> tuple[str, ...]:
-    """Tells those who did not choose it that a folder stands for OBS."""
+    """Notes that a folder stands for OBS, unless the user chose it."""
     if options.storage_mode == "auto" and filesystem_of(options).storage_mode == "local":
         where = "the folder {} stands for OBS here; --storage_mode obs takes the real one (docs/console.md, step 8)"
         return (where.format(options.obs_local_root),)

@@ -143,7 +143,7 @@ def _pairs(values: Mapping[str, str]) -> str:
 
 
 def cloud_lines(details: Body) -> list[str]:
-    """Where a job of the cloud stands, how its tasks ended, and where its log and outputs are."""
+    """The state of a platform job, how its tasks ended, and where its log and outputs are."""
     status = details.get("status") or {}
     lines = ["  ".join(filter(None, cloud_row(details)))]
     for task in status.get("task_statuses") or ():

@@ -28,7 +28,7 @@ _FILE_VARIABLE = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
 
 @dataclass(frozen=True)
 class Profile:
-    """Everything a request needs; the keys never show. An empty endpoint stands for the region's."""
+    """Everything a request needs; the keys are never shown. An empty endpoint means the region's."""
 
     endpoint: str
     project_id: str

@@ -43,7 +43,7 @@ def make_client(profile: Profile, timeout_s: tuple[float, float]) -> ModelArtsCl
 
 
 def as_our_error(error: Exception, profile: Profile, timeout_s: tuple[float, float]) -> JobError:
-    """The SDK's exception as ours; anything that is none of its kind is raised as it is."""
+    """The SDK's exception as one of ours; any other exception is raised unchanged."""
     from huaweicloudsdkcore.exceptions import exceptions as sdk
     from requests.exceptions import RequestException, Timeout  # what the SDK lets through
 
@@ -74,11 +74,11 @@ def _hide(profile: Profile, text: str) -> str:
 def _keep_answers(client: ModelArtsClient) -> None:
     """Have the SDK leave a 429 to us as it is: its own session throws the platform's code and words away.
 
-    What it writes to its log as well is quietened, since every failure is told here.
+    Its own log is silenced, since every failure is reported here.
     """
     from requests.adapters import HTTPAdapter
 
-    session = getattr(client.get_http_client(), "_session", None)  # other versions may have none: then 429 is told so
+    session = getattr(client.get_http_client(), "_session", None)  # absent in other versions, where 429 is reported
     if session is not None:
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(max_retries=0))

@@ -80,7 +80,7 @@ class Container:
         return self.log / f"modelarts-job-{self.job_id}-proc-rank-{rank}-device-{device}.txt"
 
     def code(self, job: JobSpec) -> Path:
-        """Where the code lies: the last part of the code dir's name is kept."""
+        """Where the code is: the last part of the code dir's name is kept."""
         return self.job_dir / job.code_dir.rstrip("/").rsplit("/", 1)[-1]
 
     def folders(self, job: JobSpec) -> list[tuple[Channel, Path]]:
@@ -174,7 +174,7 @@ def arguments(container: Container, job: JobSpec, storage: Storage) -> list[str]
     for channel, folder in container.folders(job):
         values[channel.name] = str(folder)
     cache = {"scratch_path": str(container.cache)}
-    # whatever way to OBS is set for the platform: here it is the dry run's
+    # not the platform's way to OBS, but the dry run's
     storage_here = {"storage_mode": storage.mode, "obs_local_root": storage.local_root}
     unasked = {"init_method": "tcp://127.0.0.1:6666", "num_gpus": str(job.cards)}
     return [f"--{name}={value}" for name, value in {**cache, **values, **storage_here, **unasked}.items()]

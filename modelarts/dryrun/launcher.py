@@ -50,7 +50,7 @@ class Start:
 class Ending:
     """How a run ended: its exit code (128 + signal for a killed one), and the process that decided it.
 
-    `killed` are those that were told to end and did not in time.
+    `killed` names the processes that did not end in time when asked to.
     """
 
     exit_code: int
@@ -59,7 +59,7 @@ class Ending:
 
     @property
     def stopped(self) -> bool:
-        """Whether it ended because somebody asked for it."""
+        """Whether it ended on request."""
         return self.exit_code == STOPPED and not self.culprit
 
 

@@ -60,7 +60,7 @@ class PeriodicSync:
 
 
 def finish_all(syncs: Sequence[PeriodicSync]) -> None:
-    """Finish each, whatever happens to the others; raises the first error."""
+    """Finish each, even when others fail; raises the first error."""
     errors = []
     for sync in syncs:
         try:

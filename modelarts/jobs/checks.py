@@ -116,7 +116,7 @@ def resumes(job: JobSpec) -> bool:
 
 
 def read_paths(job: JobSpec) -> dict[str, str]:
-    """What the job reads from OBS or from this machine, by setting; a folder precedes what lies in it.
+    """What the job reads from OBS or from this machine, by setting; a folder precedes its content.
 
     Other local paths are those of the container, which does not exist yet.
     """
@@ -242,7 +242,7 @@ def _check_hints(job: JobSpec) -> list[str]:
 
 
 def _check_settings(job: JobSpec) -> list[str]:
-    """Values that contradict each other or lack one; only looked at when each is right by itself."""
+    """Values that contradict each other or are incomplete; checked only when each is valid by itself."""
     if job.problems:
         return []
     try:

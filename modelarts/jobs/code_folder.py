@@ -12,7 +12,7 @@ from src.errors import ConfigError
 SIZE_LIMIT = 5 << 30
 COUNT_LIMIT = 1000
 DEPTH_LIMIT = 32
-#: What tools and dry-runs leave in a checkout; hidden files and folders (.git, .venv) are no code either.
+#: What tools and dry-runs leave in a checkout; hidden files and folders (.git, .venv) are not code either.
 _LITTER, _LITTER_AT_THE_TOP = {"__pycache__", "kernel_meta"}, {"obs_root", "work", "venv"}
 
 

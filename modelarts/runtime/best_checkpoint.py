@@ -10,7 +10,7 @@ from src.train.validation.best import BEST, BEST_FILE, best_name
 
 
 def checkpoint_in(folder: str, filename: str) -> str:
-    """The file name of a checkpoint in a folder or below a URL; CheckpointError where `best` cannot be told."""
+    """The file name of a checkpoint in a folder or below a URL; CheckpointError when `best` cannot be resolved."""
     if filename != BEST:
         return filename
     is_url = obs_sync.is_url(folder)

@@ -30,8 +30,9 @@ _REMOTE = {"obs://": "obs://", "s3://": "obs://"}
 
 @dataclass(frozen=True)
 class Location:
-    """Where an input or output is: an `obs://` URL (`remote`) or a folder of this container; of `data_url` maybe
-    several, separated by commas."""
+    """Where an input or output is: an `obs://` URL (`remote`) or a folder of this container.
+
+    `data_url` may hold several, separated by commas."""
 
     path: str
     remote: bool

@@ -26,7 +26,7 @@ _LOOK_UPS_PER_PAGE = 16  # one page of a listing takes about as long as so many 
 def files_of(
     source: Endpoint, names: Sequence[str] | None, include: Sequence[str], exclude: Sequence[str]
 ) -> list[File]:
-    """The files of the source that are wanted; with `names` only those, a missing one with its problem.
+    """The requested files of the source; with `names` only those, each missing one with its problem.
 
     Raises NotFound if there is no file at all: an empty or mistyped source must not look like success.
     """

@@ -25,7 +25,7 @@ INPUT_FORMATS = {
 
 
 def require_checkpoint(path: Path) -> None:
-    """CheckpointError unless there is such a file with content."""
+    """Raises CheckpointError unless the file exists and is not empty."""
     if path.exists() and not path.is_file():
         raise CheckpointError(f"{path}: is not a regular file")
     if not path.exists():

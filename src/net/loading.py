@@ -1,4 +1,4 @@
-"""A checkpoint as a network: which one it is, the checkpoint itself says, unless told otherwise."""
+"""Loading a checkpoint as a network; its metadata says which one, unless the caller does."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class LoadedNetwork(NamedTuple):
 
 
 def load_network(checkpoint: Path, network: str | None = None, stages: int | None = None) -> LoadedNetwork:
-    """The network of a checkpoint with all its weights; `network` and `stages` are what the caller was told, if at all.
+    """The network of a checkpoint with all its weights.
 
-    Raises CheckpointError when the file is missing, damaged, or made for another network than told.
+    `network` and `stages` are the expected ones; None takes what the checkpoint states.
+    Raises CheckpointError when the file is missing, damaged, or made for a network other than the expected one.
     """
     read = read_checkpoint(checkpoint)
     name, count = network_of(read[1], network, stages)
@@ -39,7 +40,7 @@ def load_network(checkpoint: Path, network: str | None = None, stages: int | Non
 
 
 def network_of(meta: Mapping[str, object], network: str | None = None, stages: int | None = None) -> tuple[str, int]:
-    """Name and stages: those told, else those of the checkpoint's metadata, else the usual ones."""
+    """Name and stages: as given, else as in the checkpoint's metadata, else the defaults."""
     own_name, own_stages = meta.get("network"), meta.get("stages")
     known_name = own_name if isinstance(own_name, str) and own_name in INPUT_FORMATS else None
     count = own_stages if isinstance(own_stages, int) and not isinstance(own_stages, bool) else 0

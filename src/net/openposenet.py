@@ -136,5 +136,5 @@ class StagedNet(nn.Cell):
 
 
 def openpose_vgg19(stages: int) -> StagedNet:
-    """The mission's network: 52,311,446 parameters with six stages."""
+    """The full-size network: 52,311,446 parameters with six stages."""
     return StagedNet(Base(), [FirstStage(), *[RefiningStage() for _ in range(stages - 1)]])

@@ -86,7 +86,7 @@ def this_machine() -> str:
 class RunOwner:
     """This rank's part in owning the run in `folder`: rank 0's folder of a `train_url`, or an output folder.
 
-    `kind` is what messages call the place that is owned, `address` where it is.
+    `kind` is the word for the owned folder in messages, `address` where it is.
     """
 
     def __init__(

@@ -79,7 +79,7 @@ class Publisher:
         self._lock = threading.Lock()
 
     def start(self, settings: Mapping[str, object], run_id: str = "") -> None:
-        """Write settings.json beside the checkpoints to come, so that a place that cannot be written is found out now.
+        """Write settings.json beside the checkpoints to come, so that an unwritable location is noticed now.
 
         Then fetch the records that continue an earlier start's, and publish what an earlier start of this run in
         this container had written but not published.
@@ -108,7 +108,7 @@ class Publisher:
         self._generation, self._resumed_from = next_generation, ""
 
         def chosen(candidate: Candidate, exactly: bool) -> None:
-            """Everything but going on exactly from this `train_url`'s newest checkpoint begins a new generation."""
+            """Continuing from anything but this `train_url`'s newest checkpoint begins a new generation."""
             manifest = candidate.manifest
             is_own = candidate.url == self._store.url
             self._resumed_from = manifest.resumed_from if is_own or self._source is None else self._source.address

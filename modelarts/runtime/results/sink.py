@@ -1,4 +1,4 @@
-"""Finished results on their way to OBS: files first, then immutable segments of the lines that vouch for them.
+"""Finished results on their way to OBS: files first, then immutable segments of the lines that describe them.
 
 Each line and each file is sent once, and each segment is listed and read once by the first card, so the work grows with
 the number of pictures and no faster.

@@ -17,7 +17,7 @@ _ENTRIES, _CONTENT = 3, b"0123456789"
 def observe_folder(file: FileModule, url: str) -> dict[str, object]:
     """Write a few bytes into a new folder below `url` (obs://bucket/…), ask about them, and remove them again.
 
-    `file` is moxing's file module. An answer that is an exception is told as {"raises": its classes, "status": …}.
+    `file` is moxing's file module. An exception is recorded as {"raises": its classes, "status": …}.
     """
     bucket = "/".join(url.split("/")[:3])
     folder = f"{url.rstrip('/')}/probe-{uuid.uuid4().hex}"
