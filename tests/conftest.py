@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,25 @@ ROOT = Path(__file__).resolve().parents[1]
 NETWORK_FIXTURES = {"on_cpu", "small_checkpoint", "checkpoint", "real_checkpoint", "laptop"}
 
 os.environ.setdefault("GLOG_v", "3")  # MindSpore's own warnings; must be set before its first import
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import files of which the mark expression selects nothing: importing MindSpore takes seconds."""
+    if not re.fullmatch(r"not \w+( and not \w+)*", config.option.markexpr):
+        return None
+    return True if _marks_of_all(collection_path) & set(re.findall(r"not (\w+)", config.option.markexpr)) else None
+
+
+def _marks_of_all(path: Path) -> set[str]:
+    """The marks that all tests of a file or folder have."""
+    if path == ROOT / "tests" / "jobs":
+        return {"mindspore"}
+    if path.suffix != ".py":
+        return set()
+    stated = re.search(r"^pytestmark = .*$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    names = set(re.findall(r"mark\.(\w+)|\"(\w+)\"", stated[0])) if stated else set()
+    marks = {mark or fixture for mark, fixture in names}
+    return marks | {"mindspore"} if marks & NETWORK_FIXTURES else marks
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -46,7 +46,7 @@ def test_training_goes_on_with_a_full_disk_and_tells_what_is_missing(root: Path,
     if not can_mount(small):
         pytest.skip("a disk of its own cannot be mounted here: unshare and user namespaces are needed")
     settings = [*SMALL, *DATA, *URLS, "--ckpt_epoch_interval=0", "--keep_checkpoint_max=0", "--log_interval=1"]
-    command = shlex.join([sys.executable, str(root / "train_start.py"), *settings])
+    command = shlex.join([sys.executable, str(root / "tests/fakes/tiny_network.py"), *settings])
     done = subprocess.run([*MOUNT, SCRIPT.format(command=command)], timeout=300)
     told = log.read_text(errors="replace")
     assert done.returncode == 3, told[-3000:]

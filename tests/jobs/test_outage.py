@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 import obs_sync
-from modelarts.runtime.entry import training_job
 from tests.fakes.fault_proxy import FaultProxy
 from tests.fakes.object_store import running_store
 from tests.fakes.published import complete_moments
-from tests.jobs.conftest import DATA, SMALL
+from tests.fakes.tiny_network import tiny_network
+from tests.jobs.conftest import DATA, SMALL, run_training
 from tests.jobs.test_training_job import errors
 
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "3"))
@@ -91,7 +91,8 @@ def test_training_goes_on_without_the_store_and_all_is_published_in_the_end(
     settings += [f"--max_epoch_train={epochs}", f"--ckpt_interval={every}", "--ckpt_epoch_interval=0"]
     outage = Outage(proxy, OUTAGE_S, caplog.records)
     outage.start()
-    assert training_job([*SMALL, *DATA, *settings, "--keep_checkpoint_max=0", "--log_interval=1"]) == 0
+    with tiny_network():
+        assert run_training(*SMALL, *DATA, *settings, "--keep_checkpoint_max=0", "--log_interval=1") == 0
     outage.join(OUTAGE_S + 10)
     assert outage.ended
     assert len(outage.logged("epoch ")) >= 5

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from modelarts.runtime.entry import training_job
 from src.net.weights import read_checkpoint
 from src.tools import gen_ignore_mask, import_weights, pack_dataset
-from tests.jobs.conftest import SMALL
+from tests.jobs.conftest import SMALL, run_training
 
 SETS = {"sports": ("lsp_extended", "keypoints_dev.json"), "everyday": ("coco_mini", "person_keypoints.json")}
 PICTURES = 4
@@ -60,7 +59,7 @@ def _continue(run: str, *arguments: str) -> int:
         *("--pretrained_model_folder_path_obs=obs://bucket/models", "--ignore_unannotated=True,False"),
         *("--jsonpath_train=train.json", f"--train_url=obs://bucket/{run}", f"--scratch_path={run}"),
     ]
-    return training_job([*settings, *arguments])
+    return run_training(*settings, *arguments)
 
 
 def test_folder_stream_with_a_stop_and_shards_with_mask_files_give_the_same_weights(real_bucket: Path) -> None:

@@ -101,9 +101,9 @@ def test_a_checkpoint_that_matches_nothing_stops_before_the_first_step(
 LEARN = ["--augment=False", "--log_interval=1", "--ckpt_epoch_interval=0", "--missing_pictures_max=1"]
 
 
-def test_a_tiny_set_can_be_learnt_by_heart(train: Job, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_tiny_set_can_be_learnt_by_heart(train_small: Job, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:
     leave_pictures(bucket, 2)
-    assert train(*LEARN, "--max_epoch_train=100", "--lr=3e-3") == 0
+    assert train_small(*LEARN, "--max_epoch_train=100", "--lr=3e-3") == 0
     seen = losses(caplog)
     assert len(seen) == 100
     assert np.mean(seen[-3:]) < np.mean(seen[:3]) / 10

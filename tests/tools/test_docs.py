@@ -9,12 +9,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import mindspore as ms
 import numpy as np
 import pytest
 
 import obs_sync
-from src.net.build import build_network
 from src.train.checkpoints.manifest import CheckpointName
 
 TOOLS = (
@@ -88,6 +86,9 @@ def test_commands_run_in_their_order(page: str, desk: Path, monkeypatch: pytest.
 
 def publish_weights(folder: Path) -> None:
     """The small network's weights as they are published, but random, and its golden outputs for a small picture."""
+    import mindspore as ms
+
+    from src.net.build import build_network
     from src.tools.weights.name_mapping import small_network_key
 
     network = build_network("mobilenet_v2", 1).set_train(False)

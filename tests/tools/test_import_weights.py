@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from src.errors import CheckpointError
-from src.net.weights import read_checkpoint
 from src.tools.import_weights import main
 from src.tools.weights.files import read_arrays
 from src.tools.weights.name_mapping import arrange, body_model_layers
@@ -156,6 +155,8 @@ def test_body_model_answers_as_it_was_trained(
 def test_body_model_becomes_a_checkpoint(tmp_path: Path, body_model: Arrays) -> None:
     source = write_npz(tmp_path / "body", body_model)
     assert import_to(tmp_path / "body.ckpt", source, "vgg19", "--stages=1") == 0
+    from src.net.weights import read_checkpoint
+
     parameters, meta = read_checkpoint(tmp_path / "body.ckpt")
     assert (meta["network"], meta["stages"], meta["imported_from"]) == ("vgg19", 1, "body.npz")
     np.testing.assert_array_equal(parameters["stage_1.conv5_CPM_L2.bias"].asnumpy(), body_model["conv5_5_CPM_L2.bias"])
@@ -213,6 +214,8 @@ def test_golden_outputs_prove_the_small_network(shared: Path, tmp_path: Path, ca
     golden = shared / "data" / "golden" / "000000000785.npz"
     assert import_to(tmp_path / "m.ckpt", source, "mobilenet_v2", f"--golden={golden}") == 0
     assert "000000000785: heatmaps within" in capsys.readouterr().out
+    from src.net.weights import read_checkpoint
+
     assert len(read_checkpoint(tmp_path / "m.ckpt")[0]) > 300
     assert import_to(tmp_path / "m.ckpt", source, "mobilenet_v2") == 2
     assert "--force" in capsys.readouterr().err

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from tests.tools.test_merge_checkpoints import MERGED, TEMPLATE, load, run, save
 
+pytestmark = pytest.mark.usefixtures("on_cpu")
+
 
 def strategy_file(path: Path, layouts: Mapping[str, tuple[list[int], list[int]]], shard: int = 0) -> Path:
     """A strategy in one of MindSpore's two forms: device matrix and tensor map of each parameter."""

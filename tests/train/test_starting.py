@@ -12,6 +12,8 @@ from src.net.batch_norm import batch_norms
 from src.net.build import build_network
 from src.train.starting import apply_batch_norm, settle_start
 
+pytestmark = pytest.mark.mindspore  # what decides imports it
+
 CASES = [
     # setting, identity of the newest checkpoint (None: no checkpoint), pretrained → statistics
     ("auto", None, False, "batch"),
@@ -61,7 +63,6 @@ def test_only_a_run_from_pretrained_weights_warms_up(
     assert settled.pretrained_warmup_steps == steps
 
 
-@pytest.mark.mindspore
 def test_a_frozen_backbone_keeps_its_statistics_too() -> None:
     network = build_network("mobilenet_v2", 1)
     apply_batch_norm(network, "batch", "backbone")

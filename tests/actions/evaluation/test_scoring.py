@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
-from scipy.stats import binomtest
 
 from src.actions.evaluation.scoring import Confusion, any_person, count, report, wilson
 
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 5), (5, 5), (3, 7), (90, 100), (1, 1000)])
 def test_wilson_is_scipys(hits: int, total: int) -> None:
+    from scipy.stats import binomtest  # takes seconds to import
+
     expected = binomtest(hits, total).proportion_ci(method="wilson")
     share = wilson(hits, total)
     assert share.value == hits / total

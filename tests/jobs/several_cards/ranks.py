@@ -29,7 +29,7 @@ COMMAND = [
 
 
 def command(root: Path, train_url: str, *more: str) -> list[str]:
-    return [sys.executable, str(root / "train_start.py"), *COMMAND, f"--train_url={train_url}", *more]
+    return [sys.executable, str(root / "tests/fakes/tiny_network.py"), *COMMAND, f"--train_url={train_url}", *more]
 
 
 @dataclass
