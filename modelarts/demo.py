@@ -54,6 +54,8 @@ TRAINING = {
     "rotate_max": 20,
     "colour_jitter": 0.3,
 }
+#: Minutes of training leave faint ghosts in the background, and persons made up of pieces of others.
+JUDGING = {"infer_insize": TRAINING["insize"], "peak_threshold": 0.2, "min_person_score": 0.12}
 
 
 def main() -> int:
@@ -86,10 +88,9 @@ def _demo() -> int:
         "checkpoint_filename": _newest_checkpoint(f"{train_url}/ckpt_0"),
         "output_path_root_obs": BUCKET,
         "output_img_path_relative": SCRATCH / "output_img",
-        "infer_insize": TRAINING["insize"],
-        "peak_threshold": 0.2,  # minutes of training leave faint ghosts in the background
+        **JUDGING,
     }
-    _call("test_tmp.py", {**inference, **NETWORK, **STORAGE})
+    _call("test_tmp.py", {**inference, **STORAGE})
     results = max((OBS_ROOT / "demo" / "output_img").glob("output_img*"))
     recall = keypoint_recall(unseen, _found_persons(results / RESULTS_FILE))
     print(
@@ -107,7 +108,7 @@ def _print_next_steps(folder: str, checkpoint: object) -> None:
     settings = {
         **{"target_action_type": "climb_up", "pic_folder_path_relative": "PICTURES"},
         "checkpoint_folder_path_relative": OBS_ROOT / folder.split("://")[1],
-        **{"checkpoint_filename": checkpoint, "infer_insize": TRAINING["insize"], **NETWORK},
+        **{"checkpoint_filename": checkpoint, **JUDGING},
     }
     command = command_text("test_tmp.py", [f"--{key}={value}" for key, value in settings.items()])
     print("demo: this network knows drawn figures only; README.md says where weights for photographs are")
