@@ -161,11 +161,18 @@ class Publisher:
         while not _is_done(written, min(LOOK_S, deadline_s)):
             if time.monotonic() >= end or stopping():
                 break
-        late = [] if written.done() else [f"{self._local}: still being written"]
+        late = [] if written.done() else self._late()
         missing = self._drain_uploads(end, stopping)
         with self._lock:
             lost = list(self._missing)
         return [*lost, *late, *(f"{url}: {reason}" for url, reason in missing.items())]
+
+    def _late(self) -> list[str]:
+        """A line when a checkpoint is still being written; plot and page, made after it, are not waited for."""
+        if self._writing is not None and not self._writing.done():
+            return [f"{self._local}: the last checkpoint is still being written"]
+        logger.warning("%s: training page and plot are those of an earlier step", self._store.url)
+        return []
 
     def url_of(self, file_name: str) -> str:
         """Address of one of this rank's published files."""

@@ -220,6 +220,16 @@ def test_a_full_disk_costs_that_checkpoint_and_is_told(store: Path, caplog: pyte
     assert names(store) == both(CheckpointName(0, 1, 2))
 
 
+def test_a_page_that_takes_long_is_no_missing_checkpoint(caplog: pytest.LogCaptureFixture) -> None:
+    made, go_on = publisher(), threading.Event()
+    save(made, CheckpointName(0, 1, 1))
+    made.publish_page(lambda: None if go_on.wait(60) else None)
+    assert made.drain(0.2) == []
+    assert f"{URL}: training page and plot are those of an earlier step" in caplog.text
+    go_on.set()
+    assert made.drain(10) == []
+
+
 def test_draining_keeps_its_deadline_though_a_checkpoint_is_still_being_written() -> None:
     made, go_on = publisher(), threading.Event()
 
@@ -229,7 +239,7 @@ def test_draining_keeps_its_deadline_though_a_checkpoint_is_still_being_written(
 
     made.save(slow, str(CheckpointName(0, 1, 1)))
     (line,) = made.drain(0.2)
-    assert "still being written" in line
+    assert "the last checkpoint is still being written" in line
     go_on.set()
     assert made.drain(10) == []
 
