@@ -24,6 +24,7 @@ import obs_sync
 from src.data.drawn.dataset import draw_dataset
 from src.data.drawn.recall import keypoint_recall
 from src.infer.output.results import RESULTS_FILE
+from src.interrupts import INTERRUPTED
 
 ROOT = Path(__file__).resolve().parents[1]
 OBS_ROOT = Path("obs_root")
@@ -34,7 +35,6 @@ TRAINING_PICTURES = 1000
 UNSEEN_PICTURES = 30
 UNSEEN_SIZES = [(320, 240), (240, 320), (400, 300), (300, 420), (512, 384)]
 EPOCHS = 7
-INTERRUPTED = 128 + signal.SIGINT
 COMMAND_WIDTH = 110
 
 #: The small network, a small input and figures drawn large in it: what two processor cores learn in minutes.

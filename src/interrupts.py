@@ -1,11 +1,15 @@
-"""Ctrl-C while MindSpore runs a graph. Imports the standard library only."""
+"""Ctrl-C while MindSpore runs a graph, or is being imported. Imports the standard library only."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from types import FrameType
+
+#: The exit code of a process that Ctrl-C has ended.
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def keep_ctrl_c() -> None:
@@ -20,6 +24,17 @@ def keep_ctrl_c() -> None:
     signal.signal(signal.SIGUSR2, _run_handler)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     threading.Thread(target=_forward, args=(threading.get_ident(),), name="ctrl-c", daemon=True).start()
+
+
+def leave_half_imported(exit_code: int) -> None:
+    """End the process at once where Ctrl-C came while MindSpore was being imported; else do nothing.
+
+    At the interpreter's end MindSpore would go on with its import, and crash.
+    """
+    if "mindspore" not in sys.modules and any(name.startswith("mindspore.") for name in sys.modules):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
 
 
 def _forward(main_thread: int) -> None:

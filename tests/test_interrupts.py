@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -54,3 +55,29 @@ def test_an_ignored_one_is_ignored(root: Path) -> None:
         process.wait(0.5)
     process.terminate()
     assert process.wait(60) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "from modelarts.runtime.entry import _run as job\nsys.exit(job(load, '', [], 'job', ''))",
+        "from src.tools.common.command import run_command as tool\nsys.exit(tool(load, argparse.ArgumentParser(), []))",
+    ],
+    ids=["job", "tool"],
+)
+def test_an_import_that_would_crash_later_is_left_at_once(root: Path, tmp_path: Path, work: str) -> None:
+    package = tmp_path / "mindspore"
+    package.mkdir()
+    (package / "__init__.py").write_text("from mindspore import core\nprint('ready', flush=True)\ncore.sleep(60)\n")
+    (package / "core.py").write_text("import atexit, os\nfrom time import sleep\natexit.register(os.abort)\n")
+    program = f"import argparse, sys\nload = lambda _: __import__('mindspore')\n{work}"
+    command, environment = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said.splitlines()[-1]

@@ -24,8 +24,7 @@ from modelarts.jobs.checks import check_definition, check_in_use, check_storage,
 from modelarts.jobs.definition import Changes
 from modelarts.jobs.loading import load_job
 from src.fill import fill
-
-INTERRUPTED = 128 + signal.SIGINT
+from src.interrupts import INTERRUPTED
 
 
 def dry_run(options: argparse.Namespace, echo: Echo) -> Answer:

@@ -20,6 +20,7 @@ from modelarts.runtime.topology import SCHEDULER, locate
 from modelarts.runtime.training import train_and_publish
 from src.data.listing import Listing, pictures_to_judge
 from src.errors import ConfigError, IncompleteError, JobError, exit_code_of
+from src.interrupts import INTERRUPTED, leave_half_imported
 from src.model_utils.config import Config, parse_config
 from src.model_utils.unused import unused_settings
 from src.net.formats import require_checkpoint
@@ -136,7 +137,8 @@ def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: 
         return exit_code_of(error)
     except KeyboardInterrupt:
         logger.error("interrupted; the same command continues")
-        return 130
+        leave_half_imported(INTERRUPTED)
+        return INTERRUPTED
 
 
 def _run_once(work: Callable[[Config], object], job: str, config: Config) -> int:

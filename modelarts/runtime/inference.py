@@ -64,7 +64,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
         return {}
     counts = cast("Mapping[str, int]", summary)
     logger.info(
-        "%s, %d unreadable; %s: %s occurred in %d, not in %d, undecided %d; report: %s",
+        "%s, %d unreadable; %s: %s occurred in %d, did not in %d, %d undecided; report: %s",
         *(plural(counts["pictures"], "picture"), counts["unreadable"], plural(counts["persons"], "person")),
         action.name,
         *(counts[key] for key in ("occurred", "not_occurred", "undecided")),

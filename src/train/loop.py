@@ -139,7 +139,7 @@ def _validate(run: Run, global_step: int, stop: StopRequest) -> Validation | Non
         run.found_people.add(global_step, found.poses)
     logger.info(
         "validation after %d steps on %d %s: AP %.3f, PCK@0.2 %.3f, %.0f %% of people found, "
-        "loss %.5f (%.2f of predicting nothing), in %.0f s",
+        "loss %.5f (%.2f× predicting nothing), in %.0f s",
         *(global_step, found.pictures, run.validator.name, found.ap, found.pck, 100 * found.recall),
         *(found.loss, found.share, found.seconds),
     )

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from src.checks import nearest_word
 from src.errors import ConfigError, JobError, OutputError
+from src.interrupts import INTERRUPTED, leave_half_imported
 from src.model_utils.config import read_settings, setting_types
 from src.model_utils.setting import Value, convert
 from src.tools.common.one_line import OneLineFormatter, one_line
@@ -22,7 +23,6 @@ from src.version import add_version
 
 #: Anything a tool did not foresee in a file it was given.
 FAILED = 1
-INTERRUPTED = 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -92,6 +92,7 @@ def run_command(
         return FAILED
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
+        leave_half_imported(INTERRUPTED)
         return INTERRUPTED
 
 

@@ -24,7 +24,7 @@ def heartbeat(what: str, announce: bool = True) -> Iterator[None]:
 
     def beat() -> None:
         while not finished.wait(EVERY_S):
-            logger.info("still %s, for %s", what, clock(time.monotonic() - began))
+            logger.info("still %s after %s", what, clock(time.monotonic() - began))
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()

@@ -102,7 +102,7 @@ class StepLog:
 
     def _log(self, epoch: int, step: int, rates: str) -> None:
         logger.info(
-            "epoch %d/%d step %d/%d: loss %.5f (%.2f of predicting nothing)%s",
+            "epoch %d/%d step %d/%d: loss %.5f (%.2f× predicting nothing)%s",
             *(epoch, self._recipe.epochs, step, self._recipe.steps_per_epoch),
             *(self._lines.mean_loss, self._lines.share, rates),
         )
@@ -124,12 +124,12 @@ class StepLog:
     def _end_epoch(self, epoch: int, global_step: int) -> None:
         window, self._epoch = self._epoch, _Window()
         logger.info(
-            "epoch %d/%d finished: mean loss %.5f, %.2f of the loss of predicting nothing, in %s",
+            "epoch %d/%d finished: mean loss %.5f (%.2f× predicting nothing), in %s",
             *(epoch, self._recipe.epochs, window.mean_loss, window.share, clock(window.seconds)),
         )
         if window.share > NOTHING_SHARE and global_step >= NOTHING_STEPS:
             logger.warning(
-                "after %d steps the loss is still %.2f of the loss of predicting nothing: the network finds nobody "
+                "after %d steps the loss is still %.2f× that of predicting nothing: the network finds nobody "
                 "yet; check the annotations, try another lr, or start from pretrained weights",
                 *(global_step, window.share),
             )

@@ -45,7 +45,7 @@ def test_the_first_step_has_no_rate_and_counts_in_none(clock: list[float], caplo
     clock[0] += 119.0  # compiling
     steps(clock, [0.0, 0.0, 0.0, 0.0, 0.0])
     first, *others = [line for line in caplog.messages if " step " in line]
-    assert first == "epoch 1/3 step 1/4: loss 0.50000 (0.50 of predicting nothing)"
+    assert first == "epoch 1/3 step 1/4: loss 0.50000 (0.50× predicting nothing)"
     assert all("10.0 pictures/s" in line for line in others)
     assert others[-1].endswith("0:00:07 left")
 
@@ -58,7 +58,7 @@ def test_every_epoch_ends_with_its_mean_loss(clock: list[float], caplog: pytest.
         log.after_step(number, loss, 1.0, 0.0)
     ended = [line for line in caplog.messages if "finished" in line]
     assert [line.split("mean loss ")[1].split(",")[0] for line in ended] == ["0.20000", "0.60000"]
-    assert "0.20 of the loss of predicting nothing" in ended[0]
+    assert "(0.20× predicting nothing)" in ended[0]
 
 
 @pytest.mark.parametrize(("loss", "warned"), [(0.99, True), (0.5, False)])
