@@ -144,15 +144,16 @@
     const data = run.data;
     if (data.pictures === undefined) return "";
     const joint = (name) => run.jointNames[language][name] ?? name;
+    const listed = (items) => items.join(language === "zh" ? "、" : ", ");
     return table(null, [
       [word("data_pictures"), String(data.pictures)],
       ...(data.sets || []).map((each, at) => [word("data_set", { number: at + 1 }), word("data_set_used", each)]),
       [word("data_people"), String(data.people)],
-      [word("data_excluded"), Object.entries(data.excluded || {}).map(([name, count]) =>
-        `${word(`data_${name}`)} ${count}`).join(", ") || word("data_none")],
+      [word("data_excluded"), listed(Object.entries(data.excluded || {}).map(([name, count]) =>
+        `${word(`data_${name}`)} ${count}`)) || word("data_none")],
       [word("data_counted"), `${(100 * data.counted_share).toFixed(0)} %`],
-      [word("data_left_out"), data.never_labelled.map(joint).join(", ") || word("data_none")],
-      [word("data_labels"), Object.entries(data.labels).map(([name, count]) => `${joint(name)} ${count}`).join(", ")],
+      [word("data_left_out"), listed(data.never_labelled.map(joint)) || word("data_none")],
+      [word("data_labels"), listed(Object.entries(data.labels).map(([name, count]) => `${joint(name)} ${count}`))],
     ]);
   }
 
