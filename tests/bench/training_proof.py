@@ -1,6 +1,6 @@
 """Does training improve a network on real people, and keep what it knew? Continued training measured before and after.
 
-    python -m tests.bench.training_proof --epochs=2 --work=/tmp/proof [--further=4] [--fresh] [--set NAME=VALUE …]
+    python -m tests.bench.training_proof --epochs=2 --work=/tmp/proof [--further=1] [--fresh] [--set NAME=VALUE …]
 
 Imports the real weights, continues training them on Leeds Sports (one annotated person a picture, no nose, eyes, ears),
 and measures them at the start and after each epoch on its dev part and on COCO pictures, which training never sees.
@@ -93,9 +93,9 @@ def _settings(run: str, given: argparse.Namespace) -> dict[str, object]:
         more = further_climbers(leeds, given.work / "further_climbers.json")
         settings = {
             **{"pretrained_model_folder_path_relative": start.parent, "pretrained_model_filename": start.name},
-            **{"imgpath_train": f"{leeds / 'pictures'},{leeds / 'pictures'}", "data_weights": "1,2"},
+            **{"imgpath_train": f"{leeds / 'pictures'},{leeds / 'pictures'}", "data_weights": "0.5,2"},
             "jsonpath_train": f"{given.work / TRAIN_FILE},{more}",
-            **{"max_epoch_train": given.further, "lr": 2e-4, "lr_type": "cosine", "warmup_epoch": 0},
+            **{"max_epoch_train": given.further, "lr": 1.5e-4, "lr_type": "cosine", "warmup_epoch": 0},
         }
     return {**settings, **dict(pair.split("=", 1) for pair in given.set)}
 
