@@ -9,7 +9,7 @@ import pytest
 
 from obs_sync import Settings
 from obs_sync.__main__ import parser
-from tests.obs_sync.stores.test_faults import FAULTS, OPERATIONS
+from tests.obs_sync.stores.faults import FAULTS, OPERATIONS
 
 
 @pytest.fixture(scope="module")
