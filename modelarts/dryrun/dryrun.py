@@ -149,7 +149,7 @@ class DryRun:
         self._update(phase="Creating")
         for container in self.containers:
             make_fresh(container, self._job, self._filesystem)
-            self._say(f"container ready: {container.root}", container)
+            self._say(f"container ready: {container.root} (… below)", container)
         self._python = make_interpreter(self.container.root / "python")
         file = requirements_file(self.container.code(self._job))
         if file is not None and self._options.install_requirements:
@@ -214,8 +214,9 @@ class DryRun:
         self._echo(chosen.node, line)
 
     def _echo(self, node: int, line: str) -> None:
-        """Show a line of a node's log; several nodes share the screen, so each line there says whose it is."""
+        """Show a line of a node's log: paths in the container begin with …, and of several nodes it says which one."""
         if self._options.echo is not None:
+            line = line.replace(f"{self.containers[node].root}/", "…/")
             self._options.echo(f"{self.containers[node].task} | {line}" if self._job.nodes > 1 else line)
 
     def _take_down(self) -> None:

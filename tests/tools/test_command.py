@@ -22,6 +22,7 @@ def test_tools_say_one_line_a_record_and_error() -> None:
         "from src.errors import DataError\n"
         "def work(_):\n"
         "    logging.warning('a\\nb')\n"
+        "    logging.getLogger('matplotlib.font_manager').warning('building the font cache')\n"
         "    raise DataError('c\\nd')\n"
         "raise SystemExit(run_command(work, argparse.ArgumentParser(), []))\n"
     )
