@@ -184,8 +184,10 @@ class Publisher:
         return obs_sync.join(self._store.url, PAGE_FILE)
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Begin nothing more; a checkpoint that is still to be written is."""
         self._uploader.close()
+        if self._writing is None or self._writing.done():
+            self._writer.shutdown(wait=False, cancel_futures=True)
 
     def _drain_uploads(self, end: float, stopping: Stopping) -> Mapping[str, str]:
         found: list[Mapping[str, str]] = []

@@ -223,6 +223,7 @@ def test_a_full_disk_costs_that_checkpoint_and_is_told(store: Path, caplog: pyte
 def test_a_page_that_takes_long_is_no_missing_checkpoint(caplog: pytest.LogCaptureFixture) -> None:
     made, go_on = publisher(), threading.Event()
     save(made, CheckpointName(0, 1, 1))
+    assert made.drain(10) == []
 
     def slow() -> None:
         go_on.wait(60)
