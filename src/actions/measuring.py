@@ -166,7 +166,7 @@ def _verdict(declared: DeclaredCriterion, margin: float, is_partial: bool) -> in
 
 def _padded_columns(counts: Sequence[int]) -> NDArray[np.int64]:
     """The column of each reading, criteria x readings; -1 where a criterion has fewer than others."""
-    columns = np.full((len(counts), max(counts, default=0)), -1)
+    columns = np.full((len(counts), max([1, *counts])), -1)
     start = 0
     for row, count in zip(columns, counts):
         row[:count] = range(start, start + count)
