@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from dataclasses import replace
 
 import pytest
 
 from obs_sync.settings import Settings
 from src.infer.forward import load_model
 from src.infer.options import InferenceOptions, options_of
+from src.infer.people import PersonLimits
 from src.model_utils.config import parse_config
 from src.pose import DecodeSettings
 
@@ -24,11 +26,13 @@ def test_fields_named_like_settings(kind: type) -> None:
 
 
 def test_options_of_inference() -> None:
-    assert options_of(CONFIG) == InferenceOptions()
+    """All but the limits on who is judged: Python callers see every person unless they set limits themselves."""
+    assert replace(options_of(CONFIG), people=PersonLimits()) == InferenceOptions()
 
 
 def test_loading_a_network() -> None:
     parameters = inspect.signature(load_model).parameters
     settings = ("device_target", "input_shapes", "engine")
     assert {name: parameters[name].default for name in settings} == {name: getattr(CONFIG, name) for name in settings}
-    assert (parameters["insize"].default, parameters["aspects"].default) == (CONFIG.infer_insize, CONFIG.bucket_aspects)
+    assert parameters["insize"].default == CONFIG.infer_insize
+    assert parameters["aspects"].default == pytest.approx(CONFIG.bucket_aspects, abs=1e-4)  # rounded in the settings
