@@ -9,11 +9,6 @@ nothing. `--fresh` also trains from scratch on the same data for as long. The fo
 training pages; called again, a stopped run is resumed, and `--measure_only` measures what is there.
 
 A second table tells who is found on the dev part and on photographs, at the start and at the end of each run.
-
-The measure: pictures pass through inference with a shorter side of 192 px. PCK@0.2 is the share of labelled joints
-(without the neck) that lie within 0.2 of the torso of the same joint of the found person paired with theirs. The torso
-is the distance from the left shoulder to the right hip, else from the right to the left; people without either do not
-count. Joints of people who are not found at all count as missed.
 """
 
 from __future__ import annotations
@@ -23,32 +18,18 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from modelarts.runtime.entry import training_job
-from src.data.coco import Selection, open_index
-from src.data.images import decode_picture
-from src.data.order import evenly_spread
-from src.data.sample import SampleMaker
-from src.infer.network import Network
-from src.infer.picture import detect
-from src.model_utils.config import build_config
 from src.train.checkpoints.manifest import CheckpointName
-from src.train.samples import sample_settings
-from src.train.validation.scores import PictureScore, average_precision, score_picture
-from src.train.validation.validator import box_areas, lies_outside, square_fit
 from tests.bench.training_proof_found import HEADER, found_lines
+from tests.bench.training_proof_measure import COLUMNS, NETWORK, measure
 from tests.bench.training_proof_sets import further_climbers, labelled_boxes, with_necks
 
 ROOT = Path(__file__).resolve().parents[2]
-NETWORK = {"network": "mobilenet_v2", "device_target": "CPU", "insize": 192}
 AT_SIZE = {"infer_insize": str(NETWORK["insize"])}
 START, TRAIN_FILE = "start.ckpt", "train_with_necks.json"
 CONTINUED, FURTHER, FRESH = "continued", "further", "fresh"
-COLUMNS = ("people", "PCK@0.2", "OKS>0.5", "AP")
 LSP, COCO = "LSP dev", "COCO mini"
 
 
@@ -117,36 +98,6 @@ def _print_found(checkpoints: Mapping[str, Path], people: Path, work: Path) -> N
 def _print_rows(label: str, checkpoint: Path, sets: Mapping[str, tuple[Path, Path]], limit: int) -> None:
     for name, (labels, pictures) in sets.items():
         print(f"{label:<26}{name:<12}{measure(checkpoint, labels, pictures, name == LSP, limit)}", flush=True)
-
-
-def measure(checkpoint: Path, labels: Path, pictures: Path, ignore_unannotated: bool, limit: int) -> str:
-    """The figures of one checkpoint on at most `limit` pictures, found as inference finds people, as a table line.
-
-    Found people on masked regions, and with `ignore_unannotated` those away from the annotated ones, do not count.
-    """
-    from src.infer.forward import load_model
-
-    config = build_config({**NETWORK, "ignore_unannotated": ignore_unannotated})
-    network = load_model(checkpoint, config.network, config.stages, insize=config.insize, device_target="CPU")
-    settings = replace(sample_settings(config), augment=False)
-    index = open_index(labels, config.part(Selection))
-    maker = SampleMaker(index.take(evenly_spread(len(index), limit)), pictures, settings)
-    scores = [_score(maker, row, network) for row in range(len(maker))]
-    persons, joints = (sum(getattr(score, name) for score in scores) for name in ("persons", "joints"))
-    pck = sum(score.close for score in scores) / joints
-    recall = sum(int(score.matched[:, 0].sum()) for score in scores) / persons
-    return f"{persons:>9}{pck:>9.3f}{recall:>9.3f}{average_precision(scores):>9.3f}"
-
-
-def _score(maker: SampleMaker, row: int, network: Network) -> PictureScore:
-    name = str(maker.index.names[row])
-    poses, scores = detect(decode_picture(maker.pictures.read(name), Path(name)), network)
-    in_square = poses.copy()
-    in_square[..., :2] = square_fit(maker, row).to_input(poses[..., :2])
-    unknown = lies_outside(in_square, maker.exactly(row).valid_mask[0])
-    annotated = np.array(maker.index.persons[row], np.float64)
-    found = poses.astype(np.float64), scores.astype(np.float64)
-    return score_picture(*found, annotated, box_areas(annotated), unknown)
 
 
 def _train(name: str, given: argparse.Namespace, validation: tuple[Path, Path], more: Mapping[str, object]) -> None:
