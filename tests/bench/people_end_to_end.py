@@ -31,6 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoint", type=Path, help="a checkpoint of mobilenet_v2, instead of the shared weights")
     parser.add_argument("--infer_insize", type=int, default=368)
     parser.add_argument("--infer_scales", default="1")
+    parser.add_argument("--infer_flip", default="False")
     parser.add_argument("--actions_file", default="", help="these rules instead of the default ones")
     parser.add_argument("--output", type=Path, help="keep what was found here, and use what is kept")
     arguments = parser.parse_args(argv)
@@ -50,7 +51,7 @@ def _evaluate_all(arguments: argparse.Namespace, photographs: Path, folder: Path
     if not (found / RESULTS_FILE).is_file():
         checkpoint = arguments.checkpoint or _shared_checkpoint(arguments.shared, folder)
         given = [f"--checkpoint_folder_path_relative={checkpoint.parent}", f"--checkpoint_filename={checkpoint.name}"]
-        given += [f"--infer_insize={arguments.infer_insize}", f"--infer_scales={arguments.infer_scales}"]
+        given += [f"--{name}={getattr(arguments, name)}" for name in ("infer_insize", "infer_scales", "infer_flip")]
         results, network = photographs / "pictures", [*given, "--network=mobilenet_v2", f"--output={folder / 'first'}"]
         if code := evaluate_action.main([*_labels("climb_up", photographs), f"--results={results}", *network]):
             return code

@@ -153,6 +153,10 @@ REFUSED = [
     ({"a.jpg": [{"box": "all", "label": "up"}]}, "is not [left, top, width, height]"),
     ({"a.jpg": [{"box": BOX, "label": "uqp"}]}, "unknown label 'uqp'; did you mean 'up'?"),
     ({"a.jpg": [{"box": BOX, "label": "up"}, {"box": BOX, "label": "none"}]}, "is labelled twice, 'up' and 'none'"),
+    (
+        {"a.jpg": [{"box": BOX, "label": "up"}, {"box": [BOX[0] + 1, *BOX[1:]], "label": "up"}]},
+        "is labelled twice, 'up' and 'up'",
+    ),
     ({"a.jpg": [{"box": BOX, "label": "none"}]}, "no person is labelled up"),
     ({"a.jpg": [{"label": "up"}]}, "a person without a box"),
 ]
@@ -166,6 +170,31 @@ def test_labels_that_are_refused(place: Path, labels: Any, words: str, capsys: p
     assert words in message
     assert "\n" not in message
     assert not (place / "out").exists()
+
+
+def test_a_box_outside_of_the_picture_that_was_judged_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The labels do not say how large the picture is; the results do."""
+    labels = {"a.jpg": {"persons": [{"box": [5000, 10, 100, 100], "label": "up"}]}}
+    (place / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+    assert evaluate(place) == 2
+    assert "lies outside of the picture (1700 x 800)" in capsys.readouterr().err
+
+
+def test_joints_labelled_twice_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    joints = figure().tolist()
+    labels = [{"picture": "a.jpg", "label": label, "joints": joints} for label in ("up", "none")]
+    (place / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+    assert evaluate(place) == 2
+    assert "a.jpg: the same joints are labelled twice, 'up' and 'none'" in capsys.readouterr().err
+
+
+def test_a_picture_labelled_twice_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = json.dumps({"persons": [{"box": BOX, "label": "up"}]})
+    (place / "labels.json").write_text(f'{{"a.jpg": {one}, "a.jpg": {one}}}', encoding="utf-8")
+    assert evaluate(place) == 2
+    assert "'a.jpg' stands twice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", '{"a.jpg": []}', '[{"picture": "a.jpg", "label": "up"}]'])

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from src.actions.evaluation.labels import Box, LabelledPerson, LabelledPicture
+from src.actions.evaluation.labels import Box, LabelledPerson, LabelledPicture, overlap
 from src.actions.measures.pose import as_pose
 from src.errors import DataError
 
@@ -18,12 +18,13 @@ EXPECTED = (
 #: Keys that name the group of a person or picture, in the order in which they are looked for.
 GROUP_KEYS = ("group", "scene", "source_unit")
 OUTSIDE_PX = 2.0  # boxes may stick out of the picture by rounding
+SAME_PERSON = 0.95  # two boxes that overlap more (intersection over union) are of one person
 
 
 def read_label_file(path: Path) -> list[LabelledPicture]:
     """The pictures of a labels file or a joints file; DataError, naming file and picture, for what makes no sense."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:
@@ -37,22 +38,43 @@ def read_label_file(path: Path) -> list[LabelledPicture]:
 
 def check_boxes(picture: LabelledPicture, where: object) -> None:
     """DataError for a box outside of its picture, and for two labels on one person."""
-    boxes = [person for person in picture.persons if person.box is not None]
-    for person in boxes:
-        left, top, width, height = person.box or (0.0, 0.0, 0.0, 0.0)
-        if picture.width and picture.height and not (
-            left >= -OUTSIDE_PX and left + width <= picture.width + OUTSIDE_PX
-            and top >= -OUTSIDE_PX and top + height <= picture.height + OUTSIDE_PX
-        ):  # fmt: skip
+    for person in picture.persons:
+        if person.box is not None and _lies_outside(person.box, picture):
             size = f"{picture.width} x {picture.height}"
             raise DataError(f"{where}, {picture.file}: box {_shown(person.box)} lies outside of the picture ({size})")
-    for number, one in enumerate(boxes):
-        for other in boxes[:number]:
-            if one.box == other.box:
+    for number, one in enumerate(picture.persons):
+        for other in picture.persons[:number]:
+            if _is_same_person(one, other):
+                what = "the same joints are" if one.box is None else f"box {_shown(one.box)} is"
                 raise DataError(
-                    f"{where}, {picture.file}: box {_shown(one.box)} is labelled twice, "
-                    f"{other.label!r} and {one.label!r}; keep one"
+                    f"{where}, {picture.file}: {what} labelled twice, {other.label!r} and {one.label!r}; keep one"
                 )
+
+
+def _lies_outside(box: Box, picture: LabelledPicture) -> bool:
+    left, top, width, height = box
+    is_inside = (
+        min(left, top) >= -OUTSIDE_PX
+        and left + width <= picture.width + OUTSIDE_PX
+        and top + height <= picture.height + OUTSIDE_PX
+    )
+    return bool(picture.width and picture.height) and not is_inside
+
+
+def _is_same_person(one: LabelledPerson, other: LabelledPerson) -> bool:
+    """Whether the boxes are the same up to a shaky hand; without boxes, whether the joints are the same."""
+    if one.box is not None and other.box is not None:
+        return overlap(one.box, other.box) >= SAME_PERSON
+    return one.box is other.box is None and one.keypoints == other.keypoints
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object; ValueError for a key that stands twice, of which JSON would silently drop one."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+    return content
 
 
 def _picture(file: str, raw: object, path: Path) -> LabelledPicture:
@@ -80,7 +102,10 @@ def _by_picture(content: list[object], path: Path) -> list[LabelledPicture]:
         if person.keypoints is None:
             raise DataError(f"{where}: has no joints; {EXPECTED}")
         persons.setdefault(raw["picture"], []).append(person)
-    return [LabelledPicture(file, tuple(found)) for file, found in persons.items()]
+    pictures = [LabelledPicture(file, tuple(found)) for file, found in persons.items()]
+    for picture in pictures:
+        check_boxes(picture, path)
+    return pictures
 
 
 def _person(raw: object, where: str, group: str) -> LabelledPerson:

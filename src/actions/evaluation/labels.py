@@ -41,6 +41,13 @@ class LabelledPicture:
     height: int = 0
 
 
+def overlap(one: Box, other: Box) -> float:
+    """The boxes' intersection over their union, 0 to 1."""
+    sides = [min(one[k] + one[k + 2], other[k] + other[k + 2]) - max(one[k], other[k]) for k in (0, 1)]
+    common = max(sides[0], 0.0) * max(sides[1], 0.0)
+    return common / (one[2] * one[3] + other[2] * other[3] - common)
+
+
 @dataclass(frozen=True)
 class LabelWords:
     """What labels mean for one action."""

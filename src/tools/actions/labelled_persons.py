@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from numpy.typing import ArrayLike
@@ -145,6 +145,9 @@ def _detected(arguments: argparse.Namespace, pictures: Sequence[LabelledPicture]
     known = {picture.file: picture for picture in read}
     missing = [picture.file for picture in pictures if picture.file not in known and picture.file not in unread]
     _refuse_missing(missing, arguments.labels, saved)
+    for picture in pictures:
+        if found := known.get(picture.file):
+            check_boxes(replace(picture, width=found.width, height=found.height), arguments.labels)
     return known
 
 
