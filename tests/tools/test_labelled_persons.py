@@ -172,6 +172,19 @@ def test_labels_that_are_refused(place: Path, labels: Any, words: str, capsys: p
     assert not (place / "out").exists()
 
 
+def test_joints_are_matched_to_found_persons_by_the_box_around_them(place: Path) -> None:
+    """What a network found is judged, not the joints that were annotated: those of the second have no raised hand."""
+    labels = [
+        {"picture": "a.jpg", "label": label, "joints": shifted(figure(), right)}
+        for label, right in (("up", 0), ("up", 200), ("up", 800), ("none", 1000))
+    ]
+    (place / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+    assert evaluate(place) == 0
+    outcomes = numbers(place)["outcomes"]
+    assert (outcomes["positive"]["hit"], outcomes["positive"]["not_found"]) == (1, 1)
+    assert outcomes["negative"]["hit"] == 1
+
+
 def test_a_box_outside_of_the_picture_that_was_judged_is_refused(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

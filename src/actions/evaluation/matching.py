@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from src.actions.evaluation.labels import Box
+from src.actions.evaluation.labels import Box, LabelledPerson
 from src.actions.measures.pose import as_pose
 
 #: A detected person belongs to a labelled box when at least this share of its joints lies in it, and the box around
@@ -35,6 +35,17 @@ def match_persons(boxes: Sequence[Box | None], detected: Sequence[ArrayLike]) ->
             matched[label] = person
             taken.add(person)
     return matched
+
+
+def box_of(person: LabelledPerson) -> Box | None:
+    """The labelled box; without one the box around the annotated joints, None where there are none."""
+    if person.box is not None or person.keypoints is None:
+        return person.box
+    joints = found_joints(person.keypoints)
+    if not len(joints):
+        return None
+    (left, top), (right, bottom) = joints.min(axis=0), joints.max(axis=0)
+    return (float(left), float(top), float(right - left), float(bottom - top))
 
 
 def fit(box: Box, keypoints: ArrayLike) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from src.actions.action import Action
 from src.actions.evaluation.labels import LabelledPerson, LabelledPicture, LabelWords
-from src.actions.evaluation.matching import match_persons
+from src.actions.evaluation.matching import box_of, match_persons
 from src.actions.evaluation.scoring import Confusion, Share, wilson
 from src.actions.judge import judge_person, judge_persons
 from src.actions.measures.pose import as_pose
@@ -123,7 +123,7 @@ def score_detected(
             continue
         persons = detected[picture.file]
         verdicts = [one.occurred for one in judge_persons(persons, action, scenes.get(picture.file))]
-        matched = match_persons([person.box for person in picture.persons], persons)
+        matched = match_persons([box_of(person) for person in picture.persons], persons)
         for number, place in enumerate(matched, start=1):
             results.append(_detected_result(picture, number, words, persons, verdicts, place))
         strangers = set(range(len(persons))) - set(matched)
