@@ -2,8 +2,9 @@
 
 First the real ones, by their hand-annotated joints with no network in the way: athletes of Leeds Sports Pose Extended
 (`train`, on which the default rules were fitted, and `dev`, on which they were chosen), and everyday people of COCO.
-Then the same with joints missing and displaced as a network would have them. Each row stands before (the rules of
-version 1, tests/bench/rules/drawn.yaml) and after. Last the drawn skeletons (tests.bench.drawn_actions): a check.
+Then the same with joints missing and displaced as a network would have them, and with `--results` by what a network
+found of them (whoever was not found counts as undecided). Each row stands before (the rules of version 1,
+tests/bench/rules/drawn.yaml) and after. Last the drawn skeletons (tests.bench.drawn_actions): a check.
 """
 
 from __future__ import annotations
@@ -20,7 +21,17 @@ from numpy.typing import NDArray
 from src.actions import Action, default_actions, judge_persons, load_actions
 from src.actions.evaluation.scoring import Share, wilson
 from tests.bench import drawn_actions
-from tests.bench.real_people import ATHLETE, EVERYDAY_FILE, POSITIVE, People, as_detected, everyday_people, leeds_people
+from tests.bench.real_people import (
+    ATHLETE,
+    EVERYDAY_FILE,
+    LEEDS_FILE,
+    POSITIVE,
+    People,
+    as_detected,
+    detected_people,
+    everyday_people,
+    leeds_people,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = ROOT / "tests/bench/rules/drawn.yaml"
@@ -35,12 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--everyday", type=Path, help="more everyday people, such as COCO's person_keypoints_val2017.json"
     )
+    parser.add_argument(
+        "--results", type=Path, help="results.jsonl of a network for pictures of people/lsp_extended/pictures"
+    )
     parser.add_argument("--per_class", type=int, default=100, help="drawn skeletons of each class; 0: none")
     arguments = parser.parse_args(argv)
     after = load_actions(arguments.actions_file) if arguments.actions_file else default_actions()
     rules = {"before": load_actions(BEFORE), "after": after}
     if (arguments.shared / "people").is_dir():
-        report_real(arguments.shared, rules, arguments.everyday)
+        report_real(arguments.shared, rules, arguments.everyday, arguments.results)
     else:
         print(f"real people: not here ({arguments.shared}/people); give --shared")
     if arguments.per_class:
@@ -48,12 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def report_real(shared: Path, rules: Mapping[str, Mapping[str, Action]], more: Path | None = None) -> None:
+def report_real(
+    shared: Path, rules: Mapping[str, Mapping[str, Action]], more: Path | None = None, results: Path | None = None
+) -> None:
     """A table for each action: train, dev, everyday people; as annotated, and as a network might see them.
 
-    `more`: another COCO keypoints file of everyday people.
+    `more`: another COCO keypoints file of everyday people. `results`: what a network found of train and dev.
     """
     sets = {"train": leeds_people(shared, "train"), "dev": leeds_people(shared, "dev")}
+    parts = ("train", "dev") if results else ()
+    detected = {part: detected_people(shared / LEEDS_FILE, results, part) for part in parts if results}
     everyday = {"everyday people": everyday_people(shared / EVERYDAY_FILE)}
     if more:
         everyday["everyday, ids fitted on (even)"] = everyday_people(more, lambda picture_id: picture_id % 2 == 0)
@@ -64,6 +82,9 @@ def report_real(shared: Path, rules: Mapping[str, Mapping[str, Action]], more: P
             for words, change in (("as annotated", np.array), ("joints missing and displaced", _seen)):
                 for which, declared in rules.items():
                     print(_row(f"{name}, {words}"[:29], which, people, declared[action], change))
+        for name, people in detected.items():
+            for which, declared in rules.items():
+                print(_row(f"{name}, found by a network", which, people, declared[action], np.array))
         for name, people in everyday.items():
             for which, declared in rules.items():
                 alarms, undecided = _judge(people.keypoints, declared[action])

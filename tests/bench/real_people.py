@@ -10,13 +10,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from src.actions.evaluation.label_files import read_label_file
+from src.actions.evaluation.labelled import read_results
+from src.actions.evaluation.matching import box_of, match_persons
 from src.actions.evaluation.persons import BODY, ENOUGH_JOINTS
 from src.data.coco import to_joints
+from src.pose.skeleton import JOINT_COUNT
 
 #: The labels that mean each action; "none" are the athletes who do neither, "unclear" ones are left out.
 POSITIVE: Mapping[str, tuple[str, ...]] = {"climb_up": ("climb_up",), "climb_over_fence": ("over_slow", "over_vault")}
 ATHLETE = "none"
 EVERYDAY_FILE = "people/coco_mini/person_keypoints.json"
+LEEDS_FILE = "people/lsp_extended/persons.json"
+NOT_FOUND = np.zeros((JOINT_COUNT, 3))
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,25 @@ class People:
 
 def leeds_people(shared: Path, part: str) -> People:
     """The people of Leeds Sports Pose Extended in a part, "train" or "dev"."""
-    file = shared / "people/lsp_extended/persons.json"
-    chosen = [one for one in json.loads(file.read_text(encoding="utf-8")) if one["part"] == part]
+    chosen = [one for one in json.loads((shared / LEEDS_FILE).read_text(encoding="utf-8")) if one["part"] == part]
     return People(np.array([one["joints"] for one in chosen], np.float64), tuple(one["label"] for one in chosen))
+
+
+def detected_people(people: Path, results: Path, part: str) -> People:
+    """What a network found of the people of a part, in the pictures of a results.jsonl; no joints: not found.
+
+    `people`: the joints file with the labels; a found person is matched by the box around the annotated joints.
+    """
+    found = {picture.file: picture.persons for picture in read_results(results, positive=True)[0]}
+    parts = {(one["picture"], one["part"]) for one in json.loads(people.read_text(encoding="utf-8"))}
+    keypoints, labels = [], []
+    for picture in read_label_file(people):
+        if picture.file in found and (picture.file, part) in parts:
+            persons = [np.array(one, np.float64) for one in found[picture.file]]
+            matched = match_persons([box_of(one) for one in picture.persons], persons)
+            keypoints += [NOT_FOUND if place is None else persons[place] for place in matched]
+            labels += [one.label for one in picture.persons]
+    return People(np.array(keypoints), tuple(labels))
 
 
 def everyday_people(keypoints_file: Path, keep: Callable[[int], bool] = lambda picture_id: True) -> People:
