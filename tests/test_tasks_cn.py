@@ -13,10 +13,10 @@ INLINE = re.compile(r"`((?:python|msrun|make|pip) [^`\n]+)`")
 
 
 def commands(text: str) -> set[str]:
-    """Commands in blocks, continued lines joined, and in running text."""
+    """Commands in blocks, without comments and with continued lines joined, and in running text."""
     blocks = [body for language, body in BLOCK.findall(text) if language in ("", "bash")]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    found = {" ".join(line.split()) for line in lines if line.startswith("python ")}
+    found = {" ".join(line.split(" #")[0].split()) for line in lines if line.startswith("python ")}
     return found | {" ".join(command.split()) for command in INLINE.findall(BLOCK.sub("", text))}
 
 

@@ -57,7 +57,7 @@ def test_every_epoch_ends_with_its_mean_loss(clock: list[float], caplog: pytest.
         clock[0] += 1
         log.after_step(number, loss, 1.0, 0.0)
     ended = [line for line in caplog.messages if "finished" in line]
-    assert [line.split("mean loss ")[1].split(",")[0] for line in ended] == ["0.20000", "0.60000"]
+    assert [line.split("mean loss ")[1].split(" (")[0] for line in ended] == ["0.20000", "0.60000"]
     assert "(0.20× predicting nothing)" in ended[0]
 
 
