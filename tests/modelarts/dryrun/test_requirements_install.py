@@ -23,7 +23,7 @@ def test_what_is_there_needs_no_connection_and_what_is_missing_goes_into_the_con
     assert run.run() == 0
     assert "installing requirements.txt" in "".join(bench.lines)
     where = next(line for line in bench.lines if line.startswith("installed"))
-    assert str(run.container.root) in where
+    assert (run.container.root / where.strip().partition("…/")[2]).is_file()  # paths in the container are shortened
     with pytest.raises(ModuleNotFoundError):
         __import__("openpose_tiny_test_package")
 
