@@ -207,7 +207,7 @@ def test_a_picture_labelled_twice_is_refused(place: Path, capsys: pytest.Capture
     one = json.dumps({"persons": [{"box": BOX, "label": "up"}]})
     (place / "labels.json").write_text(f'{{"a.jpg": {one}, "a.jpg": {one}}}', encoding="utf-8")
     assert evaluate(place) == 2
-    assert "'a.jpg' stands twice" in capsys.readouterr().err
+    assert "'a.jpg' appears twice" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", '{"a.jpg": []}', '[{"picture": "a.jpg", "label": "up"}]'])
@@ -278,3 +278,9 @@ def test_tuning_warns_of_few_positives_and_refuses_a_rule_that_alarms_for_everyb
     (place / "joints.json").write_text(json.dumps(same), encoding="utf-8")
     assert tune_action.main(given) == 0
     assert "WARNING: only 6 positives" in capsys.readouterr().out
+
+
+def test_labels_nested_without_end_are_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "labels.json").write_text("[" * 100_000, encoding="utf-8")
+    assert evaluate(place) == 2
+    assert "labels.json" in capsys.readouterr().err

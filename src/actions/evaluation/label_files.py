@@ -27,7 +27,7 @@ def read_label_file(path: Path) -> list[LabelledPicture]:
         content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not valid JSON ({error}); {EXPECTED}") from None
     if isinstance(content, dict) and content:
         return [_picture(str(file), raw, path) for file, raw in content.items()]
@@ -69,11 +69,11 @@ def _is_same_person(one: LabelledPerson, other: LabelledPerson) -> bool:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object; ValueError for a key that stands twice, of which JSON would silently drop one."""
+    """A JSON object; ValueError for a repeated key, of which the JSON reader would silently drop one."""
     content = dict(pairs)
     if len(content) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} stands twice")
+        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)!r} appears twice")
     return content
 
 

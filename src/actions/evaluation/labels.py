@@ -41,10 +41,15 @@ class LabelledPicture:
     height: int = 0
 
 
-def overlap(one: Box, other: Box) -> float:
-    """The boxes' intersection over their union, 0 to 1."""
+def common_area(one: Box, other: Box) -> float:
+    """The area of the boxes' intersection, in square pixels."""
     sides = [min(one[k] + one[k + 2], other[k] + other[k + 2]) - max(one[k], other[k]) for k in (0, 1)]
-    common = max(sides[0], 0.0) * max(sides[1], 0.0)
+    return max(sides[0], 0.0) * max(sides[1], 0.0)
+
+
+def overlap(one: Box, other: Box) -> float:
+    """The boxes' intersection over their union, 0 to 1; one of them must have an area."""
+    common = common_area(one, other)
     return common / (one[2] * one[3] + other[2] * other[3] - common)
 
 

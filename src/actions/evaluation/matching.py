@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from src.actions.evaluation.labels import Box, LabelledPerson
+from src.actions.evaluation.labels import Box, LabelledPerson, common_area, overlap
 from src.actions.measures.pose import as_pose
 
 #: A detected person belongs to a labelled box when at least this share of its joints lies in it, and the box around
@@ -42,10 +42,7 @@ def box_of(person: LabelledPerson) -> Box | None:
     if person.box is not None or person.keypoints is None:
         return person.box
     joints = found_joints(person.keypoints)
-    if not len(joints):
-        return None
-    (left, top), (right, bottom) = joints.min(axis=0), joints.max(axis=0)
-    return (float(left), float(top), float(right - left), float(bottom - top))
+    return _around(joints) if len(joints) else None
 
 
 def fit(box: Box, keypoints: ArrayLike) -> float:
@@ -57,13 +54,10 @@ def fit(box: Box, keypoints: ArrayLike) -> float:
     margin = MARGIN * max(width, height)
     low, high = np.array((left, top)) - margin, np.array((left + width, top + height)) + margin
     inside = float(((joints >= low) & (joints <= high)).all(axis=1).mean())
-    own_low, own_high = joints.min(axis=0), joints.max(axis=0)
-    overlap = np.clip(np.minimum(own_high, (left + width, top + height)) - np.maximum(own_low, (left, top)), 0, None)
-    common = float(overlap.prod())
-    if inside < LEAST_JOINTS_INSIDE or common < LEAST_COVERED * width * height:
+    own = _around(joints)
+    if inside < LEAST_JOINTS_INSIDE or common_area(box, own) < LEAST_COVERED * width * height:
         return 0.0
-    union = width * height + float((own_high - own_low).prod()) - common
-    return inside * common / union
+    return inside * overlap(box, own)
 
 
 def found_joints(keypoints: ArrayLike) -> NDArray[np.float64]:
@@ -71,3 +65,8 @@ def found_joints(keypoints: ArrayLike) -> NDArray[np.float64]:
     joints = np.array(as_pose(keypoints).joints)
     found: NDArray[np.float64] = joints[joints[:, 2] > 0, :2]
     return found
+
+
+def _around(joints: NDArray[np.float64]) -> Box:
+    (left, top), (right, bottom) = joints.min(axis=0), joints.max(axis=0)
+    return (float(left), float(top), float(right - left), float(bottom - top))
