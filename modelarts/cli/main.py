@@ -20,6 +20,7 @@ from obs_sync import ObsSyncError
 from obs_sync.formatting import single_line_handler
 from obs_sync.settings import MODES
 from src.errors import ConfigError, JobError, exit_code_of
+from src.interrupts import INTERRUPTED
 from src.version import add_version
 
 EPILOG = """examples:
@@ -91,7 +92,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         return exit_code_of(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     _print_notes(answer.notes)
     _print_answer(answer, options.json)
     return int(answer.exit_code)

@@ -11,4 +11,4 @@ def set_up_logging(rank: str) -> None:
     """Log to stderr from level INFO; does nothing when logging is already set up."""
     handler = single_line_handler(f"%(asctime)s %(levelname)s rank {rank}: %(message)s", "%Y-%m-%d %H:%M:%S")
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it logs that it builds its font cache

@@ -32,7 +32,8 @@ _REMOTE = {"obs://": "obs://", "s3://": "obs://"}
 class Location:
     """Where an input or output is: an `obs://` URL (`remote`) or a folder of this container.
 
-    `data_url` may hold several, separated by commas."""
+    `data_url` may hold several, separated by commas.
+    """
 
     path: str
     remote: bool

@@ -184,7 +184,7 @@ class Publisher:
         return obs_sync.join(self._store.url, PAGE_FILE)
 
     def close(self) -> None:
-        """Begin nothing more; a checkpoint that is still to be written is."""
+        """Start nothing new; a checkpoint that is still being written is finished."""
         self._uploader.close()
         if self._writing is None or self._writing.done():
             self._writer.shutdown(wait=False, cancel_futures=True)
