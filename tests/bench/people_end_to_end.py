@@ -3,25 +3,33 @@
 Runs the shared small network (or `--checkpoint`) over the photographs of `people/photographs` and prints, for each
 action, what became of every labelled person: not found, found with wrong or missing joints, judged no, undecided, or a
 hit; and the alarms on bystanders. Those who do the other action are left out. Each rule file is judged on the same
-skeletons: first the rules of version 1 ("before"), then the default ones. With `--output`, what was found is kept there
-and used again.
+skeletons: first the rules of version 1 ("before"), then the default ones. A third of the photographs are pictures of
+Leeds Sports, from which rules and networks were fitted to people: a last line tells the others apart. With `--output`,
+what was found is kept there and used again.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from src.actions.evaluation.labelled import RESULTS_FILE
+from src.actions.evaluation.persons import Outcome
+from src.actions.evaluation.scoring import wilson
 from src.tools import evaluate_action, import_weights
 from tests.bench.actions import BEFORE
 from tests.bench.real_people import POSITIVE
 
 ROOT = Path(__file__).resolve().parents[2]
+LEEDS_SPORTS = "axelcarlier/lsp"  # the repository in sources.tsv
+NEITHER = "neither"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,7 +69,23 @@ def _evaluate_all(arguments: argparse.Namespace, photographs: Path, folder: Path
             more = [f"--results={found}", f"--actions_file={file}", f"--output={folder / rules / action}"]
             if code := evaluate_action.main([*_labels(action, photographs), *more]):
                 return code
+            print(_apart_line(folder / rules / action / "evaluation.json", action, photographs))
     return 0
+
+
+def _apart_line(evaluation: Path, action: str, photographs: Path) -> str:
+    """What became of the people in photographs that are not of Leeds Sports."""
+    with (photographs / "sources.tsv").open(encoding="utf-8") as table:
+        apart = {row["file"] for row in csv.DictReader(table, delimiter="\t") if row["repository"] != LEEDS_SPORTS}
+    persons = [one for one in json.loads(evaluation.read_text(encoding="utf-8"))["persons"] if one["file"] in apart]
+    counts = Counter(one["outcome"] for one in persons if one["label"] == action)
+    others = [one["occurred"] for one in persons if one["label"] == NEITHER]
+    hits, missing = (counts[outcome.name.lower()] for outcome in (Outcome.HIT, Outcome.NOT_FOUND))
+    return (
+        f"in the {len(apart)} photographs that are not of Leeds Sports: judged yes {hits} of {sum(counts.values())}, "
+        f"{wilson(hits, sum(counts.values()))}; not found {missing}; "
+        f"alarms on {others.count(True)} of {len(others)} bystanders"
+    )
 
 
 def _labels(action: str, photographs: Path) -> list[str]:
