@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import obs_sync
+
 ROOT = Path(__file__).resolve().parents[1]
 
 #: Fixtures that start MindSpore, or lead to commands that do.
@@ -57,6 +59,13 @@ def reset_log_handlers() -> Iterator[None]:
     logger = logging.getLogger()
     for handler in [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]:
         logger.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def reset_storage() -> Iterator[None]:
+    """No test sees the storage that another one, or a job it ran in this process, has configured."""
+    yield
+    obs_sync.configure()
 
 
 @pytest.fixture(scope="session")

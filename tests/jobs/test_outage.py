@@ -77,7 +77,6 @@ def proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FaultProx
             }.items():
                 monkeypatch.setenv(name, value)
             yield between
-    obs_sync.configure()
 
 
 def test_training_goes_on_without_the_store_and_all_is_published_in_the_end(

@@ -39,16 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the settings of another or of the user's environment."""
     for name in ("OBS_STORAGE_MODE", "OBS_LOCAL_ROOT", "OBS_ENDPOINT", "S3_ENDPOINT", "MA_JOB_DIR"):
         monkeypatch.delenv(name, raising=False)
     for name in ("OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY", "OBS_SECURITY_TOKEN", "S3_ACCESS_KEY_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OBS_STATE_DIR", str(tmp_path / "state"))
-    obs_sync.configure()
-    yield
-    obs_sync.configure()
 
 
 @pytest.fixture

@@ -6,13 +6,11 @@ import importlib
 import re
 import shlex
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import obs_sync
 from src.train.checkpoints.manifest import CheckpointName
 
 TOOLS = (
@@ -33,7 +31,7 @@ def commands(page: str) -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def desk(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def desk(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where the commands find what the page speaks of: weights of one stage, checkpoints of several cards."""
     folder = tmp_path_factory.mktemp("desk")
     publish_weights(folder)
@@ -42,8 +40,7 @@ def desk(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         for target in (folder / "A", folder / "obs_root/bucket/output/ep2_np4" / f"ckpt_{rank}"):
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(small_checkpoint, target / str(name))
-    yield folder
-    obs_sync.configure()
+    return folder
 
 
 @pytest.mark.parametrize("tool", TOOLS.split())

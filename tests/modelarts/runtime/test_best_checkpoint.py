@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,13 @@ NAME = "openpose-train-rank0-2_100.ckpt"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     obs_sync.configure(storage_mode="local", obs_local_root=str(tmp_path))
     folder = tmp_path / "bucket" / "out" / "ckpt_0"
     folder.mkdir(parents=True)
     (folder / "best.json").write_text(json.dumps({"checkpoint": NAME, "val_ap": 0.4}))
     (folder / NAME).write_bytes(b"weights")
-    yield folder
-    obs_sync.configure()
+    return folder
 
 
 def test_best_is_the_file_that_best_json_names(folder: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +41,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _storage(packed: Path) -> Iterator[None]:
+def _storage(packed: Path) -> None:
     obs_sync.configure(storage_mode="local", obs_local_root=str(packed))
-    yield
-    obs_sync.configure()
 
 
 def settings(name: str, **more: Any) -> Config:

@@ -150,7 +150,6 @@ def test_a_waiting_upload_can_be_withdrawn(tmp_path: Path) -> None:
         assert list(uploader.failures) == ["obs://absent/second"]
     finally:
         uploader.close()
-        obs_sync.configure()
 
 
 def test_file_that_vanished_is_given_up_at_once(local_mode: ObsFileSystem, gate: Gate, tmp_path: Path) -> None:
