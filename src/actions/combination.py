@@ -157,9 +157,14 @@ class Tally(NamedTuple):
     needed: float
 
 
+def parts_of(node: Node) -> tuple[Node, ...]:
+    """The parts of a combination; one without parts is its own only one."""
+    return node.parts if isinstance(node, (AllOf, AnyOf, AtLeast)) else (node,)
+
+
 def tally(node: Node, verdicts: Verdicts) -> Tally:
-    """The standing of one person; a combination without parts is its own only one."""
-    parts = node.parts if isinstance(node, (AllOf, AnyOf, AtLeast)) else (node,)
+    """The standing of one person."""
+    parts = parts_of(node)
     weights = node.weights if isinstance(node, AtLeast) else (1.0,) * len(parts)
     answers = [part.answer(verdicts) for part in parts]
     held = sum(weight for weight, (certain, _) in zip(weights, answers) if certain)

@@ -34,7 +34,8 @@ def explain(declared: DeclaredCriterion, found: Measurement, joints: Joints) -> 
     measured = explain_measured(declared, found, joints)
     if found.verdict == UNJUDGED:
         return measured
-    return say("measured_and_needed", measured=measured, needed=requirement(declared))
+    words = "measured_and_needed" if declared.scale is None else "measured_and_scale"
+    return say(words, measured=measured, needed=requirement(declared))
 
 
 def explain_measured(declared: DeclaredCriterion, found: Measurement, joints: Joints) -> Message:
@@ -131,17 +132,14 @@ def _pixels(found: Measurement) -> str:
 
 
 def _points_by_range(criterion: Criterion, scale: PointScale) -> Message:
-    """All ranges with their points, such as "+2 points up to 0.4 torso below, -1 from 0.4 torso below"."""
+    """All ranges with their points, such as "+2 up to 0.4 torso below, -1 beyond"."""
     bounds = [_signed(bound, criterion) for bound in scale.bounds]
     points = [_points(one) for one in scale.points]
     if scale.is_linear:
         values = tuple(say("points_at", points=one, at=at) for one, at in zip(points, bounds))
         return say("points_by_value", values=values)
-    first = say("points_below", points=points[0], high=bounds[0])
-    middle = [
-        say("points_between", points=one, low=low, high=high) for one, low, high in zip(points[1:], bounds, bounds[1:])
-    ]
-    return say("points_by_range", ranges=(first, *middle, say("points_above", points=points[-1], low=bounds[-1])))
+    ranges = tuple(say("points_up_to", points=one, high=high) for one, high in zip(points, bounds))
+    return say("points_by_range", ranges=(*ranges, say("points_beyond", points=points[-1])))
 
 
 def count_points(points: float, text: str) -> Message:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from src.actions.action import Action, DeclaredCriterion
-from src.actions.combination import PointsAtLeast, Tally, point_nodes, tally
+from src.actions.combination import PointsAtLeast, Tally, parts_of, point_nodes, tally
 from src.actions.explain import Joints, count_points, joint_message
 from src.translations import Message, say
+from src.translations.messages import Argument
 
 
 class Result(Protocol):
@@ -28,33 +29,47 @@ class Result(Protocol):
 
 
 def explain_verdict(action: Action, results: Mapping[str, Result]) -> Message:
-    """Such as "14 points, 12 needed" or "6 of 11 signs hold, 3 cannot be judged; 8 needed"."""
+    """Such as "14 points; 12 needed" or "6 of 11 signs hold, 3 cannot be judged; 8 needed".
+
+    A rule that combines sums of points with each other or with signs also lists each sum.
+    """
     answers = {label: result.answer for label, result in results.items()}
-    points = tuple(_explain_points(node, answers, results) for node in point_nodes(action.occurs_when))
-    if isinstance(action.occurs_when, PointsAtLeast):
-        return points[0]
-    signs = _explain_tally(tally(action.occurs_when, answers))
-    return say("verdict_parts", parts=(signs, *points)) if points else signs
+    rule = action.occurs_when
+    if isinstance(rule, PointsAtLeast):
+        return _explain_points(rule, answers, results)
+    nodes = tuple(point_nodes(rule))
+    if not nodes:
+        return _explain_tally("signs", tally(rule, answers))
+    parts = parts_of(rule)
+    head = _explain_tally("totals" if all(part in nodes for part in parts) else "conditions", tally(rule, answers))
+    totals = tuple(_explain_points(node, answers, results, number) for number, node in enumerate(nodes, start=1))
+    return say("verdict_with_totals", verdict=head, totals=totals)
 
 
-def _explain_tally(standing: Tally) -> Message:
+def _explain_tally(what: str, standing: Tally) -> Message:
     held, total, needed = (f"{value:g}" for value in (standing.held, standing.total, standing.needed))
     if standing.open:
-        return say("signs_hold_some_open", held=held, total=total, open=f"{standing.open:g}", needed=needed)
-    return say("signs_hold", held=held, total=total, needed=needed)
+        return say(f"{what}_hold_some_open", held=held, total=total, open=f"{standing.open:g}", needed=needed)
+    return say(f"{what}_hold", held=held, total=total, needed=needed)
 
 
-def _explain_points(node: PointsAtLeast, answers: Mapping[str, float], results: Mapping[str, Result]) -> Message:
+def _explain_points(
+    node: PointsAtLeast, answers: Mapping[str, float], results: Mapping[str, Result], number: int = 0
+) -> Message:
+    """A sum of points; with a number it is one of several: "total 2: 4 points (23 needed)"."""
     total, seen, _ = node.sums(answers)
-    given, needed = count_points(float(total), f"{total:g}"), f"{node.needed:g}"
+    facts: dict[str, Argument] = {"points": count_points(float(total), f"{total:g}"), "needed": f"{node.needed:g}"}
+    kind = "points"
+    if number:
+        kind, facts["number"] = "total", number
     certain, possible = node.answer(answers)
     missing = _missing_joints([results[label] for label in node.labels if results[label].points is None])
     if certain != possible:
         shares = {"seen": f"{100 * seen:.0f}", "least": f"{100 * node.evidence:.0f}"}
-        return say("points_undecided", points=given, needed=needed, joints=missing, **shares)
+        return say(f"{kind}_undecided", joints=missing, **facts, **shares)
     if not missing:
-        return say("points_given", points=given, needed=needed)
-    return say("points_given_some_missing", points=given, needed=needed, joints=missing)
+        return say(f"{kind}_given", **facts)
+    return say(f"{kind}_given_some_missing", joints=missing, **facts)
 
 
 def _missing_joints(unseen: list[Result]) -> tuple[Message, ...]:

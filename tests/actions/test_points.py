@@ -14,6 +14,7 @@ from src.actions.combination import PointsAtLeast, decide
 from src.actions.judge import Judgement
 from src.errors import ConfigError
 from src.pose.skeleton import JointType
+from src.translations.messages import translate
 from tests.actions.figure import figure, mirrored, scaled
 
 J = JointType
@@ -52,7 +53,7 @@ def test_points_at_values_are_interpolated_and_constant_beyond() -> None:
         judgement = judge_person(figure({J.RightHand: (-45, -up), J.LeftHand: (45, 95)}), action)
         assert judgement.criteria["hand_up"].points == points
     assert judgement.criteria["hand_up"].text == (
-        "right hand 80 px (0.80 torso) above neck: +1 point; needs: "
+        "right hand 80 px (0.80 torso) above neck: +1 point; scale: "
         "-2 at 0.2 torso below, +3 at 0.3 torso above, +1 at 0.5 torso above, linear in between"
     )
     assert load_actions({"up": declaration_of(action)})["up"] == action
@@ -67,8 +68,8 @@ def test_a_value_at_a_bound_belongs_to_the_range_above() -> None:
 def test_the_sentences_say_measurement_points_and_ranges() -> None:
     judgement = judge_person(figure(HANDS_UP), card())
     assert judgement.criteria["hands_up"].text == (
-        "left hand 40 px (0.40 torso) above neck: +3 points; needs: "
-        "-2 below 0.2 torso below, 0 from 0.2 torso below to 0.3 torso above, +3 from 0.3 torso above"
+        "left hand 40 px (0.40 torso) above neck: +3 points; scale: "
+        "-2 up to 0.2 torso below, 0 up to 0.3 torso above, +3 beyond"
     )
 
 
@@ -111,7 +112,18 @@ def test_cards_nest_with_other_criteria() -> None:
     wide = {**HANDS_UP, J.RightKnee: (-70, 185), J.LeftKnee: (70, 185)}
     judgement = judge_person(figure(wide), action)
     assert judgement.occurred is True
-    assert str(judgement.explanation) == "2 of 2 signs hold; 2 needed, 5 points; 4 needed"
+    assert str(judgement.explanation) == "2 of 2 conditions hold; 2 needed: total 1: 5 points (4 needed)"
+
+
+def test_each_of_several_sums_is_told_with_what_it_needs() -> None:
+    sums = [{"points_at_least": needed, "evidence": 0.5, "of": list(CARD)} for needed in (3, 6)]
+    action = load_actions({"up": {"criteria": CARD, "occurs_when": {"any": sums}}})["up"]
+    lower = {J.RightHand: (-45, 10), J.LeftHand: (45, -30)}
+    told = judge_person(figure(lower), action).explanation
+    assert str(told) == "1 of 2 totals reached; 1 needed: total 1: 3 points (3 needed), total 2: 3 points (6 needed)"
+    assert translate(told, "zh") == "2 项总分中 1 项达标；需要 1 项：总分 1：3 分（需要 3 分），总分 2：3 分（需要 6 分）"
+    told = judge_person(figure(without=[J.RightHand, J.LeftHand]), action).explanation
+    assert str(told).startswith("0 of 2 totals reached, 2 cannot be judged; 1 needed: total 1: 1 point (3 needed; too ")
 
 
 def test_saved_results_and_declarations_read_back() -> None:
