@@ -38,11 +38,11 @@ def __dir__() -> list[str]:
 
 
 if __name__ == "__main__":
-    from src.interrupts import keep_ctrl_c
+    from src.interrupts import keep_ctrl_c, leave
     from src.missing_packages import explain_missing_packages
 
     explain_missing_packages()
     keep_ctrl_c()
     from modelarts.runtime.entry import inference_job
 
-    sys.exit(inference_job(sys.argv[1:]))
+    leave(inference_job(sys.argv[1:]))

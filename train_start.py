@@ -2,7 +2,7 @@
 
 import sys
 
-from src.interrupts import keep_ctrl_c
+from src.interrupts import keep_ctrl_c, leave
 from src.missing_packages import explain_missing_packages
 
 if __name__ == "__main__":
@@ -10,4 +10,4 @@ if __name__ == "__main__":
     keep_ctrl_c()
     from modelarts.runtime.entry import training_job
 
-    sys.exit(training_job(sys.argv[1:]))
+    leave(training_job(sys.argv[1:]))

@@ -42,11 +42,15 @@ class IncompleteError(JobError):
 
 
 class StoppedError(JobError):
-    """The job stopped cleanly on request; its exit code is the shell's for the signal: 130 SIGINT, 143 SIGTERM."""
+    """The job stopped cleanly on request; its exit code is the shell's for the signal: 130 SIGINT, 143 SIGTERM.
 
-    def __init__(self, message: str, signal_number: int = signal.SIGTERM) -> None:
+    `since_s`: seconds from the request to this error.
+    """
+
+    def __init__(self, message: str, signal_number: int = signal.SIGTERM, since_s: float = 0.0) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+        self.since_s = since_s
 
 
 class PeerError(JobError):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 from types import FrameType
+from typing import NoReturn
 
 #: The exit code of a process that Ctrl-C has ended.
 INTERRUPTED = 128 + signal.SIGINT
+#: The exit code of a process that has obeyed SIGTERM.
+TERMINATED = 128 + signal.SIGTERM
 
 
 def keep_ctrl_c() -> None:
@@ -32,9 +36,27 @@ def leave_half_imported(exit_code: int) -> None:
     At the interpreter's end MindSpore would go on with its import, and crash.
     """
     if "mindspore" not in sys.modules and any(name.startswith("mindspore.") for name in sys.modules):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(exit_code)
+        leave_now(exit_code)
+
+
+def leave(exit_code: int) -> NoReturn:
+    """End the process; one that was stopped by a signal ends at once.
+
+    The interpreter's own end waits for threads, such as one that draws a plot, and for MindSpore: longer than the
+    platform leaves a job that it stops.
+    """
+    if exit_code in (INTERRUPTED, TERMINATED):
+        leave_now(exit_code)
+    sys.exit(exit_code)
+
+
+def leave_now(exit_code: int) -> NoReturn:
+    """End the process and those it has started, without waiting for threads."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def _forward(main_thread: int) -> None:

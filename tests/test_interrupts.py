@@ -81,3 +81,21 @@ def test_an_import_that_would_crash_later_is_left_at_once(root: Path, tmp_path: 
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in said.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("code", "waits"), [(130, False), (143, False), (0, True), (2, True)])
+def test_a_stopped_process_does_not_wait_for_its_threads(root: Path, code: int, waits: bool) -> None:
+    program = (
+        "import sys, threading\n"
+        "from src.interrupts import leave\n"
+        "work = threading.Thread(target=lambda: (sys.stdin.readline(), print('worked')))\n"
+        "work.start()\n"
+        f"leave({code})"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        if not waits:
+            assert process.wait(60) == code
+        said, _ = process.communicate("\n" if waits else None, timeout=60)
+    assert (process.returncode, said) == (code, "worked\n" if waits else "")

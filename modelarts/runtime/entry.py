@@ -19,7 +19,7 @@ from modelarts.runtime.supervision.watchdog import Watch
 from modelarts.runtime.topology import SCHEDULER, locate
 from modelarts.runtime.training import train_and_publish
 from src.data.listing import Listing, pictures_to_judge
-from src.errors import ConfigError, IncompleteError, JobError, exit_code_of
+from src.errors import ConfigError, IncompleteError, JobError, StoppedError, exit_code_of
 from src.interrupts import INTERRUPTED, leave_half_imported
 from src.model_utils.config import Config, parse_config
 from src.model_utils.unused import unused_settings
@@ -129,6 +129,10 @@ def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: 
         config = parse_config(argv, prog, examples, channels_in(os.environ), job)
         logger.info("%s %s, %s", NAME, VERSION, prog)
         return _run_once(work, job, config)
+    except StoppedError as error:
+        if os.environ.get("RANK_ID", "0") == "0":  # all ranks stop after the same step
+            logger.error("%s", error)
+        return error.exit_code
     except JobError as error:
         logger.error("%s", error)
         return error.exit_code

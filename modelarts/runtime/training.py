@@ -28,8 +28,11 @@ if TYPE_CHECKING:  # MindSpore is imported when staging is done
 logger = logging.getLogger(__name__)
 
 NO_EXPORT = "none"
-#: The platform leaves 15 s between SIGTERM and SIGKILL; the rest is for the current step and for saving.
+#: The platform leaves 15 s between SIGTERM and SIGKILL; this much is for the current step, saving and uploads, the rest
+#: for ending the process.
 DRAIN_WHEN_STOPPED_S = 10.0
+#: What uploads get even after a slow step.
+DRAIN_AT_LEAST_S = 3.0
 #: What the system says of a path that a job can never write, as opposed to a full or broken disk.
 _NO_FOLDER = (NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
 
@@ -62,7 +65,9 @@ def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Se
         return missing
     except BaseException as error:
         watch.failed(error)
-        _log_missing(publisher.drain(DRAIN_WHEN_STOPPED_S))
+        since_s = error.since_s if isinstance(error, StoppedError) else 0.0
+        left_s = max(DRAIN_WHEN_STOPPED_S - since_s, DRAIN_AT_LEAST_S)
+        _log_missing(publisher.drain(left_s, quietly=isinstance(error, StoppedError)))
         raise
     finally:
         publisher.close()

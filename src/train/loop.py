@@ -83,7 +83,9 @@ def take_steps(
         if stopping:
             epoch, step = run.recipe.moment(global_step)
             said = f"stopped by {stop.cause} after epoch {epoch}, step {step}, which is saved"
-            raise StoppedError(f"{said}; the same command continues", stop.signal_number or signal.SIGTERM)
+            raise StoppedError(
+                f"{said}; the same command continues", stop.signal_number or signal.SIGTERM, stop.since_s
+            )
         run.alive(WAITING, global_step)
 
 

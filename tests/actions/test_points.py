@@ -121,7 +121,9 @@ def test_each_of_several_sums_is_told_with_what_it_needs() -> None:
     lower = {J.RightHand: (-45, 10), J.LeftHand: (45, -30)}
     told = judge_person(figure(lower), action).explanation
     assert str(told) == "1 of 2 totals reached; 1 needed: total 1: 3 points (3 needed), total 2: 3 points (6 needed)"
-    assert translate(told, "zh") == "2 项总分中 1 项达标；需要 1 项：总分 1：3 分（需要 3 分），总分 2：3 分（需要 6 分）"
+    assert (
+        translate(told, "zh") == "2 项总分中 1 项达标；需要 1 项：总分 1：3 分（需要 3 分），总分 2：3 分（需要 6 分）"
+    )
     told = judge_person(figure(without=[J.RightHand, J.LeftHand]), action).explanation
     assert str(told).startswith("0 of 2 totals reached, 2 cannot be judged; 1 needed: total 1: 1 point (3 needed; too ")
 

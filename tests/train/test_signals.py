@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,20 @@ def test_the_first_signal_is_noted_and_a_repetition_is_the_same_request(caplog: 
         assert stop
         assert stop.signal_number == signal.SIGTERM
         assert stop.since_s >= 0
-    assert [record.getMessage() for record in caplog.records] == ["SIGTERM: stopping after this step"]
+    assert not caplog.records
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_only_a_stop_that_takes_long_is_announced(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "ANNOUNCED_AFTER_S", 0.0)
+    with StopRequest():
+        os.kill(os.getpid(), signal.SIGTERM)
+        deadline = time.monotonic() + 60
+        while not caplog.records and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert [record.getMessage() for record in caplog.records] == ["SIGTERM: stopping after this step"]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,7 @@ class Publisher:
         self._record = PublishedRecord(self._local / record_name(store.rank), store.url_of)
         self._waiting: list[str] = []
         self._missing: list[str] = []
+        self._quietly = False
         self._lock = threading.Lock()
 
     def start(self, settings: Mapping[str, object], run_id: str = "") -> None:
@@ -154,8 +155,12 @@ class Publisher:
         """The same for the page of the run, which is put above the folders of the ranks."""
         self._writer.submit(self._small.make_and_publish, make, partial(obs_sync.join, self._store.url))
 
-    def drain(self, deadline_s: float, stopping: Stopping = lambda: False) -> Sequence[str]:
-        """Wait for writing and uploads to end, or until `stopping` says so; one line for each missing file."""
+    def drain(self, deadline_s: float, stopping: Stopping = lambda: False, *, quietly: bool = False) -> Sequence[str]:
+        """Wait for writing and uploads to end, or until `stopping` says so; one line for each missing file.
+
+        `quietly`: what is published from now on is not logged.
+        """
+        self._quietly = quietly
         end = time.monotonic() + deadline_s
         written = self._writer.submit(lambda: None)  # the writer takes one after the other
         while not _is_done(written, min(LOOK_S, deadline_s)):
@@ -171,7 +176,8 @@ class Publisher:
         """A line when a checkpoint is still being written; plot and page, made after it, are not waited for."""
         if self._writing is not None and not self._writing.done():
             return [f"{self._local}: the last checkpoint is still being written"]
-        logger.warning("%s: training page and plot are those of an earlier step", self._store.url)
+        if not self._quietly:
+            logger.warning("%s: training page and plot are those of an earlier step", self._store.url)
         return []
 
     def url_of(self, file_name: str) -> str:
@@ -253,7 +259,8 @@ class Publisher:
             self._no_longer_waiting(file_name)
             for local in (manifest_name(file_name), file_name):  # a manifest says that its checkpoint is there
                 (self._local / local).unlink(missing_ok=True)
-            logger.info("published %s", self._store.url_of(file_name))
+            level = logging.DEBUG if self._quietly else logging.INFO
+            logger.log(level, "published %s", self._store.url_of(file_name))
             name = CheckpointName.parse(file_name)
             if name is not None:
                 self._retention.after_publishing(name)
