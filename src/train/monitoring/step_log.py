@@ -65,8 +65,9 @@ class StepLog:
     """Logs every `log_interval` steps, or every 30 s if steps are slow, and at the end of every epoch.
 
     The first step compiles the network and waits for the data pipeline to fill: no rate is given before the second,
-    and none counts it. Warns once an epoch, with `remedy`, when more than WAIT_SHARE_MAX of the time is spent waiting
-    for data, and when the loss of an epoch is hardly below that of predicting nothing.
+    and neither rates nor the epoch's duration count it. Warns once an epoch, with `remedy`, when more than
+    WAIT_SHARE_MAX of the time is spent waiting for data, and, each time after twice as many steps as before, when the
+    loss of an epoch is hardly below that of predicting nothing.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class StepLog:
         self._recipe, self._pictures_per_step, self._log_interval = recipe, pictures_per_step, log_interval
         self._first_step, self._remedy = first_step, remedy
         self._warned_epoch = 0
+        self._doubted_steps = NOTHING_STEPS
         self._lines, self._epoch, self._pace = _Window(), _Window(), _Window()
 
     def after_step(self, global_step: int, loss: float, nothing: float, waited_s: float) -> None:
@@ -86,14 +88,19 @@ class StepLog:
             window.add(loss, nothing, waited_s)
         first = global_step == self._first_step + 1
         due = global_step % self._log_interval == 0 or self._lines.seconds >= LOG_AT_LEAST_EVERY_S
+        ends_epoch = step == self._recipe.steps_per_epoch
+        rates = ""
         if first or due or global_step == self._recipe.total_steps:
-            self._log(epoch, step, self._rates(global_step) if not first else "")
+            rates = self._rates(global_step) if not first else ""
+            if not ends_epoch:
+                self._log(epoch, step, rates)
             self._warn_of_waiting(epoch, first)
             self._lines = _Window()
         if first:
             self._pace = _Window()
-        if step == self._recipe.steps_per_epoch:
-            self._end_epoch(epoch, global_step)
+            self._epoch.since = self._pace.since
+        if ends_epoch:
+            self._end_epoch(epoch, global_step, rates)
 
     def paused(self, seconds: float) -> None:
         """Leave out time that was spent on something else (validation) since the last step."""
@@ -121,13 +128,14 @@ class StepLog:
             self._warned_epoch = epoch
             logger.warning("training waits for data %.0f %% of the time: %s", 100 * share, self._remedy)
 
-    def _end_epoch(self, epoch: int, global_step: int) -> None:
+    def _end_epoch(self, epoch: int, global_step: int, rates: str) -> None:
         window, self._epoch = self._epoch, _Window()
         logger.info(
-            "epoch %d/%d finished: mean loss %.5f (%.2f× predicting nothing), in %s",
-            *(epoch, self._recipe.epochs, window.mean_loss, window.share, clock(window.seconds)),
+            "epoch %d/%d finished: mean loss %.5f (%.2f× predicting nothing), in %s%s",
+            *(epoch, self._recipe.epochs, window.mean_loss, window.share, clock(window.seconds), rates),
         )
-        if window.share > NOTHING_SHARE and global_step >= NOTHING_STEPS:
+        if window.share > NOTHING_SHARE and global_step >= self._doubted_steps:
+            self._doubted_steps = 2 * global_step
             logger.warning(
                 "after %d steps the loss is still %.2f× that of predicting nothing: the network finds nobody "
                 "yet; check the annotations, try another lr, or start from pretrained weights",

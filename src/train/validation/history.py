@@ -58,7 +58,7 @@ class ValidationHistory:
     def _warn_below_start(self, now: Validation) -> None:
         start = self.start
         assert start is not None
-        if start.ap > 0 or start.pck > 0:  # weights from scratch have nothing to lose
+        if start.ap > 0 or start.recall > 0:  # weights from scratch have nothing to lose
             logger.warning(
                 "validation is worse than before the first step: AP %.3f (was %.3f), PCK %.3f (was %.3f), loss %.5f "
                 "(was %.5f); lower lr, or check batch_norm and the annotations",

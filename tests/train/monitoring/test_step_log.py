@@ -61,14 +61,25 @@ def test_every_epoch_ends_with_its_mean_loss(clock: list[float], caplog: pytest.
     assert "(0.20× predicting nothing)" in ended[0]
 
 
-@pytest.mark.parametrize(("loss", "warned"), [(0.99, True), (0.5, False)])
-def test_a_network_that_finds_nobody_is_said_to(
-    clock: list[float], caplog: pytest.LogCaptureFixture, loss: float, warned: bool
+def test_the_last_step_of_an_epoch_has_one_line(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock[0] += 60.0  # compiling, in the first step
+    steps(clock, [0.0] * 4)
+    assert caplog.messages[-1] == (
+        "epoch 1/3 finished: mean loss 0.50000 (0.50× predicting nothing), in 0:00:03, "
+        "10.0 pictures/s, 0 % waiting for data, 0:00:08 left"
+    )
+    assert not [line for line in caplog.messages if "step 4/4" in line]
+
+
+@pytest.mark.parametrize(("loss", "warned"), [(0.99, [200, 400, 800]), (0.5, [])])
+def test_a_network_that_finds_nobody_is_said_to_now_and_then(
+    clock: list[float], caplog: pytest.LogCaptureFixture, loss: float, warned: list[int]
 ) -> None:
-    log = StepLog(Recipe(1, step_log.NOTHING_STEPS, None, None), 10, 1000)  # type: ignore[arg-type]
-    for number in range(1, step_log.NOTHING_STEPS + 1):
+    log = StepLog(Recipe(10, 100, None, None), 10, 1000)  # type: ignore[arg-type]
+    for number in range(1, 1001):
         log.after_step(number, loss, 1.0, 0.0)
-    assert any("finds nobody yet" in line for line in warnings(caplog)) == warned
+    assert [int(line.split()[1]) for line in warnings(caplog) if "finds nobody yet" in line] == warned
 
 
 def test_the_pipelines_filling_is_no_reason_to_warn(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
