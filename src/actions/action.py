@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Union
 
-from src.actions.combination import AllOf, AtLeast, Leaf, Node, Not, PointsAtLeast, Unless
+from src.actions.combination import AllOf, AtLeast, IfElse, Leaf, Node, Not, PointsAtLeast, Unless
 from src.actions.criteria import Criterion
 
 Threshold = Union[float, tuple[float, float]]  # one bound in the criterion's own direction, or an open range
@@ -126,6 +126,9 @@ def _node_declaration(node: Node) -> object:
         return {"unless": _node_declaration(node.part)}
     if isinstance(node, PointsAtLeast):
         return {"points_at_least": _plain_number(node.needed), "evidence": node.evidence, "of": list(node.labels)}
+    if isinstance(node, IfElse):
+        sides = {"then": _node_declaration(node.then), "else": _node_declaration(node.otherwise)}
+        return {"if": _node_declaration(node.condition), **sides}
     parts = [_node_declaration(part) for part in node.parts]
     if isinstance(node, AtLeast):
         return {"at_least": _plain_number(node.count), "of": parts}

@@ -1,4 +1,4 @@
-"""How criteria combine, nested: all, any, not, unless, at_least, points_at_least; what cannot be judged is left open.
+"""How criteria combine, nested: all, any, not, unless, at_least, points_at_least, if; what is not seen is left open.
 
 Every node answers with a pair (certain, possible): whether it holds whatever the criteria that could not be judged
 would have said, and whether it could hold. They differ exactly when the verdict is undecided. `points_at_least` decides
@@ -139,7 +139,45 @@ class PointsAtLeast:
         return total, seen / sum(self.spans), unseen
 
 
-Node = Union[Leaf, Not, Unless, AllOf, AnyOf, AtLeast, PointsAtLeast]
+@dataclass(frozen=True)
+class IfElse:
+    """One combination for the persons for whom `condition` holds, another for the others."""
+
+    condition: Node
+    then: Node
+    otherwise: Node
+
+    def answer(self, verdicts: Verdicts) -> Answer:
+        """(certain, possible) for the given verdicts; of one person only the side that is taken is asked."""
+        applies, may_apply = self.condition.answer(verdicts)
+        if applies is True:
+            return self.then.answer(verdicts)
+        if may_apply is False:
+            return self.otherwise.answer(verdicts)
+        (certain, possible), (else_certain, else_possible) = self.then.answer(verdicts), self.otherwise.answer(verdicts)
+        fails = may_apply ^ True
+        return (
+            applies & certain | fails & else_certain | certain & else_certain,
+            may_apply & possible | (applies ^ True) & else_possible,
+        )
+
+    def sides(self, verdicts: Verdicts) -> tuple[Node, ...]:
+        """The side that is taken for one person; both where the condition cannot be judged."""
+        applies, may_apply = self.condition.answer(verdicts)
+        if applies != may_apply:
+            return self.then, self.otherwise
+        return (self.then,) if applies else (self.otherwise,)
+
+
+Node = Union[Leaf, Not, Unless, AllOf, AnyOf, AtLeast, PointsAtLeast, IfElse]
+
+
+def asked_labels(node: Node, verdicts: Verdicts) -> list[str]:
+    """The labels that decide for one person: of an outermost `if` those of its condition and of the side taken."""
+    if not isinstance(node, IfElse):
+        return list(labels_of(node))
+    sides = node.sides(verdicts)
+    return [*labels_of(node.condition), *(label for side in sides for label in asked_labels(side, verdicts))]
 
 
 def decide(node: Node, verdicts: Verdicts) -> bool | None:
@@ -173,14 +211,21 @@ def tally(node: Node, verdicts: Verdicts) -> Tally:
     return Tally(held, possible - held, sum(weights), needed)
 
 
+def nodes_below(node: Node) -> tuple[Node, ...]:
+    """The combinations and criteria directly below a combination, in their order."""
+    if isinstance(node, (Not, Unless)):
+        return (node.part,)
+    if isinstance(node, IfElse):
+        return node.condition, node.then, node.otherwise
+    return node.parts if isinstance(node, (AllOf, AnyOf, AtLeast)) else ()
+
+
 def point_nodes(node: Node) -> Iterator[PointsAtLeast]:
     """All points_at_least nodes of a combination."""
     if isinstance(node, PointsAtLeast):
         yield node
-    elif isinstance(node, (Not, Unless)):
-        yield from point_nodes(node.part)
-    elif isinstance(node, (AllOf, AnyOf, AtLeast)):
-        for part in node.parts:
+    else:
+        for part in nodes_below(node):
             yield from point_nodes(part)
 
 
@@ -204,5 +249,5 @@ def _asked(node: Node, against: bool = False) -> Iterator[tuple[str, bool]]:
     elif isinstance(node, (Not, Unless)):
         yield from _asked(node.part, not against)
     else:
-        for part in node.parts:
+        for part in nodes_below(node):
             yield from _asked(part, against)

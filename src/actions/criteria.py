@@ -96,6 +96,7 @@ CRITERIA: Mapping[str, Criterion] = {
         Criterion("foot_over_other_knee", Kind.HEIGHT, ">", 0.0, own(FEET, KNEES[::-1])),
         Criterion("lower_foot_line_horizontal", Kind.TO_HORIZONTAL, "<", 45.0, extremes.lower_foot_line_horizontal),
         Criterion("hands_at_foot", Kind.DISTANCE, "<", 0.5, extremes.hands_at_foot),
+        Criterion("joint_confidence", Kind.CONFIDENCE, ">=", 0.9, extremes.joint_confidence),
         Criterion("body_width", Kind.WIDTH, ">", 1.5, extremes.body_width),
         # points cards
         Criterion("body_height", Kind.HEIGHT, ">", 1.5, extremes.body_height),

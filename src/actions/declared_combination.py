@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from src.actions.action import DeclaredCriterion
-from src.actions.combination import AllOf, AnyOf, AtLeast, Leaf, Node, Not, PointsAtLeast, Unless
+from src.actions.combination import AllOf, AnyOf, AtLeast, IfElse, Leaf, Node, Not, PointsAtLeast, Unless
 from src.checks import check_keys, nearest_or_all, number_in
 from src.errors import ConfigError
 
 COMBINERS = {
     **{"all": "all", "and": "all", "any": "any", "or": "any"},
     **{"not": "not", "unless": "unless", "at_least": "at_least", "points_at_least": "points_at_least"},
+    **{"if": "if"},
 }
 #: The share of the evidence that must be seen unless a declaration says otherwise.
 DEFAULT_EVIDENCE = 0.5
@@ -45,6 +46,8 @@ def _parse_node(raw: object, declared: Mapping[str, DeclaredCriterion], where: s
         return _parse_at_least(raw, declared, where)
     if "points_at_least" in raw:
         return _parse_points(raw, declared, where)
+    if "if" in raw:
+        return _parse_if(raw, declared, where)
     if len(raw) > 1:
         raise ConfigError(f"{where}: {sorted(map(str, raw))} stand side by side; nest them under all or any")
     word, body = next(iter(raw.items()))
@@ -56,6 +59,14 @@ def _parse_node(raw: object, declared: Mapping[str, DeclaredCriterion], where: s
         return Unless(_parse_node(body, declared, f"{where}.unless"))
     parts = _parse_parts(body, declared, f"{where}.{word}")
     return AllOf(parts) if COMBINERS[word] == "all" else AnyOf(parts)
+
+
+def _parse_if(raw: Mapping[str, object], declared: Mapping[str, DeclaredCriterion], where: str) -> IfElse:
+    check_keys(raw, ("if", "then", "else"), where)
+    missing = [word for word in ("then", "else") if word not in raw]
+    if missing:
+        raise ConfigError(f"{where}: if needs {missing[0]}; write {{if: criterion, then: …, else: …}}")
+    return IfElse(*(_parse_node(raw[word], declared, f"{where}.{word}") for word in ("if", "then", "else")))
 
 
 def _parse_at_least(raw: Mapping[str, object], declared: Mapping[str, DeclaredCriterion], where: str) -> AtLeast:

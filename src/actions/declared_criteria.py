@@ -26,6 +26,7 @@ THRESHOLD_LIMITS: Mapping[Kind, tuple[float, float]] = {
     Kind.INNER_ANGLE: (0.0, 180.0),
     Kind.ELEVATION: (-90.0, 90.0),
     Kind.SIDEWAYS: (-10.0, 10.0),
+    Kind.CONFIDENCE: (0.0, 1.0),
     Kind.LINE_HEIGHT: (-10.0, 10.0),
     Kind.LINE_DISTANCE: (0.0, 10.0),
     Kind.LINE_SIDES: (-10.0, 10.0),

@@ -25,6 +25,9 @@ MIDDLES: Mapping[tuple[JointType, ...], str] = {
 #: Kinds of which a value below zero is a depth.
 SIGNED_HEIGHTS = (Kind.HEIGHT, Kind.LINE_HEIGHT)
 
+#: The words for a value of each unit.
+VALUES = {"torso": "value_torso", "deg": "value_degrees", "": "value_share"}
+
 #: The joints of a measurement, with the confidence of each in the person.
 Joints = tuple[tuple[JointType, float], ...]
 
@@ -79,6 +82,8 @@ def _measured(criterion: Criterion, found: Measurement) -> Message:
     kind = criterion.kind
     if kind in SCENE_KINDS:
         return _measured_line(kind, found)
+    if kind is Kind.CONFIDENCE:
+        return say("mean_confidence", joints=str(len(found.joints)), value=f"{found.value:.2f}")
     places = _places(found.joints, 3 if kind is Kind.INNER_ANGLE else 2)
     if kind.is_length:
         words = {
@@ -174,7 +179,7 @@ def _signed(bound: float, criterion: Criterion) -> Message:
 
 
 def _amount(threshold: float, criterion: Criterion) -> Message:
-    return say("value_torso" if criterion.kind.is_length else "value_degrees", value=f"{threshold:g}")
+    return say(VALUES[criterion.kind.unit], value=f"{threshold:g}")
 
 
 def _why_not(declared: DeclaredCriterion, joints: Joints) -> tuple[Message, ...]:

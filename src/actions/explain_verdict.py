@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from src.actions.action import Action, DeclaredCriterion
-from src.actions.combination import PointsAtLeast, Tally, parts_of, point_nodes, tally
+from src.actions.combination import IfElse, PointsAtLeast, Tally, parts_of, point_nodes, tally
 from src.actions.explain import Joints, count_points, joint_message
 from src.translations import Message, say
 from src.translations.messages import Argument
@@ -31,10 +31,13 @@ class Result(Protocol):
 def explain_verdict(action: Action, results: Mapping[str, Result]) -> Message:
     """Such as "14 points; 12 needed" or "6 of 11 signs hold, 3 cannot be judged; 8 needed".
 
-    A rule that combines sums of points with each other or with signs also lists each sum.
+    A rule that combines sums of points with each other or with signs also lists each sum; one with `if` speaks of the
+    side that was taken.
     """
     answers = {label: result.answer for label, result in results.items()}
     rule = action.occurs_when
+    while isinstance(rule, IfElse):
+        rule = rule.sides(answers)[-1]
     if isinstance(rule, PointsAtLeast):
         return _explain_points(rule, answers, results)
     nodes = tuple(point_nodes(rule))

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypedDict
 from numpy.typing import ArrayLike
 
 from src.actions.action import Action, DeclaredCriterion, Threshold
-from src.actions.combination import UNJUDGED, decide, objections
+from src.actions.combination import UNJUDGED, IfElse, Node, asked_labels, decide, labels_of, objections
 from src.actions.explain import Joints, explain, explain_measured
 from src.actions.explain_verdict import explain_verdict
 from src.actions.measures.pose import Pose, as_pose, as_poses
@@ -22,6 +22,9 @@ from src.translations import Message
 
 #: Decimals of measured values in results: more than any threshold has.
 DECIMALS = 4
+
+
+Results = Mapping[str, "CriterionResult"]
 
 
 class CriterionLine(TypedDict, total=False):
@@ -138,7 +141,10 @@ class CriterionResult(NamedTuple):
 
 @dataclass(frozen=True)
 class Judgement:
-    """Whether the action occurs: True, False, or None when the person is too incomplete to tell."""
+    """Whether the action occurs: True, False, or None when the person is too incomplete to tell.
+
+    `criteria`: those that were asked of this person, by label; of a rule with `if` only the side that was taken.
+    """
 
     action: Action
     occurred: bool | None
@@ -169,7 +175,10 @@ class Judgement:
         results = {
             one.label: CriterionResult.from_json(measured[one.label], one, one.label in against, pose)
             for one in action.criteria
+            if one.label in measured
         }
+        if measured.keys() != set(asked_labels(action.occurs_when, _answers(results))):
+            raise KeyError("the criteria are those of another declaration")
         return Judgement(action, line["occurred"], results)
 
 
@@ -183,36 +192,76 @@ def judge_person(keypoints: ArrayLike, action: Action, scene: Scene | None = Non
 
 def judge_persons(persons: Sequence[ArrayLike], action: Action, scene: Scene | None = None) -> list[Judgement]:
     """Judge all persons of a picture as `judge_person` does; many at once cost little more than one."""
-    poses = as_poses(persons, scene)
-    plan = _plan(action)
-    found: list[dict[str, Measurement]] = [{} for _ in poses]
-    for least, labels, measures in plan.groups:
-        for person, measured in zip(found, measures.on([pose.trusting(least) for pose in poses])):
-            person.update(zip(labels, measured))
-    results = [
-        {one.label: CriterionResult(one, person[one.label], pose, one.label in plan.against) for one in action.criteria}
-        for pose, person in zip(poses, found)
-    ]
-    return [Judgement(action, _occurs(action, person), person) for person in results]
+    results = _measure(action, action.occurs_when, as_poses(persons, scene))
+    return [Judgement(action, _occurs(action, person), _in_order(action, person)) for person in results]
 
 
-def _occurs(action: Action, results: Mapping[str, CriterionResult]) -> bool | None:
-    return decide(action.occurs_when, {label: one.answer for label, one in results.items()})
+def _occurs(action: Action, results: Results) -> bool | None:
+    return decide(action.occurs_when, _answers(results))
+
+
+def _answers(results: Results) -> dict[str, float]:
+    return {label: one.answer for label, one in results.items()}
+
+
+def _in_order(action: Action, results: Results) -> Results:
+    return {one.label: results[one.label] for one in action.criteria if one.label in results}
+
+
+def _measure(action: Action, node: Node, poses: Sequence[Pose]) -> list[dict[str, CriterionResult]]:
+    """What a combination asks of each person; of an `if` its condition, and the side that it takes for the person."""
+    if not isinstance(node, IfElse):
+        return _results(_plan(action, node), poses)
+    results, sides = _condition(action, node, poses)
+    for side in (node.then, node.otherwise):
+        takers = [number for number, taken in enumerate(sides) if side in taken]
+        for number, more in zip(takers, _measure(action, side, [poses[number] for number in takers])):
+            results[number].update(more)
+    return results
+
+
+def _condition(
+    action: Action, node: IfElse, poses: Sequence[Pose]
+) -> tuple[list[dict[str, CriterionResult]], list[tuple[Node, ...]]]:
+    """What the condition of an `if` asks of each person, and which sides follow from it."""
+    results = _measure(action, node.condition, poses)
+    return results, [node.sides(_answers(person)) for person in results]
+
+
+def sides_taken(persons: Sequence[ArrayLike], action: Action, scene: Scene | None = None) -> list[tuple[Node, ...]]:
+    """Which side of an action's outermost `if` each person takes: one, or both where that cannot be judged."""
+    node = action.occurs_when
+    if not isinstance(node, IfElse):
+        return [(node,)] * len(persons)
+    return _condition(action, node, as_poses(persons, scene))[1]
+
+
+def _results(plan: _Plan, poses: Sequence[Pose]) -> list[dict[str, CriterionResult]]:
+    results: list[dict[str, CriterionResult]] = [{} for _ in poses]
+    for least, group, measures in plan.groups:
+        for pose, person, found in zip(poses, results, measures.on([pose.trusting(least) for pose in poses])):
+            person.update(
+                (one.label, CriterionResult(one, measured, pose, one.label in plan.against))
+                for one, measured in zip(group, found)
+            )
+    return results
 
 
 class _Plan(NamedTuple):
-    """What judging needs of an action: criteria of one smallest confidence together, and the labels of objections."""
+    """What is measured together: criteria of one smallest confidence; and the labels of objections."""
 
-    groups: tuple[tuple[float, tuple[str, ...], Measures], ...]
+    groups: tuple[tuple[float, tuple[DeclaredCriterion, ...], Measures], ...]
     against: set[str]
 
 
-@lru_cache(maxsize=32)
-def _plan(action: Action) -> _Plan:
+@lru_cache(maxsize=128)
+def _plan(action: Action, node: Node) -> _Plan:
     groups: dict[float, list[DeclaredCriterion]] = {}
+    labels = set(labels_of(node))
     for one in action.criteria:
-        groups.setdefault(one.min_confidence, []).append(one)
-    measured = ((least, tuple(one.label for one in group), Measures(group)) for least, group in groups.items())
+        if one.label in labels:
+            groups.setdefault(one.min_confidence, []).append(one)
+    measured = ((least, tuple(group), Measures(group)) for least, group in groups.items())
     return _Plan(tuple(measured), objections(action.occurs_when))
 
 

@@ -18,6 +18,7 @@ from src.actions import Action, declaration_of
 from src.actions.evaluation.labelled import Picture
 from src.actions.evaluation.points import counted, is_card, repointed, sum_curve, tune_card
 from src.actions.evaluation.scoring import Confusion, report
+from src.actions.evaluation.sides import busiest_side
 from src.actions.evaluation.tuning import Setting, Table, best_curve, cross_validate, measure_all, tune
 from src.errors import DataError
 from src.tools.actions.labelled_persons import add_label_arguments, read_person_labels
@@ -50,13 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def tune_action(arguments: argparse.Namespace) -> str:
     """Tune, write declaration and plot, and return the lines to print."""
     action = chosen_action(arguments)
-    table = measure_all(action, _labelled_pictures(arguments, action))
+    side = busiest_side(action, _labelled_pictures(arguments, action))
+    table = measure_all(side.action, side.pictures)
     _check_enough(table, arguments.folds, arguments.beta)
-    result = _tune_card(table, arguments) if is_card(action) else _tune_thresholds(table, arguments)
+    result = _tune_card(table, arguments) if is_card(side.action) else _tune_thresholds(table, arguments)
     warnings = _check_useful(result.expected, int(table.positive.sum()))
     measured = f"measured by {arguments.folds}-fold cross-validation, each part by what was fitted on the others"
     text = yaml.safe_dump(
-        {"actions": {action.name: declaration_of(result.action)}}, allow_unicode=True, sort_keys=False
+        {"actions": {action.name: declaration_of(side.put_back(result.action))}}, allow_unicode=True, sort_keys=False
     )
     comment = "".join(f"# {line}\n" for line in (f"{action.name}, {measured}:", *_measured_lines(result.expected)))
     with written_into(arguments.output):
@@ -69,6 +71,7 @@ def tune_action(arguments: argparse.Namespace) -> str:
             f"expected on unseen pictures, by {arguments.folds}-fold cross-validation:",
             report(result.expected),
             *warnings,
+            *filter(None, [str(side)]),
             result.changes,
             f"declaration: {arguments.output / DECLARATION}\ncurve: {arguments.output / PLOT}",
         )

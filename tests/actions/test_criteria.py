@@ -105,7 +105,17 @@ def verdict(name: str, keypoints: NDArray[np.float64], threshold: float, sides: 
 
 def test_every_criterion_has_a_case() -> None:
     in_scenes = {name for name, criterion in CRITERIA.items() if criterion.kind in SCENE_KINDS}  # see test_scene
-    assert {*CASES, *PAIRS, *in_scenes} == set(CRITERIA)
+    assert {*CASES, *PAIRS, *in_scenes, "joint_confidence"} == set(CRITERIA)
+
+
+def test_confidence_is_the_mean_of_the_joints_below_the_head_that_were_found() -> None:
+    person = figure(confidence=0.8, without=[J.LeftFoot])
+    person[J.Nose, 2] = 0.1
+    person[J.RightFoot, 2] = 0.2
+    found = measured(as_pose(person), CRITERIA["joint_confidence"], 0.75, ANY_SIDE)
+    assert (found.verdict, found.value) == (HOLDS, pytest.approx((11 * 0.8 + 0.2) / 12))
+    assert verdict("joint_confidence", person, 0.755) == FAILS
+    assert verdict("joint_confidence", figure(without=list(J)), 0.5) == UNJUDGED
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -175,6 +175,8 @@ WRONG: dict[str, tuple[Any, tuple[str, ...]]] = {
     "occurs_when not alone": (one(["knees"], "not"), ("occurs_when 'not'",)),
     "occurs_when is yes": (one(["knees"], True), ("occurs_when", "True")),
     "unknown combiner": (one(["knees"], {"any_of": ["knees"]}), ("'any_of'", "did you mean 'any'")),
+    "if without else": (one(["knees"], {"if": "knees", "then": "knees"}), ("if needs else", "then")),
+    "if with surplus": (one(["knees"], {"if": "knees", "then": "knees", "els": "knees"}), ("'els'", "'else'")),
     "two combiners": (one(["knees"], {"all": ["knees"], "any": ["knees"]}), ("side by side",)),
     "unknown label": (one(["knees"], {"all": ["kneez"]}), ("asks for 'kneez'", "did you mean 'knees'")),
     "empty list": (one(["knees"], {"all": []}), ("give a list",)),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from src.actions import Judgement, default_actions, judge_person, load_actions
-from src.actions.combination import AllOf, AnyOf, AtLeast, Leaf, Node, Not, Unless, decide
+from src.actions.combination import AllOf, AnyOf, AtLeast, IfElse, Leaf, Node, Not, Unless, decide
 from src.errors import DataError
 from src.pose.skeleton import JointType
 from tests.actions.figure import figure, mirrored, scaled
@@ -27,6 +27,8 @@ NODES: list[Node] = [
     AtLeast(3, (A, B, C), (2.5, 1, 0.5)),
     AnyOf((AllOf((A, Not(B))), C)),
     Not(AnyOf((A, AtLeast(1, (B, Not(C)), (1, 1))))),
+    IfElse(A, B, C),
+    IfElse(Not(B), Not(C), A),
 ]
 OBJECTIONS: list[Node] = [Unless(A), AtLeast(2, (A, Unless(B), C), (1, 1, 1)), AllOf((A, Unless(AnyOf((B, C)))))]
 
@@ -231,6 +233,47 @@ def test_objections_are_told_from_signs() -> None:
     assert [label for label in criteria if result[label].objection] == ["knees", "foot_over_knee"]
     both = judge_person(figure(), action_of(["knees"], {"any": ["knees", {"not": "knees"}]})).criteria
     assert both["knees"].objection is False
+
+
+TWO_CARDS: Any = {
+    "joint_confidence": None,
+    "hand_over_neck": {"bounds": [0], "points": [0, 4]},
+    "found_hand_over_neck": {"criterion": "hand_over_neck", "bounds": [-2], "points": [0, 3], "min_confidence": 0.05},
+}
+BY_CONFIDENCE: Any = {
+    "if": "joint_confidence",
+    "then": {"points_at_least": 4, "of": ["hand_over_neck"]},
+    "else": {"points_at_least": 3, "of": ["found_hand_over_neck"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("confidence", "occurred", "label", "text"),
+    [
+        (0.95, False, "hand_over_neck", "0 points; 4 needed"),
+        (0.5, True, "found_hand_over_neck", "3 points; 3 needed"),
+    ],
+)
+def test_only_the_side_of_an_if_that_is_taken_is_asked(
+    confidence: float, occurred: bool, label: str, text: str
+) -> None:
+    action = action_of(TWO_CARDS, BY_CONFIDENCE)
+    judgement = judge_person(figure(confidence=confidence), action)
+    assert judgement.occurred is occurred
+    assert list(judgement.criteria) == ["joint_confidence", label]
+    assert judgement.text == text
+    saved: Any = {"keypoints": figure(confidence=confidence).tolist(), **judgement.to_json()}
+    assert Judgement.from_json(saved, action).text == text
+    del saved["criteria"][label]
+    with pytest.raises(KeyError):
+        Judgement.from_json(saved, action)
+
+
+def test_an_if_is_undecided_where_nothing_is_seen() -> None:
+    judgement = judge_person(np.zeros((18, 3)), action_of(TWO_CARDS, BY_CONFIDENCE))
+    assert judgement.occurred is None
+    assert "too little is seen" in judgement.text
+    assert list(judgement.criteria) == list(TWO_CARDS)
 
 
 def test_undecided_results_are_json_too() -> None:

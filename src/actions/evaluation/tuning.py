@@ -20,14 +20,14 @@ from src.actions.combination import (
     FAILS,
     HOLDS,
     UNJUDGED,
-    AllOf,
-    AnyOf,
     AtLeast,
+    IfElse,
     Leaf,
     Node,
     Not,
     PointsAtLeast,
     Unless,
+    nodes_below,
 )
 from src.actions.declared_criteria import THRESHOLD_LIMITS
 from src.actions.evaluation.labelled import Picture
@@ -38,7 +38,7 @@ from src.actions.measuring import Measures
 CANDIDATES = 40  # thresholds tried for a criterion in a round
 MOST_ROUNDS = 5
 SMALLEST_GAIN = 1e-6
-STEP_IN_TORSOS, STEP_IN_DEGREES = 0.05, 1.0
+STEPS = {"torso": 0.05, "deg": 1.0, "": 0.05}  # between thresholds, by unit
 
 #: Thresholds of the swept criteria, and counts of the at_least nodes and sums of the points_at_least nodes.
 Fixed = Union[NDArray[np.float64], NDArray[np.int8]]
@@ -200,11 +200,8 @@ def counting_nodes(node: Node) -> Iterator[Counting]:
     """All at_least and points_at_least nodes of a combination, outer ones first."""
     if isinstance(node, (AtLeast, PointsAtLeast)):
         yield node
-    if isinstance(node, (Not, Unless)):
-        yield from counting_nodes(node.part)
-    elif isinstance(node, (AllOf, AnyOf, AtLeast)):
-        for part in node.parts:
-            yield from counting_nodes(part)
+    for part in nodes_below(node):
+        yield from counting_nodes(part)
 
 
 def with_counts(node: Node, counts: Iterator[float]) -> Node:
@@ -215,6 +212,8 @@ def with_counts(node: Node, counts: Iterator[float]) -> Node:
         return replace(node, needed=next(counts))
     if isinstance(node, (Not, Unless)):
         return replace(node, part=with_counts(node.part, counts))
+    if isinstance(node, IfElse):
+        return IfElse(*(with_counts(part, counts) for part in nodes_below(node)))
     if isinstance(node, AtLeast):
         count = next(counts)
         return replace(node, count=count, parts=tuple(with_counts(part, counts) for part in node.parts))
@@ -258,7 +257,7 @@ def _thresholds_of(column: Column) -> list[float]:
     measured = column.value[~np.isnan(column.value) & ~column.is_sign_only]
     if not len(measured):
         return []
-    step = STEP_IN_TORSOS if kind.is_length else STEP_IN_DEGREES
+    step = STEPS[kind.unit]
     spread = np.quantile(measured, np.linspace(0.01, 0.99, CANDIDATES))
     low, high = THRESHOLD_LIMITS[kind]
     rounded = np.unique(np.round(np.clip(spread, low, high) / step))

@@ -1,4 +1,4 @@
-"""Criteria that choose their joints by where they are: the highest, the lowest, the furthest."""
+"""Criteria that look at all joints: the highest, the lowest, the furthest, and how certain they are."""
 
 from __future__ import annotations
 
@@ -55,6 +55,14 @@ def highest_joint_over_hand(pose: Pose) -> list[Reading]:
     """The highest joint below the head, from each hand."""
     top, _ = _extremes(pose)
     return [_reading(pose, Kind.HEIGHT, hand if top is None else top, (hand,)) for hand in HANDS]
+
+
+def joint_confidence(pose: Pose) -> list[Reading]:
+    """The mean confidence of the joints below the head that were found."""
+    found = tuple(joint for joint in LIMB_JOINTS if pose.confidence(joint) > 0)
+    if not found:
+        return [Reading(None, LIMB_JOINTS)]
+    return [Reading(sum(map(pose.confidence, found)) / len(found), found)]
 
 
 def _furthest_hand(pose: Pose, foot: JointType) -> Reading:

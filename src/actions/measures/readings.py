@@ -31,11 +31,13 @@ class Kind(Enum):
     LINE_DISTANCE = "distance to a line of the scene"
     LINE_SIDES = "sides of a line of the scene"  # distance of the nearer joint, negative where both are on one side
     SIDEWAYS = "offset to the right"  # how far the first joint is to the right of the second in the picture
+    CONFIDENCE = "confidence"  # of the joints themselves, 0 to 1
 
     def __init__(self, words: str) -> None:
-        """`is_length`: whether it is measured in torsos; otherwise in degrees. `unit`: of thresholds and values."""
-        self.is_length = words not in ("angle to the horizontal", "angle to the vertical", "inner angle", "elevation")
-        self.unit = "torso" if self.is_length else "deg"
+        """`unit`: of thresholds and values, "torso", "deg" or "" (a share). `is_length`: whether it is the first."""
+        is_angle = words in ("angle to the horizontal", "angle to the vertical", "inner angle", "elevation")
+        self.unit = "deg" if is_angle else "" if words == "confidence" else "torso"
+        self.is_length = self.unit == "torso"
 
 
 #: Kinds that cannot be measured where no scene is declared.

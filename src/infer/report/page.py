@@ -163,10 +163,13 @@ def _box_px(found: NDArray[np.float64]) -> list[float] | None:
 
 
 def _reasons(judgement: Judgement | None, catalog: Catalog) -> dict[str, object]:
-    """ "why": how the verdict came about; "criteria": [sign, what was measured] of each in the action's order."""
+    """ "why": how the verdict came about; "criteria": [place in the action, sign, what was measured] of each asked."""
     if judgement is None:
         return {"why": None, "criteria": []}
-    criteria = [[result.sign, catalog.encode(result.reading)] for result in judgement.criteria.values()]
+    places = {one.label: place for place, one in enumerate(judgement.action.criteria)}
+    criteria = [
+        [places[label], result.sign, catalog.encode(result.reading)] for label, result in judgement.criteria.items()
+    ]
     return {"why": catalog.encode(judgement.explanation), "criteria": criteria}
 
 

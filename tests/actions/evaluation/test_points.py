@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from src.actions import judge_person, load_actions
+from src.actions import declaration_of, judge_person, load_actions
 from src.actions.evaluation.labelled import Picture
 from src.actions.evaluation.points import counted, repointed, tune_card
+from src.actions.evaluation.sides import busiest_side
 from src.actions.evaluation.tuning import fold_numbers, measure_all
 from src.pose.skeleton import JointType
 from tests.actions.figure import figure
@@ -72,3 +73,27 @@ def test_a_card_that_cannot_be_beaten_is_kept() -> None:
     card = tune_card(measure_all(action, labelled), 1.0, 3)
     assert card.shrinkage is None
     assert card.action == action
+
+
+def test_of_a_rule_with_if_the_side_that_most_persons_take_is_fitted_and_the_other_kept() -> None:
+    card = CARD["up"]
+    signs = {f"sure_{name}": {"criterion": name, **sign} for name, sign in card["criteria"].items()}
+    either = {
+        "criteria": {"joint_confidence": 0.95, **signs, **card["criteria"]},
+        "occurs_when": {
+            "if": "joint_confidence",
+            "then": {"points_at_least": 4, "of": list(signs)},
+            "else": {"points_at_least": 4, "of": list(card["criteria"])},
+        },
+    }
+    action = load_actions({"up": either})["up"]
+    sure = Picture("sure.jpg", Path("."), True, (figure(confidence=1.0).tolist(),))
+    side = busiest_side(action, [*pictures(), sure])
+    assert str(side) == "tuned: the side 'else' of the rule, which 240 of 241 persons take"
+    fitted = tune_card(measure_all(side.action, side.pictures), 1.0, 4).action
+    whole = side.put_back(fitted)
+    assert load_actions({"up": declaration_of(whole)})["up"] == whole
+    assert [judge_person(one.persons[0], whole).occurred for one in pictures()] == [
+        judge_person(one.persons[0], fitted).occurred for one in pictures()
+    ]
+    assert judge_person(sure.persons[0], whole).text == judge_person(sure.persons[0], action).text

@@ -57,8 +57,8 @@ function personPanel(person, number) {
 }
 
 /** An objection is shown as the sign that it is when it does not hold. */
-function criterionRow([sign, reading], index) {
-  const { names, hints, needs, objection, gives_points: givesPoints } = data.signs[index];
+function criterionRow([place, sign, reading]) {
+  const { names, hints, needs, objection, gives_points: givesPoints } = data.signs[place];
   const name = names[ui.language];
   const label = element("span", "label", objection ? word("without", { name }) : name);
   label.title = hints[ui.language];
