@@ -7,10 +7,16 @@ from collections.abc import Mapping, Sequence
 
 # The first value of each is what the documentation, or the usual report, says.
 QUIRKS: dict[str, tuple[str, ...]] = {
-    "fields": ("documented", "none", "float", "st"),  # of a status: names and types
+    "fields": ("documented", "none", "float", "st", "no size", "no kind"),  # of a status: names and types
     "listing_time": ("same", "local", "missing"),  # beside the time that `stat` gives
     "missing_folder": ("nothing", "not exists", "response", "os error"),  # what listing one does
-    "own_marker": ("no", "nameless file", "nameless folder", "named folder"),  # in the listing of a folder
+    "own_marker": (
+        "no",
+        "nameless file",
+        "nameless folder",
+        "named folder",
+        "named file",
+    ),  # in the listing of a folder
     "bucket_root": ("exists", "denied"),  # what `exists` says of it
     "seek": ("yes", "no"),  # on an open file
     "entry_stat": ("free", "request"),  # whether the status in a listing is a request of its own

@@ -46,7 +46,9 @@ def _fields(types: Mapping[str, str]) -> str:
     kind = types.get("mtime_nsec", "absent")
     if "length" not in types or kind not in known:
         raise ValueError(f"stat answers with fields that the stand-in does not know: {dict(types)}")
-    return known[kind]
+    if types["length"] == "NoneType":
+        return "no size"
+    return known[kind] if "is_directory" in types else "no kind"
 
 
 def _listing_time(listing: Mapping[str, Any]) -> str:
@@ -75,8 +77,8 @@ def _own_marker(markers: list[Mapping[str, bool]]) -> str:
         (False, False): "nameless file",
         (False, True): "nameless folder",
         (True, True): "named folder",
+        (True, False): "named file",
     }
-    kind = kinds.get((markers[0]["named"], markers[0]["is_dir"]))
-    if kind is None or len(markers) > 1:
+    if len(markers) > 1:
         raise ValueError(f"a folder lists itself in a way that the stand-in does not know: {markers}")
-    return kind
+    return kinds[(markers[0]["named"], markers[0]["is_dir"])]

@@ -8,6 +8,7 @@ that `stat` gives for the same object (one may be local time, the other GMT), so
 from __future__ import annotations
 
 import errno
+import math
 import os
 import stat
 from collections.abc import Iterable
@@ -50,6 +51,9 @@ class FileModule(Protocol):
 
     def list_directory(self, url: str, recursive: bool = False) -> Iterable[str]:
         """Names below a folder."""
+
+    def is_directory(self, url: str) -> bool:
+        """Whether there is a folder of this name."""
 
     def stat(self, url: str) -> object:
         """What is known of an object or folder."""
@@ -110,7 +114,7 @@ def time_of(status: object) -> int:
 def _number(status: object, names: tuple[str, ...]) -> float | None:
     for name in names:
         value = getattr(status, name, None)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value and value >= 0:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf:
             return value
     return None
 
@@ -126,13 +130,13 @@ def is_folder(status: object) -> bool | None:
     return stat.S_ISDIR(mode) if isinstance(mode, int) and mode else None
 
 
-def info_of(key: str, status: object, origin: str) -> ObjectInfo:
-    """An object as `origin` ("stat" or "list") describes it.
+def info_of(key: str, status: object, size: int, origin: str) -> ObjectInfo:
+    """An object of `size` bytes as `origin` ("stat" or "list") describes it.
 
     moxing gives no ETag: size and time stand in for it, marked with their origin so that no listing's ETag ever equals
     one of `stat`. Without a time the ETag is empty, so that the object always counts as changed.
     """
-    size, moment = size_of(status), time_of(status)
+    moment = time_of(status)
     try:
         modified = datetime.fromtimestamp(moment / 1e9, timezone.utc) if moment else None
     except (OverflowError, ValueError, OSError):

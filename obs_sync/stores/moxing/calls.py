@@ -52,6 +52,12 @@ class Calls:
         return results[0]
 
 
+def size_from(file: FileModule, url: str, status: object) -> int:
+    """The size of an object by its status, else by a request of its own."""
+    size = answers.size_of(status)
+    return size if size >= 0 else int(file.get_size(url))
+
+
 def read_range(file: FileModule, url: str, start: int, size: int) -> bytes:
     """Bytes of an object from `start`; where its file cannot seek, what comes before is read and dropped."""
     with file.File(url, "rb") as handle:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from obs_sync.errors import NotFound
 from obs_sync.retry import for_each
 from obs_sync.stores.base import ObjectInfo
 from obs_sync.stores.moxing import answers
 from obs_sync.stores.moxing.answers import Entry
-from obs_sync.stores.moxing.calls import Calls
+from obs_sync.stores.moxing.calls import Calls, size_from
 
 _BYTES_PER_ENTRY = 8 << 10  # time allowed for an entry's status, which may cost a request of its own
+
+
+class Seen(NamedTuple):
+    """An entry: for a folder the status is None."""
+
+    name: str
+    status: object
+    size: int
 
 
 def list_folder(calls: Calls, url: str, base: str, prefix: str, threads: int) -> tuple[list[ObjectInfo], list[str]]:
@@ -25,9 +35,9 @@ def list_folder(calls: Calls, url: str, base: str, prefix: str, threads: int) ->
     entries = [entry for entry in entries if f"{base}{_name(entry)}/".startswith(prefix) and not _is_self(entry, url)]
     found = calls.run(url, "list", lambda: _look_at(calls, url, entries, threads), _BYTES_PER_ENTRY * len(entries))
     objects, folders = [], []
-    for name, status in found:
+    for name, status, size in found:
         if status is not None:
-            objects.append(answers.info_of(base + name, status, "list"))
+            objects.append(answers.info_of(base + name, status, size, "list"))
         elif name not in ("", ".", ".."):
             folders.append(f"{base}{name}/")
         elif name or _has_nameless_folder(calls, url):
@@ -44,17 +54,17 @@ def _is_self(entry: Entry, url: str) -> bool:
     return bool(_name(entry)) and str(getattr(entry, "path", "")).rstrip("/") == url.rstrip("/")
 
 
-def _look_at(calls: Calls, url: str, entries: list[Entry], threads: int) -> list[tuple[str, object]]:
-    """(name, status) of each entry, None for a folder; the folder's own marker and vanished objects are left out."""
-    found: dict[int, tuple[str, object]] = {}
+def _look_at(calls: Calls, url: str, entries: list[Entry], threads: int) -> list[Seen]:
+    """What is known of each entry; the folder's own marker and vanished objects are left out."""
+    found: dict[int, Seen] = {}
 
     def look(number: int) -> None:
         entry, name = entries[number], _name(entries[number])
         if str(entry.name).endswith("/") or entry.is_dir():
-            found[number] = (name, None)
+            found[number] = Seen(name, None, 0)
         elif name:
             try:
-                found[number] = (name, _status(calls, f"{url.rstrip('/')}/{name}", entry))
+                found[number] = Seen(name, *_status(calls, f"{url.rstrip('/')}/{name}", entry))
             except Exception as error:
                 if not answers.means_missing(error):
                     raise
@@ -63,9 +73,14 @@ def _look_at(calls: Calls, url: str, entries: list[Entry], threads: int) -> list
     return [found[number] for number in sorted(found)]
 
 
-def _status(calls: Calls, url: str, entry: Entry) -> object:
+def _status(calls: Calls, url: str, entry: Entry) -> tuple[object, int]:
+    """Status and size of an object; further requests only where the listing does not say its size."""
     status = entry.stat()
-    return status if answers.size_of(status) >= 0 else calls.file.stat(url)
+    size = answers.size_of(status)
+    if size < 0:
+        status = calls.file.stat(url)
+        size = size_from(calls.file, url, status)
+    return status, size
 
 
 def _has_nameless_folder(calls: Calls, url: str) -> bool:

@@ -13,7 +13,6 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from obs_sync.atomic import local_errors, publish, removing_on_error, stamp
 from obs_sync.errors import (
@@ -30,7 +29,7 @@ from obs_sync.errors import (
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
 from obs_sync.stores.moxing import answers
-from obs_sync.stores.moxing.calls import Calls, read_range
+from obs_sync.stores.moxing.calls import Calls, read_range, size_from
 from obs_sync.stores.moxing.listing import list_folder
 from obs_sync.urls import Location, is_url, name_problem
 
@@ -118,11 +117,21 @@ class MoxingStore(Store):
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """One object's size and time, or NotFound; a folder is not an object."""
         url = self._url(bucket, key)
-        status = self._calls.run(url, "look up", lambda: self._status(url))
-        if answers.is_folder(status):
+        status, size = self._calls.run(url, "look up", lambda: self._looked_up(url))
+        if status is None:
             raise NotFound("this is a folder, not an object", url=url, operation="look up", next_step="name an object")
-        info = answers.info_of(key, status, "stat")
-        return info if info.size >= 0 else replace(info, size=self._calls.run(url, "look up", lambda: self._size(url)))
+        return answers.info_of(key, status, size, "stat")
+
+    def _looked_up(self, url: str) -> tuple[object, int]:
+        """Status and size of an object; None and 0 for a folder."""
+        status = self._status(url)
+        is_folder = answers.is_folder(status)
+        if is_folder:
+            return None, 0
+        size = size_from(self.file, url, status)
+        if is_folder is None and not size and self.file.is_directory(url):
+            return None, 0
+        return status, size
 
     def _status(self, url: str) -> object:
         status = self.file.stat(url)
@@ -131,8 +140,7 @@ class MoxingStore(Store):
         return status
 
     def _size(self, url: str) -> int:
-        size = answers.size_of(self._status(url))
-        return size if size >= 0 else int(self.file.get_size(url))
+        return size_from(self.file, url, self._status(url))
 
     # ---- content ----
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 import obs_sync
 from obs_sync import AccessDenied, Integrity, MissingDependency, NotFound, ObsFileSystem, Transient
 from obs_sync.__main__ import main
+from obs_sync.stores.moxing.answers import size_of
 from tests.fakes.quirks import QUIRKS
 from tests.obs_sync.conftest import BUCKET, MOXING_VARIANTS, forget_moxing
 
@@ -173,6 +174,12 @@ def test_auto_prefers_the_sdk_where_it_can_be_used(mox: ModuleType, monkeypatch:
     assert obs_sync.filesystem("auto").storage_mode == "moxing"
     given = obs_sync.Credentials("a", "b", "token")  # by a caller who can renew it
     assert obs_sync.filesystem("auto", credentials=given).storage_mode == "obs"
+
+
+@pytest.mark.parametrize("length", [None, -1, float("nan"), float("inf"), "10", True])
+def test_a_size_that_is_no_number_of_bytes_is_asked_for(length: object) -> None:
+    assert size_of(SimpleNamespace(length=length)) == -1
+    assert size_of(SimpleNamespace(length=length, st_size=10.0)) == 10
 
 
 def test_pairwise_combinations_cover_every_pair() -> None:

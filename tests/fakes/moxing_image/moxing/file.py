@@ -78,6 +78,10 @@ def _status(size: int, stamp: int, is_folder: bool) -> Any:
     if kind == "st":
         mode = stat_module.S_IFDIR if is_folder else stat_module.S_IFREG
         return SimpleNamespace(st_size=size, st_mtime=stamp / 1e9, st_mode=mode | 0o644)
+    if kind == "no size":
+        return SimpleNamespace(length=None, mtime_nsec=stamp, is_directory=is_folder)
+    if kind == "no kind":
+        return SimpleNamespace(length=size, mtime_nsec=stamp)
     if kind == "none":
         return SimpleNamespace(length=size, mtime_nsec=None, is_directory=is_folder)
     if kind == "float":
@@ -269,8 +273,8 @@ def scan_dir(url: str) -> Iterator[DirEntry]:
 
 def _own_marker(url: str) -> DirEntry:
     kind = quirks["own_marker"]
-    name = url.rstrip("/").rsplit("/", 1)[-1] if kind == "named folder" else ""
-    return DirEntry(url, name, kind != "nameless file", 0, 0, path=url)
+    name = url.rstrip("/").rsplit("/", 1)[-1] if kind.startswith("named") else ""
+    return DirEntry(url, name, kind.endswith("folder"), 0, 0, path=url)
 
 
 def read(url: str, client_id: Any = None, binary: bool = False) -> Any:
