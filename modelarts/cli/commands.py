@@ -84,7 +84,7 @@ def submit(options: argparse.Namespace, _: Echo) -> Answer:
         refuse(check_definition(job))
         return Answer(body, _pretty(body), notes=tuple(check_submission(job)))
     refuse(check_definition(job) + check_submission(job))
-    cloud = given.cloud_of(options)
+    cloud = given.cloud_for(job, options)
     problems, notes = _all_mistakes(job, options, cloud)
     refuse(problems)
     return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
@@ -101,7 +101,7 @@ def rebuild(options: argparse.Namespace, echo: Echo) -> Answer:
         body = job_body(job)
         if options.print:
             return Answer(body, _pretty(body), notes=tuple(check_submission(job)))
-        cloud = given.cloud_of(options)
+        cloud = given.cloud_for(job, options)
         problems, notes = _all_mistakes(job, options, cloud)
         refuse(problems)
         return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
@@ -218,7 +218,7 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
             bucket, folder = job.code_dir.split("/")[2], options.obs_local_root
             notes.append(f"did not look for data and code: {folder}, which stands for OBS, has no bucket {bucket}")
     if cloud is None and has_profile(os.environ, options.profile):
-        cloud = given.cloud_of(options)
+        cloud = given.cloud_for(job, options)
     if cloud is None:
         notes.append("the platform was not asked for its engines, flavours and outputs in use: no access is set up")
     else:

@@ -284,7 +284,7 @@ def _storage() -> _Parser:
 def _cloud() -> _Parser:
     part = _Parser(add_help=False)
     part.add_argument("--profile", default="", help="section of ~/.huaweicloud/credentials to use")
-    part.add_argument("--workspace", default="", help="id of the workspace, instead of the one in common.yaml")
+    part.add_argument("--workspace", default="", help="id of the workspace, instead of those in modelarts/jobs")
     return part
 
 

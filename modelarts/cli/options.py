@@ -13,7 +13,7 @@ from modelarts.cloud.request import outputs_of
 from modelarts.dryrun.container import Storage
 from modelarts.dryrun.state import dry_runs
 from modelarts.jobs.definition import Changes, JobSpec
-from modelarts.jobs.loading import common_workspace, load_job
+from modelarts.jobs.loading import declared_workspaces, load_job
 from src.errors import ConfigError
 
 
@@ -34,6 +34,7 @@ def changes_of(options: argparse.Namespace) -> Changes:
         flavour=getattr(options, "flavour", ""),
         pool=getattr(options, "pool", ""),
         nodes=getattr(options, "nodes", 0),
+        workspace=getattr(options, "workspace", ""),
     )
 
 
@@ -59,17 +60,21 @@ def filesystem_of(options: argparse.Namespace) -> obs_sync.ObsFileSystem:
     return obs_sync.ObsFileSystem(storage_mode=options.storage_mode, obs_local_root=str(options.obs_local_root))
 
 
-def cloud_of(options: argparse.Namespace, before: str = "") -> Cloud:
-    """The platform; `before` says why it is needed, for the error when access is not set up."""
+def cloud_of(options: argparse.Namespace, before: str = "", own: str = "") -> Cloud:
+    """The platform. `before` says why it is needed, for the error when access is not set up.
+
+    Looks for jobs in the workspace that was asked for, else in those of the declared jobs and `own`.
+    """
+    asked = (options.workspace,) if options.workspace else (*declared_workspaces(), own)
     try:
-        return Cloud(lambda: read_profile(os.environ, options.profile), workspace=workspace_of(options))
+        return Cloud(lambda: read_profile(os.environ, options.profile), workspaces=asked)
     except ConfigError as error:
         raise ConfigError(f"{before}; the platform cannot be asked: {error}" if before else str(error)) from None
 
 
-def workspace_of(options: argparse.Namespace) -> str:
-    """The workspace whose jobs are meant."""
-    return options.workspace or common_workspace()
+def cloud_for(job: JobSpec, options: argparse.Namespace) -> Cloud:
+    """The platform, to be asked about a declared job."""
+    return cloud_of(options, own=job.placement.workspace)
 
 
 def cloud_of_id(options: argparse.Namespace) -> Cloud:

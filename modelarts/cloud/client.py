@@ -39,17 +39,22 @@ class Retry:
 
 
 class Cloud:
-    """The training jobs of one workspace. `profile` is read again when the platform rejects the keys."""
+    """The training jobs of some workspaces. `profile` is read again when the platform rejects the keys."""
 
-    def __init__(self, profile: Callable[[], Profile], retry: Retry | None = None, workspace: str = "0") -> None:
+    def __init__(
+        self, profile: Callable[[], Profile], retry: Retry | None = None, workspaces: Sequence[str] = ("0",)
+    ) -> None:
         self._sdk = import_sdk()
-        self._read_profile, self._retry, self._workspace = profile, retry or Retry(), workspace
+        self._read_profile, self._retry = profile, retry or Retry()
+        self._workspaces = list(dict.fromkeys(filter(None, workspaces)))
         self._used = self._profile()
         self._client = make_client(self._used, self._retry.timeout_s)
 
     def create(self, body: Body) -> Body:
         """Create a job; returns what the platform answers. A job is not created twice when an answer gets lost."""
-        name = body["metadata"]["name"]
+        name, workspace = body["metadata"]["name"], body["metadata"].get("workspace_id")
+        if workspace and workspace not in self._workspaces:
+            self._workspaces.append(str(workspace))
         before = {one["metadata"]["id"] for one in self.named(name)}
 
         def was_created() -> Body | None:
@@ -125,14 +130,20 @@ class Cloud:
         return body
 
     def _search(self, filters: list[Body], limit: int) -> list[Body]:
-        """The newest jobs, each once. `offset` counts pages in one part of the documentation and jobs in another.
+        """The newest jobs of all workspaces, newest first."""
+        found = [one for workspace in self._workspaces for one in self._search_in(workspace, filters, limit)]
+        return sorted(found, key=lambda one: int(one["metadata"].get("create_time") or 0), reverse=True)[:limit]
 
+    def _search_in(self, workspace: str, filters: list[Body], limit: int) -> list[Body]:
+        """The newest jobs of a workspace, each once.
+
+        `offset` counts pages in one part of the documentation and jobs in another.
         If the second page mostly repeats the first, the platform counts jobs, and later offsets do so as well.
         """
         found: dict[str, Body] = {}
         size, offset, step, total = min(_PAGE, limit), 0, 1, 0
         while len(found) < limit:
-            answer = self._page(filters, offset, size)
+            answer = self._page(workspace, filters, offset, size)
             items = {str(one["metadata"]["id"]): one for one in answer.get("items") or ()}
             total = int(answer.get("total") or 0)
             repeated = len(items.keys() & found.keys())
@@ -147,9 +158,9 @@ class Cloud:
             logger.warning("the platform counts %s, but listed %d", plural(total, "job"), len(found))
         return list(found.values())[:limit]
 
-    def _page(self, filters: list[Body], offset: int, size: int) -> Body:
+    def _page(self, workspace: str, filters: list[Body], offset: int, size: int) -> Body:
         body = {"offset": offset, "limit": size, "sort_by": "create_time", "order": "desc"}
-        body.update({"workspace_id": self._workspace, "filters": filters})
+        body.update({"workspace_id": workspace, "filters": filters})
         return self._call("list_training_jobs", self._sdk.ListTrainingJobsRequest(body=body))
 
     def _profile(self) -> Profile:

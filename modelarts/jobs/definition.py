@@ -144,6 +144,7 @@ class Changes:
     flavour: str = ""
     pool: str = ""
     nodes: int = 0
+    workspace: str = ""
 
 
 NO_CHANGES = Changes({})

@@ -57,7 +57,7 @@ def load_job(word: str, changes: Changes = NO_CHANGES) -> JobSpec:
     """
     path = _find(word)
     raw = {**read_yaml_mapping(JOBS_FOLDER / COMMON_FILE), **read_yaml_mapping(path)}
-    for key in ("bucket", "prefix", "cards", "nodes", "flavour", "pool"):
+    for key in ("bucket", "prefix", "cards", "nodes", "flavour", "pool", "workspace"):
         if getattr(changes, key):
             raw[key] = getattr(changes, key)
     problems = [f"{path.name}: unknown key '{key}'{did_you_mean(key, _KEYS)}" for key in raw if key not in _KEYS]
@@ -83,9 +83,12 @@ def _find(word: str) -> Path:
     raise ConfigError(f"no job '{word}'; declared are {', '.join(job_keys())} (or give the path of a YAML file)")
 
 
-def common_workspace() -> str:
-    """The workspace of all jobs that name none of their own."""
-    return as_text(read_yaml_mapping(JOBS_FOLDER / COMMON_FILE).get("workspace")) or "0"
+def declared_workspaces() -> tuple[str, ...]:
+    """The workspaces of the declared jobs, first the one that all share which name none of their own."""
+    files = (JOBS_FOLDER / COMMON_FILE, *(JOBS_FOLDER / f"{key}.yaml" for key in job_keys()))
+    named = [as_text(read_yaml_mapping(path).get("workspace")) for path in files]
+    shared, *own = named
+    return tuple(dict.fromkeys([shared or "0", *filter(None, own)]))
 
 
 def is_declared(word: str) -> bool:

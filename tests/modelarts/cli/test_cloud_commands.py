@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from modelarts.__main__ import main
-from modelarts.jobs.loading import load_job
+from modelarts.jobs.loading import JOBS_FOLDER, load_job
 from src.actions import default_actions
 from tests.modelarts.cli.conftest import CHOSEN, run, run_json
 from tests.modelarts.cloud.training_api import FLAVOUR, TrainingApi
@@ -177,3 +179,28 @@ def test_an_id_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_endpoint_is_reached_before_the_check(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
     assert main(["submit", "infer", *CHOSEN, "--set", "infer_insize=1"]) == 2
     assert not [path for _, path, _, _ in api.requests if path.endswith("/training-jobs")]
+
+
+def test_submit_list_and_stop_see_the_same_workspace(
+    capsys: pytest.CaptureFixture[str], api: TrainingApi, make_job: MakeJob
+) -> None:
+    asked = run(capsys, "submit", "infer", *CHOSEN, "--workspace", "w2").split()[0]
+    assert api.jobs[asked]["metadata"]["workspace_id"] == "w2"
+    assert asked not in run(capsys, "list")
+    assert asked in run(capsys, "list", "--workspace", "w2")
+    run(capsys, "stop", load_job("infer").name, "--workspace", "w2")
+    assert api.jobs[asked]["status"]["phase"] == "Terminating"
+
+
+def test_jobs_of_workspaces_that_definitions_name_are_listed(
+    capsys: pytest.CaptureFixture[str], api: TrainingApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shutil.copytree(JOBS_FOLDER, tmp_path / "jobs", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    with (tmp_path / "jobs" / "infer.yaml").open("a", encoding="utf-8") as file:
+        file.write(f"workspace: w3\ncode: {{folder: {JOBS_FOLDER.parents[1]}, files: [test_tmp.py]}}\n")
+    monkeypatch.setattr("modelarts.jobs.loading.JOBS_FOLDER", tmp_path / "jobs")
+    job_id = run(capsys, "submit", "infer", *CHOSEN).split()[0]
+    assert api.jobs[job_id]["metadata"]["workspace_id"] == "w3"
+    assert job_id in run(capsys, "list")
+    run(capsys, "stop", load_job("infer").name)
+    assert api.jobs[job_id]["status"]["phase"] == "Terminating"

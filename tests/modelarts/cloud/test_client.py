@@ -193,8 +193,19 @@ def test_only_jobs_of_the_workspace_are_listed(endpoint: str, api: TrainingApi) 
     for workspace in ("0", "w1"):
         api.add(job_body(replace(JOB, placement=replace(JOB.placement, workspace=workspace))))
     profile = Profile(endpoint, PROJECT, "AK", "SECRET")
-    (one,) = Cloud(lambda: profile, QUICK, "w1").jobs()
+    (one,) = Cloud(lambda: profile, QUICK, ["w1"]).jobs()
     assert one["metadata"]["workspace_id"] == "w1"
+    both = Cloud(lambda: profile, QUICK, ["0", "w1", "0"])
+    assert [one["metadata"]["workspace_id"] for one in both.jobs()] == ["w1", "0"], "newest first, each once"
+    assert [one["metadata"]["workspace_id"] for one in both.jobs(1)] == ["w1"]
+
+
+def test_a_lost_answer_is_looked_up_in_the_workspace_of_the_job(endpoint: str, api: TrainingApi) -> None:
+    cloud = Cloud(lambda: Profile(endpoint, PROJECT, "AK", "SECRET"), QUICK)
+    api.faults = [None, None, "lose"]
+    created = cloud.create(job_body(replace(JOB, placement=replace(JOB.placement, workspace="w1"))))
+    assert created["metadata"]["workspace_id"] == "w1"
+    assert len(api.jobs) == 1
 
 
 def test_engines_and_flavours(cloud: Cloud) -> None:
