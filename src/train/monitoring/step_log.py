@@ -89,10 +89,11 @@ class StepLog:
         first = global_step == self._first_step + 1
         due = global_step % self._log_interval == 0 or self._lines.seconds >= LOG_AT_LEAST_EVERY_S
         ends_epoch = step == self._recipe.steps_per_epoch
-        rates = ""
+        rates, shown_with_epoch = "", False
         if first or due or global_step == self._recipe.total_steps:
             rates = self._rates(global_step) if not first else ""
-            if not ends_epoch:
+            shown_with_epoch = ends_epoch and self._lines.steps >= self._epoch.steps
+            if not shown_with_epoch:
                 self._log(epoch, step, rates)
             self._warn_of_waiting(epoch, first)
             self._lines = _Window()
@@ -100,7 +101,7 @@ class StepLog:
             self._pace = _Window()
             self._epoch.since = self._pace.since
         if ends_epoch:
-            self._end_epoch(epoch, global_step, rates)
+            self._end_epoch(epoch, global_step, rates if shown_with_epoch else "")
 
     def paused(self, seconds: float) -> None:
         """Leave out time that was spent on something else (validation) since the last step."""

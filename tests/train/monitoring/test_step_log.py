@@ -61,15 +61,21 @@ def test_every_epoch_ends_with_its_mean_loss(clock: list[float], caplog: pytest.
     assert "(0.20× predicting nothing)" in ended[0]
 
 
-def test_the_last_step_of_an_epoch_has_one_line(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
+def test_an_epoch_whose_steps_have_no_line_before_has_one(clock: list[float], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock[0] += 60.0  # compiling, in the first step
-    steps(clock, [0.0] * 4)
+    steps(clock, [0.0] * 8, every=8)
+    assert [line.split(":")[0] for line in caplog.messages] == [
+        "epoch 1/3 step 1/4",
+        *(f"epoch {n}/3 finished" for n in (1, 2)),
+    ]
     assert caplog.messages[-1] == (
-        "epoch 1/3 finished: mean loss 0.50000 (0.50× predicting nothing), in 0:00:03, "
-        "10.0 pictures/s, 0 % waiting for data, 0:00:08 left"
+        "epoch 2/3 finished: mean loss 0.50000 (0.50× predicting nothing), in 0:00:04, "
+        "10.0 pictures/s, 0 % waiting for data, 0:00:04 left"
     )
-    assert not [line for line in caplog.messages if "step 4/4" in line]
+    caplog.clear()
+    steps(clock, [0.0] * 4, every=2)
+    assert [line.split(":")[0] for line in caplog.messages[-2:]] == ["epoch 1/3 step 4/4", "epoch 1/3 finished"]
 
 
 @pytest.mark.parametrize(("loss", "warned"), [(0.99, [200, 400, 800]), (0.5, [])])
