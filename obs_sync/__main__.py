@@ -1,4 +1,4 @@
-"""Command line: python -m obs_sync ls|cp|mv|sync|cat|rm|stat|du|verify|mb|doctor
+"""List, copy, compare and remove files in OBS, or in the local folder that stands for it.
 
 Exit codes: 0 success; 1 failure, explained in the last line; 2 invalid command; 3 some files failed, or `verify` found
 differences; 4 not found; 5 access denied. Every command ends with one summary line on stderr (with --json: one JSON
@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import obs_sync
 from obs_sync.commands import ALL, Summary
@@ -35,9 +36,16 @@ EPILOG = """examples:
 access keys are read from OBS_ACCESS_KEY_ID, OBS_SECRET_ACCESS_KEY and OBS_SECURITY_TOKEN"""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports what is wrong with the arguments in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_CALL, f"{message}; see: {self.prog} --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    main = argparse.ArgumentParser(
+    main = _Parser(
         prog="python -m obs_sync",
         description=__doc__,
         epilog=EPILOG,
@@ -45,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
     )
     main.add_argument("--version", action="version", version=_version(), help="show the version and exit")
     _add_common(main)
-    commands = main.add_subparsers(dest="command", required=True)
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for function, add_arguments in ALL:
         command = commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
         command.set_defaults(run=function)
@@ -62,11 +70,11 @@ def _version() -> str:
 
 
 def _add_common(to: argparse.ArgumentParser, default: str | None = None) -> None:
-    help_of_root = "local mode: the folder used as OBS (default: ./obs_root)"
+    help_of_root = "local mode: the folder that stands for OBS (default: ./obs_root)"
     off = default or False
-    to.add_argument("--storage_mode", choices=MODES, help="default: OBS_STORAGE_MODE, else auto", default=default)
+    to.add_argument("--storage_mode", choices=MODES, help="how OBS is accessed (default: OBS_STORAGE_MODE, else auto)", default=default)
     to.add_argument("--obs_local_root", help=help_of_root, default=default)
-    to.add_argument("--endpoint", help="default: OBS_ENDPOINT", default=default)
+    to.add_argument("--endpoint", help="address of the OBS service (default: OBS_ENDPOINT)", default=default)
     to.add_argument("--json", action="store_true", help="print one JSON document instead of text", default=off)
     to.add_argument("--verbose", action="store_true", help="log every retry", default=off)
 

@@ -16,6 +16,7 @@ from obs_sync.transfer.mirror import move as move_files
 from obs_sync.transfer.result import Incomplete
 
 _BLOCK = 1 << 20
+_URL = "obs://bucket/key; a folder ends with /"
 
 Summary = dict[str, object]
 Command = Callable[[obs_sync.ObsFileSystem, argparse.Namespace], Summary]
@@ -72,11 +73,11 @@ def _wants_bar(options: argparse.Namespace) -> bool | None:
     return True if sys.stderr.isatty() and not options.json else None
 
 
-def _account(result: obs_sync.TransferResult, options: argparse.Namespace) -> Summary:
+def _account(result: obs_sync.TransferResult, options: argparse.Namespace, moved: bool = False) -> Summary:
     if options.dry_run and not options.json:
         for name in result.copied:
             print(one_line(name or options.source))
-    return result.to_dict() if options.json else {"text": result.summary()}
+    return result.to_dict() if options.json else {"text": result.summary(moved)}
 
 
 def mv(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
@@ -84,7 +85,7 @@ def mv(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     result = move_files(
         options.source, options.target, filesystem=fs, dry_run=options.dry_run, progress=_wants_bar(options)
     )
-    return _account(result, options)
+    return _account(result, options, moved=True)
 
 
 def sync(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
@@ -102,9 +103,10 @@ def sync(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
         return account
     if options.json:
         return {**account, "removed": removed}
+    verb = "would remove" if options.dry_run else "removed"
     for name in removed if options.dry_run else []:
         print(one_line(f"remove {name}"))
-    return {"text": f"{account['text']}; {'would remove' if options.dry_run else 'removed'} {len(removed)}"}
+    return {"text": f"{account['text']}; {verb} {plural(len(removed), 'file')}"}
 
 
 def cat(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
@@ -187,17 +189,17 @@ def doctor(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
 
 
 def _add_url(to: argparse.ArgumentParser) -> None:
-    to.add_argument("url")
+    to.add_argument("url", help=_URL)
 
 
 def _add_recursive_url(to: argparse.ArgumentParser) -> None:
     to.add_argument("-r", "--recursive", action="store_true", help="everything below the URL")
-    to.add_argument("url")
+    to.add_argument("url", help=_URL)
 
 
 def _add_two(to: argparse.ArgumentParser) -> None:
-    to.add_argument("source")
-    to.add_argument("target")
+    to.add_argument("source", help="file or folder: obs://bucket/key, or a path on this machine")
+    to.add_argument("target", help="where it goes; a file's target ends with / if it is a folder")
 
 
 def _add_two_or_dry_run(to: argparse.ArgumentParser) -> None:

@@ -266,7 +266,7 @@ class ObsFileSystem(AbstractFileSystem):
         """Remove an object; NotFound if there is none, NotAFile for a folder."""
         bucket, key = self.object_at(path, "remove")
         if self.info(path)["type"] == "directory":
-            step = "remove all objects in it with recursive=True (command line: -r)"
+            step = "remove it with everything in it: rm -r (in Python: recursive=True)"
             raise NotAFile("this is a folder", url=f"obs://{bucket}/{key}", operation="remove", next_step=step)
         self.store.delete(bucket, [key])
 

@@ -32,13 +32,16 @@ class TransferResult:
     copied_bytes: int = 0
     seconds: float = 0.0
 
-    def summary(self) -> str:
-        """One line for people: `obs://b/data -> /cache/…: copied 3 of 4 files (1.2 MB) in 0.5 s; 1 skipped`."""
+    def summary(self, moved: bool = False) -> str:
+        """One line for people: `obs://b/data -> /cache/…: copied 3 of 4 files (1.2 MB) in 0.5 s; 1 skipped`.
+
+        With `moved` it says so of a copy whose source files were removed.
+        """
         files = f"{len(self.copied):,} of {plural(self.listed, 'file')}"
         rate = f", {self.copied_bytes / 1e6 / self.seconds:.1f} MB/s" if self.copied and self.seconds > 0 else ""
-        done = f"copied {files} ({human_size(self.copied_bytes)}) in {self.seconds:.1f} s{rate}"
+        done = f"{'moved' if moved else 'copied'} {files} ({human_size(self.copied_bytes)}) in {self.seconds:.1f} s{rate}"
         if self.dry_run:
-            done = f"would copy {files}"
+            done = f"would {'move' if moved else 'copy'} {files}"
         counts = {"skipped": len(self.skipped), "failed": len(self.failed)}
         others = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
         return one_line(

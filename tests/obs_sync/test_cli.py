@@ -104,7 +104,7 @@ def test_a_folder_is_not_removed_by_accident(
 ) -> None:
     configured.pipe_file(f"{base}/folder/x", b"x")
     assert main(["rm", f"{base}/folder"]) == 2
-    assert "this is a folder - remove all objects in it with recursive=True (command line: -r)" in last_line(capsys)
+    assert "this is a folder - remove it with everything in it: rm -r (in Python: recursive=True)" in last_line(capsys)
     assert configured.exists(f"{base}/folder/x")
     assert main(["rm", "obs://no-such-bucket-at-all/x"]) == 4
     line = last_line(capsys)
@@ -121,7 +121,7 @@ def test_move(configured: ObsFileSystem, base: str, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out.splitlines() == ["a", "deep/b"]
     assert (source / "a").exists()
     assert main(["mv", str(source), f"{base}/there"]) == 0
-    assert "copied 2 of 2 files (1.5 kB)" in last_line(capsys)
+    assert "moved 2 of 2 files (1.5 kB)" in last_line(capsys)
     assert list(source.iterdir()) == []
     assert main(["mv", f"{base}/there/deep/b", f"{base}/c"]) == 0
     assert obs_sync.list_files(base, filesystem=configured) == {"c": 1, "there/a": 1500}
@@ -151,7 +151,7 @@ def test_sync(configured: ObsFileSystem, base: str, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().out == "remove old\n"
     assert main(["sync", str(source), f"{base}/t", "--delete"]) == 0
     assert "; 1 skipped" in (line := last_line(capsys))
-    assert line.endswith("removed 1")
+    assert line.endswith("removed 1 file")
     assert set(obs_sync.list_files(f"{base}/t", filesystem=configured)) == {"a"}
     assert main(["sync", str(source), f"obs://{BUCKET}", "--delete"]) == 2
     assert main(["sync", str(source / "a"), f"{base}/t"]) == 2
