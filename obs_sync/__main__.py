@@ -72,7 +72,12 @@ def _version() -> str:
 def _add_common(to: argparse.ArgumentParser, default: str | None = None) -> None:
     help_of_root = "local mode: the folder that stands for OBS (default: ./obs_root)"
     off = default or False
-    to.add_argument("--storage_mode", choices=MODES, help="how OBS is accessed (default: OBS_STORAGE_MODE, else auto)", default=default)
+    to.add_argument(
+        "--storage_mode",
+        choices=MODES,
+        help="how OBS is accessed (default: OBS_STORAGE_MODE, else auto)",
+        default=default,
+    )
     to.add_argument("--obs_local_root", help=help_of_root, default=default)
     to.add_argument("--endpoint", help="address of the OBS service (default: OBS_ENDPOINT)", default=default)
     to.add_argument("--json", action="store_true", help="print one JSON document instead of text", default=off)

@@ -1,7 +1,8 @@
-"""Ctrl-C while MindSpore runs a graph, or is being imported. Imports the standard library only."""
+"""Ctrl-C while MindSpore runs a graph or is being imported, and how a process ends; standard library only."""
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -47,7 +48,15 @@ def leave(exit_code: int) -> NoReturn:
     """
     if exit_code in (INTERRUPTED, TERMINATED):
         leave_now(exit_code)
+    if exit_code == 0 and "mindspore" in sys.modules and os.environ.get("GLOG_v") == "3":  # noqa: SIM112
+        atexit.register(_silence_stderr)
     sys.exit(exit_code)
+
+
+def _silence_stderr() -> None:
+    """MindSpore's communication writes INFO lines while the process ends, whatever its log level is."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def leave_now(exit_code: int) -> NoReturn:

@@ -99,3 +99,20 @@ def test_a_stopped_process_does_not_wait_for_its_threads(root: Path, code: int, 
             assert process.wait(60) == code
         said, _ = process.communicate("\n" if waits else None, timeout=60)
     assert (process.returncode, said) == (code, "worked\n" if waits else "")
+
+
+@pytest.mark.parametrize(("level", "shown"), [("3", False), ("1", True)])
+def test_what_mindspore_writes_while_the_process_ends_is_not_shown(root: Path, level: str, shown: bool) -> None:
+    program = (
+        "import atexit, os, sys, types\n"
+        "from src.interrupts import leave\n"
+        "sys.modules['mindspore'] = types.ModuleType('mindspore')\n"
+        "atexit.register(lambda: os.write(2, b'Event base dispatch success!'))\n"
+        "print('done', file=sys.stderr)\n"
+        "leave(0)"
+    )
+    environment = {**os.environ, "GLOG_v": level}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr.startswith("done\n"), "Event" in done.stderr) == (0, True, shown)

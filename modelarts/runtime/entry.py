@@ -172,4 +172,8 @@ def _choose_storage(config: Config) -> None:
 def _set_up_process() -> None:
     """Log lines with time and rank; MindSpore's own warnings off unless asked for (must precede its import)."""
     os.environ.setdefault("GLOG_v", "3")
-    set_up_logging(os.environ.get("RANK_ID", "0"))
+    try:
+        local_rank = locate(os.environ).local_rank
+    except ConfigError:  # the job's own call reports it
+        local_rank = 0
+    set_up_logging(os.environ.get("RANK_ID", "0"), writes_for_all=local_rank == 0)

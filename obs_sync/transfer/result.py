@@ -39,7 +39,9 @@ class TransferResult:
         """
         files = f"{len(self.copied):,} of {plural(self.listed, 'file')}"
         rate = f", {self.copied_bytes / 1e6 / self.seconds:.1f} MB/s" if self.copied and self.seconds > 0 else ""
-        done = f"{'moved' if moved else 'copied'} {files} ({human_size(self.copied_bytes)}) in {self.seconds:.1f} s{rate}"
+        done = (
+            f"{'moved' if moved else 'copied'} {files} ({human_size(self.copied_bytes)}) in {self.seconds:.1f} s{rate}"
+        )
         if self.dry_run:
             done = f"would {'move' if moved else 'copy'} {files}"
         counts = {"skipped": len(self.skipped), "failed": len(self.failed)}
