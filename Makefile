@@ -22,11 +22,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.jobs: requirements.txt requirements-local.txt constraints.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-local.txt
+	$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt -r requirements-local.txt
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.txt requirements-cloud.txt requirements-local.txt requirements.txt constraints.txt | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
+	$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt -r requirements-dev.txt
 	@touch $(VENV)/.jobs $@
 
 demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 minutes)
@@ -34,7 +34,7 @@ demo: setup  ## draw a data set, train on it, judge unseen pictures (about 6 min
 
 onnx: setup  ## make CHECKPOINT=models/m.ckpt into models/m.onnx for engine=onnxruntime
 	@test -n "$(CHECKPOINT)" || { echo "error: name the checkpoint: make onnx CHECKPOINT=models/m.ckpt"; exit 2; }
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt onnx onnxruntime
+	$(RUN) -m pip install -qq --disable-pip-version-check -c constraints.txt onnx onnxruntime
 	$(RUN) -m src.tools.export_onnx --checkpoint="$(CHECKPOINT)"
 
 test: setup-dev  ## all tests, three files at a time: some of them wait

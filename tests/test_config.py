@@ -140,6 +140,22 @@ def test_no_argument_is_ignored(argv: list[str], meant: str) -> None:
             build_config({name: value})
 
 
+@pytest.mark.parametrize(
+    ("job", "name", "meant"),
+    [
+        ("training", "output", "'train_url'?"),
+        ("inference", "output", "'output_path_root_obs' or 'output_img_path_relative'?"),
+        ("training", "weights", "'pretrained_model_filename'?"),
+        ("inference", "pics", "'pic_folder_path_relative' or 'pic_folder_path_obs'?"),
+        ("inference", "epochs", "'max_epoch_train' or 'max_epoch_train_NP'?"),  # it has none of its own
+    ],
+)
+def test_settings_of_the_jobs_own_are_suggested(job: str, name: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_config([f"--{name}=x"], "test", job=job)
+    assert str(refused.value) == f"unknown hyperparameter '{name}', did you mean {meant}"
+
+
 def test_all_unknown_names_are_told_at_once() -> None:
     assert refusal("--epochs", "5", "--learning_rate=1", "pics") == (
         "unknown hyperparameter 'epochs', did you mean 'max_epoch_train' or 'max_epoch_train_NP'?; unknown "

@@ -41,7 +41,9 @@ class Hyperparameter:
         return bool(self.value or self.default)
 
 
-def hyperparameters(values: Mapping[str, object], offered: tuple[str, ...]) -> tuple[list[Hyperparameter], list[str]]:
+def hyperparameters(
+    values: Mapping[str, object], offered: tuple[str, ...], job: str = ""
+) -> tuple[list[Hyperparameter], list[str]]:
     """The offered settings, then others that have a value here, and one line for each mistake among the values."""
     settings, actions_section = read_settings()
     actions, problems = _actions(as_text(values.get(ACTIONS_FILE_KEY)), actions_section)
@@ -49,7 +51,7 @@ def hyperparameters(values: Mapping[str, object], offered: tuple[str, ...]) -> t
     found = []
     for name in dict.fromkeys((*offered, *values)):
         if name not in settings:
-            problems.append(unknown_setting(name, settings))
+            problems.append(unknown_setting(name, settings, job, "default_config.yaml lists the settings"))
             continue
         setting = settings[name]
         value = as_text(values.get(name, setting.value))

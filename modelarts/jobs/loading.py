@@ -129,7 +129,7 @@ def _build(path: Path, raw: Mapping[str, object], changes: Changes, problems: li
     values = {name: value for name, value in values.items() if name not in named}
     offered = _offered(raw, cards * nodes, named, problems)
     problems += _out_of_place(values, raw, offered, cards * nodes)
-    found, mistakes = hyperparameters(values, offered)
+    found, mistakes = hyperparameters(values, offered, as_text(raw.get("kind")))
     code, engine = _mapping(raw, "code", problems), _mapping(raw, "engine", problems)
     code_file = path if "code" in read_yaml_mapping(path) else JOBS_FOLDER / COMMON_FILE
     return JobSpec(

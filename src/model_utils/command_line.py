@@ -37,7 +37,7 @@ def read_arguments(
         _parser(shown, prog, examples, job).print_help()
         sys.exit(0)
     known, unknown = _parser(settings, prog, examples, job).parse_known_args(list(argv))
-    _refuse_unknown(unknown, settings)
+    _refuse_unknown(unknown, settings, job)
     return dict(vars(known))
 
 
@@ -92,7 +92,7 @@ def _with_declared_actions(
     return {**settings, "target_action_type": replace(setting, help=f"{setting.help}; one of {declared}")}
 
 
-def _refuse_unknown(arguments: Sequence[str], settings: Mapping[str, Setting]) -> None:
+def _refuse_unknown(arguments: Sequence[str], settings: Mapping[str, Setting], job: str) -> None:
     """ConfigError, naming all of them, for arguments that are not the platform's (`--rank=0` or `--rank 0`)."""
     value_follows = False
     problems: list[str] = []
@@ -101,7 +101,7 @@ def _refuse_unknown(arguments: Sequence[str], settings: Mapping[str, Setting]) -
         if name.startswith("-"):
             value_follows = "=" not in argument
             if not (name.startswith("--") and name[2:] in PLATFORM_ARGUMENTS):
-                problems.append(unknown_setting(name.lstrip("-"), settings))
+                problems.append(unknown_setting(name.lstrip("-"), settings, job))
         elif value_follows:
             value_follows = False
         else:
