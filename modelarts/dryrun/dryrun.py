@@ -153,7 +153,7 @@ class DryRun:
         self._python = make_interpreter(self.container.root / "python")
         file = requirements_file(self.container.code(self._job))
         if file is not None and self._options.install_requirements:
-            self._say(f"installing {file.name}")
+            self._say(f"installing {file.name}", self.container)
             install(file, self._python, os.environ, self.container.task_log)
 
     def _start_once(self, starts: tuple[int, int]) -> Ending:
@@ -206,18 +206,19 @@ class DryRun:
         return stop
 
     def _say(self, text: str, container: Container | None = None) -> None:
-        """A line of the platform in the log of a node, of the first one unless told otherwise."""
-        chosen = container or self.container
+        """A line of the platform in the log of one node, or of all."""
         line = f"[ModelArts Service Log] {time.strftime('%Y-%m-%d %H:%M:%S')} dry-run: {text}\n"
-        with chosen.task_log.open("a", encoding="utf-8") as log:
-            log.write(line)
-        self._echo(chosen.node, line)
+        for chosen in [container] if container else self.containers:
+            with chosen.task_log.open("a", encoding="utf-8") as log:
+                log.write(line)
+            self._echo(chosen.node, line)
 
-    def _echo(self, node: int, line: str) -> None:
-        """Show a line of a node's log: paths in the container begin with …, and of several nodes it says which one."""
+    def _echo(self, node: int, text: str) -> None:
+        """Show lines of a node's log: paths in the container begin with …, and of several nodes each says which one."""
         if self._options.echo is not None:
-            line = line.replace(f"{self.containers[node].root}/", "…/")
-            self._options.echo(f"{self.containers[node].task} | {line}" if self._job.nodes > 1 else line)
+            text = text.replace(f"{self.containers[node].root}/", "…/")
+            name = f"{self.containers[node].task} | " if self._job.nodes > 1 else ""
+            self._options.echo("".join(name + line for line in text.splitlines(keepends=True)))
 
     def _take_down(self) -> None:
         """Remove the containers of a job that is done; their logs stay where `logs` finds them."""

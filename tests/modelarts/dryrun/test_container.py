@@ -206,7 +206,9 @@ def test_two_nodes_have_containers_logs_and_variables_of_their_own(bench: Bench)
     assert set(logs) == {"worker-0.log", "worker-1.log", "scheduler.log"} | ranks
     assert "rank 3 was here" in logs["worker-1.log"]
     assert "rank 3 was here" not in logs["worker-0.log"]
-    assert {line.split(" | ")[0] for line in bench.lines} == {"worker-0", "worker-1"}, "each line says whose it is"
+    assert all(logs[f"worker-{node}.log"].splitlines()[-1].endswith("ended with exit code 0") for node in range(2))
+    shown = {line.split(" | ")[0] for line in "".join(bench.lines).splitlines()}
+    assert shown == {"worker-0", "worker-1"}, "each line says whose it is"
 
 
 def test_one_failing_card_ends_all(bench: Bench) -> None:
