@@ -1,4 +1,7 @@
-"""What a job reads, as one function of its configuration: for staging, for `check` and for the dry run."""
+"""What a job reads, as one function of its configuration: for staging, for `check` and for the dry run.
+
+Beside it, what the commands and the job must name alike.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from src.model_utils.config import Config
 from src.model_utils.setting import INFERENCE, TRAINING
 from src.train.validation.best import BEST, BEST_FILE
 
-__all__ = ["CHANNELS", "INFERENCE", "TRAINING", "channels_in", "job_inputs", "setting_problems", "training_sets"]
+__all__ = [
+    *("CHANNELS", "INFERENCE", "REFUSAL_PREFIX", "TRAINING"),
+    *("channels_in", "job_inputs", "setting_problems", "training_sets"),
+]
 
 #: Settings that name local folders, and what to do with an OBS address instead.
 _LOCAL_FOLDERS = {
@@ -28,6 +34,8 @@ _LOCAL_FOLDERS = {
 }
 #: Settings that are inputs or outputs of a job; the platform may pass them as environment variables of the same name.
 CHANNELS = ("data_url", "train_url")
+#: How the name of a marker begins that a job leaves with its results when an input is wrong.
+REFUSAL_PREFIX = ".refused-"
 
 #: Settings that name one thing of each data set, separated by commas.
 _SET_PATHS = ("imgpath_train", "jsonpath_train", "maskpath_train")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import obs_sync
-from modelarts.job_inputs import INFERENCE, TRAINING, job_inputs, setting_problems
+from modelarts.job_inputs import INFERENCE, REFUSAL_PREFIX, TRAINING, job_inputs, setting_problems
 from modelarts.jobs.code_folder import code_files, limits_exceeded, upload_code
 from modelarts.jobs.definition import INFERENCE_BOOT_FILE, MSRUN, MSRUN_VARIABLE, PROBE, TRAINING_BOOT_FILE, JobSpec
 from modelarts.jobs.hardware import chip_of_engine, hardware_mistakes
@@ -64,7 +64,7 @@ def check_storage(job: JobSpec, filesystem: obs_sync.ObsFileSystem, for_cloud: b
             setting, *_ = name.split(",")  # of "data_url, set 2"
             problems.append(f"{name}: {path}: not found; upload it, or choose another address: --set {setting}=…")
     for output in job.outputs:
-        if not resumes(job) and obs_sync.exists(output.url, filesystem=filesystem):
+        if not resumes(job) and _holds_results(output.url, filesystem):
             problems.append(
                 f"{output.name}: {output.url} is not empty and resume is off; "
                 f"choose an empty folder or {RESUME_KEY}=auto"
@@ -72,6 +72,13 @@ def check_storage(job: JobSpec, filesystem: obs_sync.ObsFileSystem, for_cloud: b
     if for_cloud:
         problems += _check_uploaded_code(job, filesystem)
     return problems
+
+
+def _holds_results(url: str, filesystem: obs_sync.ObsFileSystem) -> bool:
+    """Whether there is more in an output than the markers of jobs that ended because of a wrong input."""
+    if not obs_sync.exists(url, filesystem=filesystem):
+        return False
+    return not all(name.startswith(REFUSAL_PREFIX) for name in obs_sync.list_files(url, filesystem=filesystem))
 
 
 def code_notes(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> list[str]:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Mapping
 
 import obs_sync
+from modelarts.job_inputs import REFUSAL_PREFIX
 from modelarts.runtime.storage import read_bytes, write_bytes
 from modelarts.runtime.topology import job_id_of, scratch_folder
 from src.json_text import parse_json_object
@@ -52,4 +53,4 @@ class Refusals:
         name = "".join(c if c.isalnum() or c in "-_" else "_" for c in self._job)
         for folder in self._folders:
             if name and folder:
-                yield obs_sync.join(folder, f".refused-{name}.json")
+                yield obs_sync.join(folder, f"{REFUSAL_PREFIX}{name}.json")

@@ -201,6 +201,8 @@ def test_output_that_is_not_empty(make_job: MakeJob, store: obs_sync.ObsFileSyst
     job = load_job(path, Changes({"resume": "never"}))
     job = replace(job, problems=())  # the setting may be newer than this test
     assert check_storage(job, store) == [], "a folder whose name only begins alike is another folder"
+    store.pipe_file("obs://bucket/jobs/small/output/.refused-modelarts-job-7.json", b"{}")
+    assert check_storage(job, store) == [], "what a job left that ended because of a wrong input is no result"
     store.pipe_file("obs://bucket/jobs/small/output/ckpt_0/a.ckpt", b"x")
     assert ["is not empty and resume is off" in problem for problem in check_storage(job, store)] == [True]
 
