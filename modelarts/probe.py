@@ -27,9 +27,10 @@ WAIT_S, SPEED_BYTES = 600.0, 256 << 20
 HIDDEN = "<hidden>"
 #: Variables whose values say how the job was started and nothing about whose it is.
 SHOWN = re.compile(
-    r"RANK_(ID|SIZE)|DEVICE_ID|ASCEND_DEVICE_ID|MS_(ROLE|WORKER_NUM|NODE_ID)|OMP_NUM_THREADS|MOX_(SILENT_MODE|FILE_\w+)|PYTHON\w*|LANG|LC_\w+"
+    r"RANK_(ID|SIZE)|DEVICE_ID|ASCEND_DEVICE_ID|MS_(ROLE|WORKER_NUM|NODE_ID)|OMP_NUM_THREADS|LANG|LC_\w+"
+    r"|PYTHON(PATH|HOME|UNBUFFERED|HASHSEED|UTF8|IOENCODING)|MOX_(SILENT_MODE|FILE_\w+)|HCCL_CONNECT_TIMEOUT|WORKSPACE"
     r"|MA_(NUM_GPUS|NUM_HOSTS|TASK_NAME|RUN_METHOD|ENGINE_VERSION|SCHEDULE_CNT|PROC_START_CNT|JOB_KIND|HANG_\w+|DETECT_\w+"
-    r"|HOME|MOUNT_PATH|JOB_DIR|LOG_DIR)|VC_(WORKER_NUM|TASK_INDEX)|HCCL_CONNECT_TIMEOUT|WORKSPACE"
+    r"|HOME|MOUNT_PATH|JOB_DIR|LOG_DIR)|VC_(WORKER_NUM|TASK_INDEX)"
 )
 MODULES = ("mindspore", "numpy", "google.protobuf", "cv2", "yaml", "fsspec", "obs", "moxing", "te", "acl")
 
@@ -178,7 +179,7 @@ def types_of(value: object) -> dict[str, str]:
 
 
 class Heartbeat:
-    """After SIGTERM writes the seconds since then to a file, every 0.2 s, until the process is killed."""
+    """After SIGTERM writes the seconds since then, to a file and to the log, every 0.2 s until the process is killed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -194,9 +195,15 @@ class Heartbeat:
         while time.monotonic() < end:
             if self._since is not None:
                 end = self._since + 120
-                with self._path.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"seconds_since_sigterm": round(time.monotonic() - self._since, 1)}) + "\n")
+                self._tell(round(time.monotonic() - self._since, 1))
             time.sleep(0.2)
+
+    def _tell(self, seconds: float) -> None:
+        """In the log as well: whether outputs are still uploaded after SIGTERM is not documented."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"seconds_since_sigterm": seconds}) + "\n")
+        sys.stdout.write(f"probe: {seconds:.1f} s since SIGTERM\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -52,6 +52,23 @@ def test_the_probe_job_reports_and_measures_the_grace_period(tmp_path: Path, mon
     assert facts["scratch_mb_per_s"]["write"] > 0
     beats = [json.loads(line) for line in (output / probe.HEARTBEAT).read_text(encoding="utf-8").splitlines()]
     assert 1 <= beats[-1]["seconds_since_sigterm"] <= 3
+    log = run.container.task_log.read_text(encoding="utf-8")
+    assert f"{beats[-2]['seconds_since_sigterm']} s since SIGTERM" in log, "also where no output is uploaded any more"
+    assert "TheSecret" not in log
+
+
+def test_only_variables_that_identify_nobody_keep_their_values() -> None:
+    told = {"RANK_ID": "0", "PYTHONPATH": "/p", "MOX_FILE_LARGE_FILE_TASK_NUM": "1", "MA_RUN_METHOD": "msrun"}
+    hidden = (
+        "S3_ENDPOINT",
+        "MA_CURRENT_IP",
+        "VC_WORKER_HOSTS",
+        "PYTHON_TOKEN",
+        "RANK_ID_SECRET",
+        "MY_RANK_ID",
+        "MA_VJ_NAME",
+    )
+    assert probe.shown({**told, **dict.fromkeys(hidden, "x")}) == {**told, **dict.fromkeys(hidden, probe.HIDDEN)}
 
 
 def test_an_address_instead_of_a_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
