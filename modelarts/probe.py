@@ -179,7 +179,7 @@ def types_of(value: object) -> dict[str, str]:
 
 
 class Heartbeat:
-    """After SIGTERM writes the seconds since then, to a file and to the log, every 0.2 s until the process is killed."""
+    """After SIGTERM writes the seconds since then to a file and to the log, every 0.2 s until it is killed."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

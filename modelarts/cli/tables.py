@@ -6,9 +6,10 @@ import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import cast
 
 from modelarts.cloud.request import COPY_SUFFIX as _COPY
-from modelarts.cloud.request import Body, obs_path, outputs_of
+from modelarts.cloud.request import Body, default_command, obs_path, outputs_of
 from modelarts.dryrun.state import DryRunState
 from modelarts.jobs.definition import JobSpec, Placement
 from modelarts.jobs.hardware import chip_of_engine
@@ -18,7 +19,6 @@ from src.plural import plural
 
 Row = tuple[str, str]
 TO_BE_CHOSEN = "choose one of your region: --flavour NAME, or flavours in modelarts/jobs/common.yaml"
-_OBTAINED = ("  获取方式 Obtained from", "超参 Hyperparameters")
 
 
 def job_rows(job: JobSpec) -> list[Row]:
@@ -35,7 +35,7 @@ def job_rows(job: JobSpec) -> list[Row]:
         ("description", job.description),
         ("code_dir", job.code_dir),
         ("boot_file", job.boot_file),
-        ("engine", f"{job.engine_name} {job.engine_version}"),
+        *([] if job.placement.image else [("engine", f"{job.engine_name} {job.engine_version}")]),
         ("flavour", job.flavour or f"to be chosen ({TO_BE_CHOSEN})"),
         ("nodes", f"{job.nodes} with {plural(job.cards, 'card')} each"),
         *channels,
@@ -48,8 +48,15 @@ def job_rows(job: JobSpec) -> list[Row]:
 
 def _placement_rows(placement: Placement) -> list[Row]:
     """What of the placement is not the platform's default."""
-    usual = asdict(Placement())
-    return [(name, str(value)) for name, value in asdict(placement).items() if value != usual[name]]
+    usual, given = asdict(Placement()), asdict(placement)
+    rows = [(name, str(value)) for name, value in given.items() if value != usual[name] and name != "volumes"]
+    return rows + [("volume", volume_text(one)) for one in placement.volumes]
+
+
+def volume_text(volume: Mapping[str, object]) -> str:
+    """A mount such as `nfs: nfs_server_path=10.0.0.1:/x local_path=/data read_only=True`."""
+    ((kind, given),) = volume.items()
+    return f"{kind}: {_pairs({str(key): str(value) for key, value in cast('Mapping[str, object]', given).items()})}"
 
 
 def hyperparameter_lines(job: JobSpec) -> list[str]:
@@ -69,16 +76,18 @@ def console_rows(job: JobSpec) -> list[Row]:
         ("名称 Name", job.name),
         ("描述 Description", job.description),
         ("创建方式 Created by", "自定义算法 Custom algorithm"),
-        ("启动方式 Boot mode", f"预置框架 Preset image: {job.engine_name} | {job.engine_version}"),
-        ("代码目录 Code directory", obs_path(job.code_dir)),
-        ("启动文件 Boot file", obs_path(job.code_dir) + job.boot_file),
+        *_program_rows(job),
     ]
+    obtained = (
+        "  获取方式 Obtained from",
+        "环境变量 Environment variables" if job.placement.image else "超参 Hyperparameters",
+    )
     for one in job.folders(job.inputs):
         rows.append((f"输入 Input {one.name}", f"数据存储位置 {obs_path(one.url)}"))
-        rows.append(_OBTAINED)
+        rows.append(obtained)
     for one in job.folders(job.outputs):
         rows.append((f"输出 Output {one.name}", f"数据存储位置 {obs_path(one.url)}"))
-        rows.append(_OBTAINED)
+        rows.append(obtained)
         rows.append(("  预下载至本地目录 Predownload", _switch(one.predownload)))
     direct = [one for one in (*job.inputs, *job.outputs) if one not in job.folders((*job.inputs, *job.outputs))]
     rows += [(f"超参 Hyperparameter {one.name}", f"{one.url}") for one in direct]
@@ -88,15 +97,42 @@ def console_rows(job: JobSpec) -> list[Row]:
         rows.append(("  英文提示 Hint in English", hyperparameter.hint))
     rows += [(f"环境变量 Variable {name}", value) for name, value in job.variables().items()]
     again = job.auto_restart
+    cards = f"{job.cards} × Ascend {chip_of_engine(job)}".rstrip()
     rows += [
         ("故障自动重启 Auto restart", f"{_switch(again.times > 0)} {again.times or ''}".rstrip()),
         ("  无条件自动重启 Unconditional", _switch(again.unconditional)),
         ("  作业卡死重启 Restart upon suspension", _switch(again.hang)),
-        ("规格 Specifications", f"{job.flavour or TO_BE_CHOSEN} ({job.cards} × Ascend {chip_of_engine(job)})".rstrip()),
+        ("规格 Specifications", f"{job.flavour or TO_BE_CHOSEN} ({cards})"),
         ("计算节点个数 Compute nodes", str(job.nodes)),
         ("作业日志路径 Job log path", obs_path(job.log_path)),
     ]
-    return rows
+    return rows + _optional_rows(job.placement)
+
+
+def _program_rows(job: JobSpec) -> list[Row]:
+    """What is started: a boot file under a preset engine, or a command in an image of one's own."""
+    code = ("代码目录 Code directory", obs_path(job.code_dir))
+    if not job.placement.image:
+        engine = f"预置框架 Preset image: {job.engine_name} | {job.engine_version}"
+        return [("启动方式 Boot mode", engine), code, ("启动文件 Boot file", obs_path(job.code_dir) + job.boot_file)]
+    image = f"自定义 Custom image: {job.placement.image}"
+    return [
+        ("启动方式 Boot mode", image),
+        code,
+        ("启动命令 Boot command", job.placement.command or default_command(job)),
+    ]
+
+
+def _optional_rows(placement: Placement) -> list[Row]:
+    """The fields that most jobs leave as they are."""
+    rows = [
+        ("工作空间 Workspace", placement.workspace if placement.workspace != "0" else ""),
+        ("资源池 Resource pool", placement.pool),
+        ("作业优先级 Job priority", str(placement.priority or "")),
+        ("自动停止 Auto stop", f"{placement.auto_stop_hours} 小时 hours" if placement.auto_stop_hours else ""),
+        *(("挂载 Volume", volume_text(one)) for one in placement.volumes),
+    ]
+    return [(name, value) for name, value in rows if value]
 
 
 LIST_HEAD = ("ID", "PHASE", "NAME", "WHERE", "START", "DURATION", "CHANGED")

@@ -62,13 +62,14 @@ def _program(job: JobSpec) -> Body:
 
 
 def default_command(job: JobSpec) -> str:
-    """The command for an image of one's own: the boot file with every argument written out.
+    """The command for an image of one's own: the boot file with every argument written out, from the home folder.
 
-    Whether the platform appends hyperparameters to such a command is not documented; a repeated one does no harm.
+    The platform wants it to run there, without a shell's builtins, and to end with the training script, to which it
+    seems to append the hyperparameters; a repeated one does no harm.
     """
     folder = job.code_dir.rstrip("/").rsplit("/", 1)[-1]
     arguments = shlex.join(f"--{name}={value}" for name, value in job.arguments().items())
-    return f"cd ${{MA_JOB_DIR}}/{folder} && python {job.boot_file} {arguments}"
+    return f"python ${{MA_JOB_DIR}}/{folder}/{job.boot_file} {arguments}"
 
 
 def _spec(job: JobSpec) -> Body:
@@ -156,6 +157,8 @@ def rebuilt_body(body: Body, values: Mapping[str, str], name: str = "") -> Body:
     _check_values(str(algorithm.get("boot_file", "")), values)
     parameters = algorithm.setdefault("parameters", [])
     for key, value in values.items():
+        if algorithm.get("command"):
+            algorithm["command"] = _with_argument(str(algorithm["command"]), key, value)
         found = [one for one in parameters if one.get("name") == key]
         channels = [
             one for part in ("inputs", "outputs") for one in algorithm.get(part) or () if one.get("name") == key
@@ -170,6 +173,12 @@ def rebuilt_body(body: Body, values: Mapping[str, str], name: str = "") -> Body:
             hint = did_you_mean(key, [one.get("name") for one in parameters], cutoff=0.6)
             raise ConfigError(f"unknown hyperparameter '{key}'{hint}: the job has none of that name")
     return new
+
+
+def _with_argument(command: str, key: str, value: str) -> str:
+    """A command with another value of an argument that it already has."""
+    written = rf"(?<!\S)(?:'--{re.escape(key)}=[^']*'|--{re.escape(key)}=(?:'[^']*'|[^\s'])*)(?!\S)"
+    return re.sub(written, lambda _: shlex.quote(f"--{key}={value}"), command)
 
 
 def _check_values(boot_file: str, values: Mapping[str, str]) -> None:

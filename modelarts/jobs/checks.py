@@ -182,6 +182,10 @@ def _check_placement(job: JobSpec) -> list[str]:
         problems.append("priority: only jobs in a dedicated pool have one; name the pool, or leave the priority out")
     if where.command and not where.image:
         problems.append("command: belongs to an image of your own; name the image, or leave the command out")
+    if where.image and not where.command and job.cards * job.nodes > 1:
+        problems.append(
+            "command: in an image of your own the platform starts one process a node; name one for each card"
+        )
     return problems
 
 

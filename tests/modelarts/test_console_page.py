@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from modelarts.__main__ import main
 from modelarts.cli.tables import console_rows
+from modelarts.jobs.definition import Placement
 from modelarts.jobs.loading import job_keys, load_job
 
 ROOT_URL = "obs://skp-har-neu-xwt/skp-har/code/models-v1.5.0/official/cv"
@@ -74,7 +76,10 @@ def test_defaults_and_hints_of_training_are_the_configurations(halves: dict[str,
 
 def test_every_field_of_the_form_is_explained(halves: dict[str, str]) -> None:
     """What `show --console` prints for some job stands in the table of step 4 too."""
-    fields = {name.strip() for key in job_keys() for name, _ in console_rows(load_job(key))}
+    own = Placement("pool", 3, "w1", auto_stop_hours=2, image="swr/x:1", volumes=({"obs": {"obs_path": "/b/x"}},))
+    jobs = [*map(load_job, job_keys()), replace(load_job("train_np1"), placement=own)]
+    fields = {name.strip() for job in jobs for name, _ in console_rows(job)}
+    assert len(fields) > len({name.strip() for job in jobs[:-1] for name, _ in console_rows(job)}) + 4
     for language, number in (("zh", 0), ("en", 1)):
         step = halves[language].split("### 4.")[1].split("### 5.")[0].lower()
         for words in {tuple(field.split(" ", 1)) for field in fields}:

@@ -82,6 +82,29 @@ def test_console_table_has_every_field_and_hint(capsys: pytest.CaptureFixture[st
     assert {"field": "超参 Hyperparameter train_url", "value": load_job("train_np4").outputs[0].url} in rows
 
 
+def test_a_job_with_everything_is_shown_as_it_is_submitted(
+    capsys: pytest.CaptureFixture[str], make_job: MakeJob
+) -> None:
+    mount = {"nfs": {"nfs_server_path": "10.0.0.1:/x", "local_path": "/data", "read_only": True}}
+    facts = {"pool": "pool-1", "priority": 2, "workspace": "w1", "auto_stop_hours": 5, "volumes": [mount]}
+    path = str(make_job(**facts, image="swr/x:1", command="bash run.sh"))
+    for extra in ([], ["--console"]):
+        text = run(capsys, "show", path, *extra)
+        for word in (
+            "pool-1",
+            "w1",
+            "5",
+            "swr/x:1",
+            "bash run.sh",
+            "nfs: ",
+            "nfs_server_path=10.0.0.1:/x",
+            "read_only=True",
+        ):
+            assert word in text
+        assert "Ascend-Powered-Engine" not in text, "the image replaces the preset engine"
+    assert ["启动文件" in text, "环境变量 Environment variables" in text] == [False, True]
+
+
 def test_check_prints_one_line_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "train_np1", "--set", "lrr=1", "batch_size=0"]) == 2
     out = capsys.readouterr().out.splitlines()

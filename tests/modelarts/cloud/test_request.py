@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shlex
 from typing import Any
 
 import pytest
@@ -98,12 +99,23 @@ def test_an_image_of_ones_own_has_a_command_instead_of_a_boot_file(make_job: Mak
     algorithm = job_body(job)["algorithm"]
     assert_model("Job", job_body(job), "image")
     assert algorithm["engine"] == {"image_url": "swr/x:1"}
-    assert algorithm["command"].startswith("cd ${MA_JOB_DIR}/code && python boot.py --")
+    assert algorithm["command"].startswith("python ${MA_JOB_DIR}/code/boot.py --")
     assert "--lr=0.5" in algorithm["command"]
     assert "boot_file" not in algorithm
     assert algorithm["outputs"][0]["access_method"] == "env", "a command is not given the platform's arguments"
     own = load_job(str(make_job(image="swr/x:1", command="bash run.sh")))
     assert job_body(own)["algorithm"]["command"] == "bash run.sh"
+
+
+def test_rebuilding_also_changes_the_value_in_the_command(make_job: MakeJob) -> None:
+    values = {"lr": 0.5, "data_url": "obs://b/some where/", "imgpath_train": "a"}
+    body = job_body(load_job(str(make_job(image="swr/x:1", inputs={}, hyperparameters=values))))
+    before = body["algorithm"]["command"]
+    changes = {"lr": "0.25", "data_url": "obs://b/else where/"}
+    after = rebuilt_body(body, changes)["algorithm"]["command"]
+    replaced = before.replace("--lr=0.5 ", "--lr=0.25 ").replace("some where", "else where")
+    assert after == replaced != before
+    assert shlex.split(after)[0:1] == ["python"]
 
 
 def test_a_job_of_the_cloud_is_rebuilt_as_it_was(cloud: Cloud, api: TrainingApi) -> None:

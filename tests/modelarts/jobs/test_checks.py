@@ -94,6 +94,7 @@ def test_a_flavour_is_needed_to_submit_only(make_job: MakeJob) -> None:
         ({"priority": 9, "pool": "p"}, "priority: 9 is not a whole number from 0 to 3"),
         ({"auto_stop_hours": "x"}, "auto_stop_hours: 'x' is not a whole number"),
         ({"command": "python x.py"}, "command: belongs to an image of your own"),
+        ({"image": "swr/own:1", "cards": 4}, "the platform starts one process a node"),
         ({"volumes": [{"nfs": {"local_path": "/x"}}]}, "is not a mount; write one of nfs: local_path, nfs_server_path"),
         ({"volumes": {"disk": {}}}, "volumes: {'disk': {}} is not a mount"),
         ({"environment": {"MA_RUN_METHOD": "mpi"}}, "the platform knows msrun only"),
