@@ -14,8 +14,14 @@ from src.model_utils.setting import INFERENCE, TRAINING
 from src.train.validation.best import BEST, BEST_FILE
 
 __all__ = [
-    *("CHANNELS", "INFERENCE", "REFUSAL_PREFIX", "TRAINING"),
-    *("channels_in", "job_inputs", "setting_problems", "training_sets"),
+    "CHANNELS",
+    "INFERENCE",
+    "REFUSAL_PREFIX",
+    "TRAINING",
+    "channels_in",
+    "job_inputs",
+    "setting_problems",
+    "training_sets",
 ]
 
 #: Settings that name local folders, and what to do with an OBS address instead.
