@@ -115,6 +115,6 @@ def name_problem(name: str) -> str:
         return "the name has an empty component (`//` or a trailing slash)"
     if ".." in parts or "." in parts:
         return "the name has a `.` or `..` component"
-    if any(len(part.encode(errors="replace")) > 255 for part in parts):
+    if len(name) > 63 and any(len(part.encode(errors="replace")) > 255 for part in parts):  # 4 bytes a character
         return "a component of the name is longer than 255 bytes"
     return key_problem(name)

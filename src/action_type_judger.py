@@ -16,7 +16,7 @@ from src.actions.action import ANY_SIDE, DeclaredCriterion
 from src.actions.combination import FAILS, HOLDS, UNJUDGED
 from src.actions.criteria import CRITERIA
 from src.actions.measures.geometry import degrees_of_gradient, gradient, inner_angle
-from src.actions.measures.pose import as_pose
+from src.actions.measures.pose import as_pose, trusting
 from src.actions.measuring import Measures
 from src.pose.skeleton import JointType
 
@@ -219,7 +219,7 @@ def _judge(name: str, keypoints: ArrayLike, threshold: float) -> int:
 
 
 def _verdict(keypoints: ArrayLike, declared: DeclaredCriterion) -> int:
-    return Measures([declared]).on([as_pose(keypoints).trusting(declared.min_confidence)])[0][0].verdict
+    return int(Measures([declared]).on(trusting([as_pose(keypoints)], declared.min_confidence)).verdict[0, 0])
 
 
 def _as_function(declared: DeclaredCriterion) -> Callable[[ArrayLike], int]:

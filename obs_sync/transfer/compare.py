@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from obs_sync.atomic import CHUNK, stamp
 from obs_sync.stores.etags import matches_etag
 from obs_sync.stores.local import LocalStore
@@ -13,8 +15,10 @@ def same_content(source: Endpoint, source_file: File, target: Endpoint, target_f
     """Whether the target's file has the source's content."""
     if source_file.size != target_file.size:
         return False
+    origin = origin_of(target, target_file)
+    if source_file.stamp and cache.copied_from(origin, target_file.stamp) == source_file.stamp:
+        return True
     first, second = disk_path(source, source_file), disk_path(target, target_file)
-    origin = f"{target.label}|{target_file.name}"
     if first and second:
         stamps = source_file.stamp or stamp(first), target_file.stamp or stamp(second)
         return _same_on_disk(first, second, origin, stamps, cache)
@@ -27,6 +31,19 @@ def same_content(source: Endpoint, source_file: File, target: Endpoint, target_f
         return False
     etag = target_file.info.etag
     return etag != "" and source_file.info.etag in (etag, cache.copied_from(origin, etag))
+
+
+def origin_of(target: Endpoint, file: File) -> str:
+    """Under which name the cache knows what a file of the target was copied from."""
+    return f"{target.label}|{file.name}"
+
+
+def load_known(source: Endpoint, target: Endpoint, files: Iterable[File], cache: EtagCache) -> None:
+    """Read from the cache what comparing these files will ask for."""
+    if isinstance(target, LocalEndpoint) and not isinstance(source, LocalEndpoint):
+        cache.load(paths=(target.path_of(file.name) for file in files))
+    else:
+        cache.load(urls=(origin_of(target, file) for file in files))
 
 
 def disk_path(endpoint: Endpoint, file: File) -> str:

@@ -6,7 +6,8 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Union
+from functools import cached_property
+from typing import NamedTuple, Union
 
 from obs_sync import urls
 from obs_sync.atomic import is_part, local_errors, stamp_of
@@ -16,8 +17,7 @@ from obs_sync.stores.base import ObjectInfo, Store
 OUTSIDE = "link to a target outside the source folder"
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """One file or object: its name relative to the endpoint, its size in bytes, and what the store says of an object.
 
     `stamp` changes when a local file does; it is empty for objects.
@@ -48,7 +48,11 @@ class LocalEndpoint:
 
     def path_of(self, name: str) -> str:
         """The path of a relative name; the endpoint itself for an empty one."""
-        return os.path.join(self.path, *name.split("/")) if name else self.path
+        return self._prefix + name.replace("/", os.sep) if name else self.path
+
+    @cached_property
+    def _prefix(self) -> str:
+        return os.path.join(self.path, "")
 
     def single(self) -> File | None:
         """The endpoint as one file, or None if it is a folder; NotFound if it is neither."""

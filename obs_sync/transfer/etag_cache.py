@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import threading
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from obs_sync.atomic import stamp
@@ -18,6 +19,7 @@ from obs_sync.atomic import stamp
 logger = logging.getLogger(__name__)
 
 _FLUSH_AT = 500
+_AT_ONCE = 500  # parameters of one query; SQLite takes 999 everywhere
 
 
 class EtagCache:
@@ -26,6 +28,7 @@ class EtagCache:
     def __init__(self, folder: str) -> None:
         self._lock = threading.Lock()
         self._new: dict[str, tuple[str, str]] = {}
+        self._loaded: dict[str, tuple[str, str] | None] = {}
         self._real = lru_cache(None)(os.path.realpath)  # few folders, many files
         self._database: sqlite3.Connection | None = None
         try:
@@ -38,11 +41,19 @@ class EtagCache:
         except (OSError, sqlite3.Error) as error:
             self._disable(error)
 
+    def load(self, paths: Iterable[str] = (), urls: Iterable[str] = ()) -> None:
+        """Read what is known of files and copies that are about to be asked for, all at once."""
+        keys = [*map(self._key, paths), *urls]
+        with self._lock:
+            self._loaded = dict.fromkeys(keys)
+            for start in range(0, len(keys), _AT_ONCE):
+                self._loaded.update(self._rows(keys[start : start + _AT_ONCE]))
+
     def etag_of(self, path: str) -> str:
         """The file's ETag if it is known, else an empty string."""
         path = self._key(path)
         with self._lock:
-            row = self._new.get(path) or self._row(path)
+            row = self._row(path)
         with contextlib.suppress(OSError):
             if row and row[0] == stamp(path):
                 return row[1]
@@ -62,7 +73,7 @@ class EtagCache:
     def copied_from(self, url: str, etag: str) -> str:
         """The ETag of the copy's source, if the object still has the given ETag."""
         with self._lock:
-            row = self._new.get(url) or self._row(url)
+            row = self._row(url)
         return row[1] if row and row[0] == etag else ""
 
     def close(self) -> None:
@@ -95,17 +106,20 @@ class EtagCache:
         folder, name = os.path.split(path)
         return os.path.join(self._real(folder or "."), name)
 
-    def _row(self, path: str) -> tuple[str, str] | None:
+    def _row(self, key: str) -> tuple[str, str] | None:
+        if key in self._new:
+            return self._new[key]
+        return self._loaded[key] if key in self._loaded else self._rows([key]).get(key)
+
+    def _rows(self, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
         if self._database is None:
-            return None
+            return {}
+        query = f"select path, stamp, etag from etags where path in ({','.join('?' * len(keys))})"
         try:
-            row: tuple[str, str] | None = self._database.execute(
-                "select stamp, etag from etags where path = ?", (path,)
-            ).fetchone()
+            return {path: (stamp, etag) for path, stamp, etag in self._database.execute(query, keys)}
         except (sqlite3.Error, ValueError) as error:
             self._disable(error)
-            return None
-        return row
+            return {}
 
     def _disable(self, error: Exception) -> None:
         logger.info("ETag cache disabled: %s", error)

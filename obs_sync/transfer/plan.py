@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Callable, TypeVar
@@ -72,7 +71,7 @@ def validated(files: Sequence[File], target: Endpoint) -> Iterator[File]:
     inside = lru_cache(None)(_inside)  # few folders, many files
     for file in files:
         if not (file.problem or file.skip) and (problem := _problem(file, target, folders, inside)):
-            yield replace(file, problem=problem, rejected=True)
+            yield file._replace(problem=problem, rejected=True)
         else:
             yield file
 

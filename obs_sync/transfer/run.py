@@ -16,13 +16,15 @@ from obs_sync.retry import for_each
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, mismatch
 from obs_sync.transfer import plan
-from obs_sync.transfer.compare import disk_path, same_content
+from obs_sync.transfer.compare import disk_path, load_known, origin_of, same_content
 from obs_sync.transfer.endpoints import Endpoint, File, LocalEndpoint, StoreEndpoint
 from obs_sync.transfer.etag_cache import EtagCache
 from obs_sync.transfer.progress import FileProgress, ProgressOption, ProgressTracker
 from obs_sync.transfer.result import IDENTICAL, TransferResult
 
 logger = logging.getLogger(__name__)
+
+_COMPARED_AT_ONCE = 1000  # files whose cache entries are held in memory
 
 
 class TransferRun:
@@ -77,7 +79,9 @@ class TransferRun:
         checked = files if self.single else list(plan.validated(files, self.target))
         there = plan.existing(self.target, checked, threads)
         todo = []
-        for file in checked:
+        for number, file in enumerate(checked):
+            if number % _COMPARED_AT_ONCE == 0:
+                load_known(self.source, self.target, checked[number : number + _COMPARED_AT_ONCE], self._cache)
             if file.problem:
                 self.result.failed[file.name] = file.problem
                 self.result.missing += [file.name] if file.missing else []
@@ -147,7 +151,7 @@ class TransferRun:
 
     def _remember(self, file: File, etag: str) -> None:
         """Record what makes this file recognizable as copied: stamps of files on this disk, ETags of objects."""
-        origin, source_stamp = f"{self.target.label}|{file.name}", self._stamps[file.name]
+        origin, source_stamp = origin_of(self.target, file), self._stamps[file.name]
         copied = self._stamp(self.target, file)
         if copied:
             self._cache.remember_copy(origin, copied, source_stamp)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Union
@@ -33,17 +32,6 @@ class PointScale:
     bounds: tuple[float, ...]
     points: tuple[float, ...]
     is_linear: bool = False
-
-    def at(self, value: float) -> float:
-        """The points for a measured value."""
-        number = bisect_right(self.bounds, value)
-        if not self.is_linear:
-            return self.points[number]
-        if number == 0 or number == len(self.bounds):
-            return self.points[0 if number == 0 else -1]
-        low, high = self.bounds[number - 1], self.bounds[number]
-        first, second = self.points[number - 1], self.points[number]
-        return round(10 * (first + (second - first) * (value - low) / (high - low))) / 10
 
     @property
     def most(self) -> float:

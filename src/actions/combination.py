@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import and_, or_
 from typing import NamedTuple, Union
 
@@ -127,16 +127,14 @@ class PointsAtLeast:
 
     def sums(self, verdicts: Verdicts) -> tuple[Sum, Sum, Sum]:
         """Points so far, share of the evidence that was seen, and what the signs that were not seen could add."""
-        total: Sum = 0.0
-        seen: Sum = 0.0
-        unseen: Sum = 0.0
-        for label, span, most in zip(self.labels, self.spans, self.most):
-            points = verdicts[label]
-            known = points == points
-            total = total + (np.where(known, points, 0.0) if isinstance(points, np.ndarray) else points if known else 0)
-            seen = seen + span * known
-            unseen = unseen + most * (known ^ True)
-        return total, seen / sum(self.spans), unseen
+        points = np.array([verdicts[label] for label in self.labels], dtype=np.float64)
+        missing = np.isnan(points)
+        spans, most = self._weights
+        return np.where(missing, 0.0, points).sum(axis=0), spans @ ~missing / spans.sum(), most @ missing
+
+    @cached_property
+    def _weights(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return np.array(self.spans), np.array(self.most)
 
 
 @dataclass(frozen=True)
@@ -184,6 +182,12 @@ def decide(node: Node, verdicts: Verdicts) -> bool | None:
     """True or False for one person, None when what could not be judged might have turned it."""
     certain, possible = node.answer(verdicts)
     return True if certain else (None if possible else False)
+
+
+def decide_each(node: Node, verdicts: Verdicts) -> list[bool | None]:
+    """The same for each of many persons."""
+    certain, possible = (np.asarray(one).tolist() for one in node.answer(verdicts))
+    return [True if sure else (None if may else False) for sure, may in zip(certain, possible)]
 
 
 class Tally(NamedTuple):

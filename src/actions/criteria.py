@@ -2,7 +2,7 @@
 
 A criterion is one row in CRITERIA: its kind (hence its unit), relation and usual threshold, and the pairs of spots that
 it reads, one for each pair or side it may look at. One that chooses its joints by where they are, or needs a scene, has
-a function from a Pose to its Readings instead. Its name and the sentence that says when it holds are in
+a function from Persons to what it chose of them instead. Its name and the sentence that says when it holds are in
 src/translations/criteria.yaml. It can then be declared, explained, evaluated and tuned like the others.
 
 The picture's y axis points down: "a over b" measures y_b - y_a, positive when a is higher. Heights and distances are
@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from src.actions.measures import extremes, scene_lines
-from src.actions.measures.pose import Pose
-from src.actions.measures.readings import Kind, Reading
+from src.actions.measures.persons import Chosen, Persons
+from src.actions.measures.readings import Kind
 from src.actions.measures.spots import (
     ELBOWS,
     FEET,
@@ -35,7 +35,7 @@ from src.actions.measures.spots import (
 )
 from src.translations import lookup
 
-Measure = Callable[[Pose], list[Reading]]
+Measure = Callable[[Persons], Chosen]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from src.actions.action import ANY_SIDE, EACH_SIDE, FOUND_SIDES, DeclaredCriterion, PointScale, Threshold
 from src.actions.combination import UNJUDGED
 from src.actions.criteria import Criterion
+from src.actions.measurement import Measurement
 from src.actions.measures.readings import SCENE_KINDS, Kind
 from src.actions.measures.spots import ELBOWS, FEET, HANDS, KNEES, SHOULDERS, WAISTS
-from src.actions.measuring import Measurement
 from src.pose.skeleton import JointType
 from src.translations import Message, say
 

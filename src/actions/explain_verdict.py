@@ -61,7 +61,8 @@ def _explain_points(
 ) -> Message:
     """A sum of points; with a number it is one of several: "total 2: 4 points (23 needed)"."""
     total, seen, _ = node.sums(answers)
-    facts: dict[str, Argument] = {"points": count_points(float(total), f"{total:g}"), "needed": f"{node.needed:g}"}
+    points = round(float(total), 6) + 0.0  # tenths that cancel out are 0, not 4e-15 or -0
+    facts: dict[str, Argument] = {"points": count_points(points, f"{points:g}"), "needed": f"{node.needed:g}"}
     kind = "points"
     if number:
         kind, facts["number"] = "total", number

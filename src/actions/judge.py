@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import NamedTuple, TypedDict
 
 from numpy.typing import ArrayLike
 
 from src.actions.action import Action, DeclaredCriterion, Threshold
-from src.actions.combination import UNJUDGED, IfElse, Node, asked_labels, decide, labels_of, objections
+from src.actions.combination import UNJUDGED, IfElse, Node, asked_labels, decide_each, labels_of, objections
 from src.actions.explain import Joints, explain, explain_measured
 from src.actions.explain_verdict import explain_verdict
-from src.actions.measures.pose import Pose, as_pose, as_poses
+from src.actions.measurement import Column, Measured, Measurement
+from src.actions.measures.pose import Pose, as_pose, as_poses, trusting
 from src.actions.measures.scene import Scene
-from src.actions.measuring import Measurement, Measures
+from src.actions.measuring import Measures
 from src.pose.skeleton import JointType
 from src.translations import Message
 
+JOINT_NAMES = tuple(joint.name for joint in JointType)
 #: Decimals of measured values in results: more than any threshold has.
 DECIMALS = 4
 
@@ -117,16 +119,17 @@ class CriterionResult(NamedTuple):
 
     def to_json(self) -> CriterionLine:
         """The measurement as plain values for results.jsonl; thresholds and sentences follow from the declaration."""
+        verdict, value, unit, joints, length_px, points = self.found
         line: CriterionLine = {
-            "verdict": self.verdict,
-            "measured": _rounded(self.measured, DECIMALS),
-            "unit": self.unit,
-            "joints": [joint.name for joint, _ in self.joints],
+            "verdict": verdict,
+            "measured": _rounded(value, DECIMALS),
+            "unit": unit,
+            "joints": [JOINT_NAMES[joint] for joint in joints],
         }
-        if self.found.length_px is not None and self.unit != "px":
-            line["px"] = _rounded(self.found.length_px, 2)
-        if self.points is not None:
-            line["points"] = self.points
+        if length_px is not None and unit != "px":
+            line["px"] = round(length_px, 2)
+        if points is not None:
+            line["points"] = points
         return line
 
     @staticmethod
@@ -170,7 +173,7 @@ class Judgement:
     @staticmethod
     def from_json(line: JudgementLine, action: Action) -> Judgement:
         """What `to_json` wrote; `line` also has the person's "keypoints". KeyError for another declaration's."""
-        pose, against = as_pose(line["keypoints"]), objections(action.occurs_when)
+        pose, against = as_pose(line["keypoints"]), _against(action)
         measured = line["criteria"]
         results = {
             one.label: CriterionResult.from_json(measured[one.label], one, one.label in against, pose)
@@ -192,40 +195,12 @@ def judge_person(keypoints: ArrayLike, action: Action, scene: Scene | None = Non
 
 def judge_persons(persons: Sequence[ArrayLike], action: Action, scene: Scene | None = None) -> list[Judgement]:
     """Judge all persons of a picture as `judge_person` does; many at once cost little more than one."""
-    results = _measure(action, action.occurs_when, as_poses(persons, scene))
-    return [Judgement(action, _occurs(action, person), _in_order(action, person)) for person in results]
-
-
-def _occurs(action: Action, results: Results) -> bool | None:
-    return decide(action.occurs_when, _answers(results))
-
-
-def _answers(results: Results) -> dict[str, float]:
-    return {label: one.answer for label, one in results.items()}
-
-
-def _in_order(action: Action, results: Results) -> Results:
-    return {one.label: results[one.label] for one in action.criteria if one.label in results}
-
-
-def _measure(action: Action, node: Node, poses: Sequence[Pose]) -> list[dict[str, CriterionResult]]:
-    """What a combination asks of each person; of an `if` its condition, and the side that it takes for the person."""
-    if not isinstance(node, IfElse):
-        return _results(_plan(action, node), poses)
-    results, sides = _condition(action, node, poses)
-    for side in (node.then, node.otherwise):
-        takers = [number for number, taken in enumerate(sides) if side in taken]
-        for number, more in zip(takers, _measure(action, side, [poses[number] for number in takers])):
-            results[number].update(more)
-    return results
-
-
-def _condition(
-    action: Action, node: IfElse, poses: Sequence[Pose]
-) -> tuple[list[dict[str, CriterionResult]], list[tuple[Node, ...]]]:
-    """What the condition of an `if` asks of each person, and which sides follow from it."""
-    results = _measure(action, node.condition, poses)
-    return results, [node.sides(_answers(person)) for person in results]
+    poses = as_poses(persons, scene)
+    measured = _measure(action, action.occurs_when, poses)
+    return [
+        Judgement(action, occurred, _WhenAsked(partial(_results, action, measured, number, pose)))
+        for number, (pose, occurred) in enumerate(zip(poses, decide_each(action.occurs_when, _columns(measured))))
+    ]
 
 
 def sides_taken(persons: Sequence[ArrayLike], action: Action, scene: Scene | None = None) -> list[tuple[Node, ...]]:
@@ -233,36 +208,70 @@ def sides_taken(persons: Sequence[ArrayLike], action: Action, scene: Scene | Non
     node = action.occurs_when
     if not isinstance(node, IfElse):
         return [(node,)] * len(persons)
-    return _condition(action, node, as_poses(persons, scene))[1]
+    columns = _columns(_measure(action, node.condition, as_poses(persons, scene)))
+    return [node.sides({label: one[number] for label, one in columns.items()}) for number in range(len(persons))]
 
 
-def _results(plan: _Plan, poses: Sequence[Pose]) -> list[dict[str, CriterionResult]]:
-    results: list[dict[str, CriterionResult]] = [{} for _ in poses]
-    for least, group, measures in plan.groups:
-        for pose, person, found in zip(poses, results, measures.on([pose.trusting(least) for pose in poses])):
-            person.update(
-                (one.label, CriterionResult(one, measured, pose, one.label in plan.against))
-                for one, measured in zip(group, found)
-            )
-    return results
+class _WhenAsked(Mapping[str, CriterionResult]):
+    """Results by label that are put together when they are first asked for: the verdict alone needs none of them."""
+
+    def __init__(self, make: Callable[[], dict[str, CriterionResult]]) -> None:
+        self._make = make
+
+    @cached_property
+    def _made(self) -> dict[str, CriterionResult]:
+        return self._make()
+
+    def __getitem__(self, label: str) -> CriterionResult:
+        return self._made[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
-class _Plan(NamedTuple):
-    """What is measured together: criteria of one smallest confidence; and the labels of objections."""
+def _results(action: Action, measured: Sequence[Measured], number: int, pose: Pose) -> dict[str, CriterionResult]:
+    """What was asked of the person with this number, in the order of the declaration."""
+    against = _against(action)
+    found = {
+        one.label: CriterionResult(one, result, pose, one.label in against)
+        for group in measured
+        for one, result in zip(group.declared, group[number])
+    }
+    asked = set(asked_labels(action.occurs_when, _answers(found)))
+    return {one.label: found[one.label] for one in action.criteria if one.label in asked}
 
-    groups: tuple[tuple[float, tuple[DeclaredCriterion, ...], Measures], ...]
-    against: set[str]
+
+@lru_cache(maxsize=32)
+def _against(action: Action) -> set[str]:
+    return objections(action.occurs_when)
+
+
+def _answers(results: Results) -> dict[str, float]:
+    return {label: one.answer for label, one in results.items()}
+
+
+def _columns(measured: Sequence[Measured]) -> dict[str, Column]:
+    """By label what a combination asks for, of all persons."""
+    return {label: column for group in measured for label, column in group.answers().items()}
+
+
+def _measure(action: Action, node: Node, poses: Sequence[Pose]) -> list[Measured]:
+    """All that a combination asks, of every person; asking both sides of an `if` costs less than dividing them."""
+    return [measures.on(trusting(poses, least)) for least, measures in _plan(action, node)]
 
 
 @lru_cache(maxsize=128)
-def _plan(action: Action, node: Node) -> _Plan:
-    groups: dict[float, list[DeclaredCriterion]] = {}
+def _plan(action: Action, node: Node) -> tuple[tuple[float, Measures], ...]:
+    """What is measured together: criteria of one smallest confidence."""
     labels = set(labels_of(node))
+    groups: dict[float, list[DeclaredCriterion]] = {}
     for one in action.criteria:
         if one.label in labels:
             groups.setdefault(one.min_confidence, []).append(one)
-    measured = ((least, tuple(group), Measures(group)) for least, group in groups.items())
-    return _Plan(tuple(measured), objections(action.occurs_when))
+    return tuple((least, Measures(group)) for least, group in groups.items())
 
 
 def _rounded(value: float | None, decimals: int) -> float | None:

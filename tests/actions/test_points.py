@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.actions import Action, declaration_of, default_actions, judge_person, load_actions
+from src.actions import Action, declaration_of, default_actions, judge_person, judge_persons, load_actions
 from src.actions.combination import PointsAtLeast, decide
 from src.actions.judge import Judgement
 from src.errors import ConfigError
@@ -57,6 +57,22 @@ def test_points_at_values_are_interpolated_and_constant_beyond() -> None:
         "-2 at 0.2 torso below, +3 at 0.3 torso above, +1 at 0.5 torso above, linear in between"
     )
     assert load_actions({"up": declaration_of(action)})["up"] == action
+
+
+def test_a_sum_of_tenths_is_said_without_rounding_errors() -> None:
+    signs = {
+        f"sign_{number}": {"criterion": "hand_over_neck", "bounds": [0], "points": [0, points]}
+        for number, points in enumerate((0.1, 0.2, -0.3))
+    }
+    action = load_actions({"up": {"criteria": signs, "occurs_when": {"points_at_least": 0.3}}})["up"]
+    assert str(judge_person(figure(HANDS_UP), action).explanation) == "0 points; 0.3 needed"
+
+
+def test_persons_judged_together_get_the_points_that_each_gets_alone() -> None:
+    action = default_actions()["climb_over_fence"]
+    persons = [figure(changes, hidden) for changes in ({}, HANDS_UP) for hidden in ([], [J.Neck, J.LeftFoot], list(J))]
+    together = judge_persons(persons, action)
+    assert [one.to_json() for one in together] == [judge_person(one, action).to_json() for one in persons]
 
 
 def test_a_value_at_a_bound_belongs_to_the_range_above() -> None:

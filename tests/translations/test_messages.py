@@ -13,7 +13,7 @@ import pytest
 from src.actions.action import ANY_SIDE, SIDES, DeclaredCriterion, Threshold
 from src.actions.criteria import CRITERIA
 from src.actions.judge import CriterionResult
-from src.actions.measures.pose import Pose, as_pose
+from src.actions.measures.pose import Pose, as_pose, trusting
 from src.actions.measuring import Measures
 from src.data.images import PictureError, read_picture
 from src.model_utils.config import read_settings
@@ -42,7 +42,7 @@ def put_together(catalog: Catalog, code: list, language: int) -> str:
 
 
 def judged(pose: Pose, declared: list[DeclaredCriterion]) -> list[CriterionResult]:
-    found = Measures(declared).on([pose.trusting(0.1)])[0]
+    found = Measures(declared).on(trusting([pose], 0.1))[0]
     return [CriterionResult(one, measured, pose) for one, measured in zip(declared, found)]
 
 

@@ -7,7 +7,6 @@ themselves are fitted in `points`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Union
@@ -32,7 +31,7 @@ from src.actions.combination import (
 from src.actions.declared_criteria import THRESHOLD_LIMITS
 from src.actions.evaluation.labelled import Picture
 from src.actions.evaluation.scoring import Confusion
-from src.actions.measures.pose import Pose, as_pose
+from src.actions.measures.pose import Pose, as_pose, trusting
 from src.actions.measuring import Measures
 
 CANDIDATES = 40  # thresholds tried for a criterion in a round
@@ -225,15 +224,13 @@ def _count_of(node: Counting) -> float:
 
 
 def _measure_column(declared: DeclaredCriterion, persons: Sequence[Pose]) -> Column:
-    trusted = [pose.trusting(declared.min_confidence) for pose in persons]
-    measures = Measures([declared])
-    decisive = measures.decisive(trusted)
+    measured = Measures([declared]).on(trusting(persons, declared.min_confidence))
     fixed: Fixed | None = None
     if declared.scale is not None:
-        points = (found.points for (found,) in measures.on(trusted))
-        fixed = np.array([math.nan if one is None else one for one in points], dtype=np.float64)
+        fixed = measured.points[:, 0]
     elif isinstance(declared.threshold, tuple):
-        fixed = np.array([found.verdict for (found,) in measures.on(trusted)], dtype=np.int8)
+        fixed = measured.verdict[:, 0]
+    decisive = measured.decisive
     is_partial = decisive.is_partial[:, 0] & (declared.sides == EACH_SIDE)
     return Column(declared, decisive.value[:, 0], is_partial, decisive.is_sign_only[:, 0], fixed)
 

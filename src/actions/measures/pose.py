@@ -63,12 +63,6 @@ class Pose:
         first, last = self.joints[spot[0]][2] > 0, self.joints[spot[-1]][2] > 0
         return spot if first == last else spot[:1] if first else spot[-1:]
 
-    def trusting(self, min_confidence: float) -> Pose:
-        """The same person without the joints below `min_confidence`."""
-        if all(joint[2] >= min_confidence or joint[2] <= 0 for joint in self.joints):
-            return self
-        return _poses(np.array([self.joints]), min_confidence, self.scene)[0]
-
 
 def as_pose(keypoints: ArrayLike, scene: Scene | None = None) -> Pose:
     """Read 18 x (x, y, confidence), flat or nested; a joint with a NaN, infinite or absurd number counts as not found.
@@ -82,7 +76,19 @@ def as_poses(persons: Sequence[ArrayLike], scene: Scene | None = None) -> list[P
     """Read all persons of a picture as `as_pose` does."""
     if len(persons) == 0:
         return []
-    return _poses(np.stack([_as_joints(keypoints) for keypoints in persons]), 0.0, scene)
+    return _poses(np.stack([_as_joints(keypoints) for keypoints in persons]), 0.0, [scene] * len(persons))
+
+
+def trusting(persons: Sequence[Pose], min_confidence: float) -> list[Pose]:
+    """The same persons without the joints below `min_confidence`."""
+    joints = joints_of(persons)
+    confidence = joints[..., 2]
+    doubtful = np.flatnonzero(((confidence > 0) & (confidence < min_confidence)).any(axis=1)).tolist()
+    trusted = list(persons)
+    again = _poses(joints[doubtful], min_confidence, [persons[number].scene for number in doubtful])
+    for number, pose in zip(doubtful, again):
+        trusted[number] = pose
+    return trusted
 
 
 def midpoint(first: Point | None, second: Point | None) -> Point | None:
@@ -90,6 +96,11 @@ def midpoint(first: Point | None, second: Point | None) -> Point | None:
     if first is None or second is None:
         return first if second is None else second
     return ((first[0] + second[0]) / 2, (first[1] + second[1]) / 2)
+
+
+def joints_of(persons: Sequence[Pose]) -> Array:
+    """Persons x 18 x (x, y, confidence)."""
+    return np.array([pose.joints for pose in persons], dtype=np.float64).reshape(-1, JOINT_COUNT, VALUES_PER_JOINT)
 
 
 def places_of(joints: Array) -> Array:
@@ -122,7 +133,7 @@ def _as_joints(keypoints: ArrayLike) -> Array:
     return values.reshape(JOINT_COUNT, VALUES_PER_JOINT)
 
 
-def _poses(values: Array, min_confidence: float, scene: Scene | None) -> list[Pose]:
+def _poses(values: Array, min_confidence: float, scenes: Sequence[Scene | None]) -> list[Pose]:
     with np.errstate(invalid="ignore"):
         is_sane = (np.abs(values) < LARGEST_COORDINATE_PX).all(axis=2)
         found = is_sane & (values[..., 2] > 0) & (values[..., 2] >= min_confidence)
@@ -130,5 +141,5 @@ def _poses(values: Array, min_confidence: float, scene: Scene | None) -> list[Po
     sizes = torso_lengths(places_of(joints)).tolist()
     return [
         Pose(tuple(map(tuple, person)), None if math.isnan(size) else size, scene)
-        for person, size in zip(joints.tolist(), sizes)
+        for person, size, scene in zip(joints.tolist(), sizes, scenes)
     ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
 
-from src.actions.measures.geometry import Array, Point, angle_to_horizontal, angle_to_vertical, elevation, inner_angle
+from src.actions.measures.geometry import Array, angle_to_horizontal, angle_to_vertical, elevation, inner_angle
 from src.actions.measures.spots import SHOULDER_LINE, SHOULDERS, Spot, Spots
 from src.pose.skeleton import JointType
 
@@ -90,7 +89,7 @@ class Readings:
             if kind is Kind.INNER_ANGLE:
                 values[:, numbers] = inner_angle(*ends)
             elif kind in FORMULAS:
-                values[:, numbers] = _between(kind, ends[0], ends[1], torso_px)
+                values[:, numbers] = measure_lines(kind, ends[0], ends[1], torso_px)
         return values
 
     def _spots(self, places: Array) -> Array:
@@ -112,19 +111,12 @@ def _columns(
     return numbers, [[places.index(spot) for spot in end] for end in ends]
 
 
-def measure_line(kind: Kind, first: Point, second: Point, torso_px: float | None) -> float | None:
-    """One reading between two points; None where the direction is undefined."""
-    dx, dy = second[0] - first[0], second[1] - first[1]
-    if not kind.is_length and math.hypot(dx, dy) < SHORTEST_LINE_IN_TORSOS * (torso_px or 0.0):
-        return None
-    value = float(FORMULAS[kind](np.array([dx]), np.array([dy]))[0])
-    return None if math.isnan(value) else value
-
-
-def _between(kind: Kind, first: Array, second: Array, torso_px: Array) -> Array:
+def measure_lines(kind: Kind, first: Array, second: Array, torso_px: Array) -> Array:
+    """Readings between points, persons x … x (x, y); NaN where one is missing or the direction is undefined."""
     way = second - first
     dx, dy = way[..., 0], way[..., 1]
     measured = FORMULAS[kind](dx, dy)
     if kind.is_length:
         return measured
-    return np.where(np.hypot(dx, dy) < SHORTEST_LINE_IN_TORSOS * torso_px[:, None], np.nan, measured)
+    shortest = SHORTEST_LINE_IN_TORSOS * torso_px.reshape(-1, *(1,) * (dx.ndim - 1))
+    return np.where(np.hypot(dx, dy) < shortest, np.nan, measured)
