@@ -7,6 +7,7 @@ those of the ModelArts documentation (container environment, start on Ascend car
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +18,11 @@ from src.json_text import parse_json_object
 PLATFORM_SCRATCH = Path("/cache")
 LOCAL_SCRATCH = Path("work")
 
-#: The platform's names for the job's id, the current one first.
+#: Names that launchers give the job's id, the current one first; none is documented.
 JOB_ID_VARIABLES = ("JOB_ID", "BATCH_JOB_ID")
+#: The documented variable with the name of a node's container, `modelarts-job-<id>-worker-<node>`.
+_INSTANCE = "MA_CURRENT_INSTANCE_NAME"
+_INSTANCE_OF_JOB = re.compile(r"(modelarts-job-.+)-[a-z]+-\d+")
 
 DATA_URL = "data_url"
 
@@ -183,7 +187,9 @@ def _restarts(environment: Mapping[str, str]) -> int:
 
 def job_id_of(environment: Mapping[str, str]) -> str:
     """The platform's id of the job, equal for all its ranks and restarts; empty elsewhere."""
-    return next((value for name in JOB_ID_VARIABLES if (value := environment.get(name, "").strip())), "")
+    told = (environment.get(name, "").strip() for name in JOB_ID_VARIABLES)
+    instance = _INSTANCE_OF_JOB.fullmatch(environment.get(_INSTANCE, "").strip())
+    return next(filter(None, told), "") or (instance[1] if instance else "")
 
 
 def _locations(environment: Mapping[str, str], arguments: Mapping[str, str]) -> dict[str, Location]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modelarts.runtime.topology import MSRUN, RANK_TABLE, SCHEDULER, SINGLE, WORKER, Location, locate
+from modelarts.runtime.topology import MSRUN, RANK_TABLE, SCHEDULER, SINGLE, WORKER, Location, job_id_of, locate
 from src.errors import ConfigError
 from src.model_utils.config import Config
 
@@ -209,3 +209,21 @@ def test_the_training_job_refuses_nonsensical_places(argv: list[str]) -> None:
     from modelarts.runtime.entry import training_job
 
     assert training_job(argv) == 2
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"JOB_ID": "modelarts-job-7f3c"},
+        {"BATCH_JOB_ID": " modelarts-job-7f3c "},
+        {"JOB_ID": "", "MA_CURRENT_INSTANCE_NAME": "modelarts-job-7f3c-worker-0"},
+        {"MA_CURRENT_INSTANCE_NAME": "modelarts-job-7f3c-worker-11"},
+    ],
+)
+def test_the_jobs_id_is_found_without_the_launchers_variables(environment: dict[str, str]) -> None:
+    assert job_id_of(environment) == "modelarts-job-7f3c"
+
+
+def test_elsewhere_there_is_no_job_id() -> None:
+    for name in ("", "notebook-7f3c-worker-0", "modelarts-job-7f3c"):
+        assert job_id_of({"HOSTNAME": "laptop-worker-0", "MA_CURRENT_INSTANCE_NAME": name}) == ""
