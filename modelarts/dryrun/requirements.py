@@ -48,6 +48,7 @@ def install(file: Path, python: Path, environment: Mapping[str, str], log: Path)
         "--python",
         str(python),
         "install",
+        "--quiet",  # the log is the job's: what is there already, and where pip looked, does not belong in it
         "--no-input",
         "--disable-pip-version-check",
     ]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.files import file_sha256
+from src.infer.arguments import check_path
 from src.infer.network import Maps
 from src.infer.onnx_network import OnnxNetwork, load_onnx
 from src.infer.shapes import CANONICAL_ASPECTS, as_batch, canonical_fit, tight_fit
@@ -127,6 +128,7 @@ def load_model(
     Raises CheckpointError when the checkpoint is missing, damaged or of another network, and ConfigError when the
     device cannot be used.
     """
+    check_path("checkpoint", checkpoint)
     settings = decode_settings or DecodeSettings()
     if engine == ONNXRUNTIME:
         return load_onnx(Path(checkpoint), network, insize, settings, batch_size or BATCH_SIZES["CPU"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.actions import Action, find_action
 from src.data.images import Picture
+from src.infer.arguments import check_network, check_path, check_picture
 from src.infer.finishing import find_persons, finish_picture
 from src.infer.multiscale import make_views
 from src.infer.network import Network
@@ -23,24 +24,13 @@ from src.progress import StageTimes
 def detect(img: Picture, network: Network) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The persons in a BGR picture (H, W, 3): poses (P, 18, 3) [x_px, y_px, confidence] and scores (P,), best first.
 
-    TypeError for anything but a uint8 colour picture, such as the None that `cv2.imread` returns for a missing file.
+    TypeError for anything but a uint8 colour picture, such as the None that `cv2.imread` returns for a missing file,
+    and for what is no network of `load_model`.
     """
     check_picture(img)
+    check_network(network)
     views = make_views(img, network)
     return find_persons(network.forward([views.inputs[0]])[0], views.target, network.decode_settings)
-
-
-def check_picture(img: object) -> None:
-    """TypeError, saying what to give instead, unless `img` is a (H, W, 3) uint8 array."""
-    wanted = "a picture of the form (height, width, 3), uint8, BGR, such as src.data.images.read_picture(path) returns"
-    if img is None:
-        raise TypeError(f"img is None (cv2.imread returns that when it cannot read a file); give {wanted}")
-    if isinstance(img, (str, bytes, PurePath)):
-        raise TypeError(f"img is the path {str(img)!r}; give {wanted}, or judge a file with infer_one_pic")
-    if not isinstance(img, np.ndarray):
-        raise TypeError(f"img is a {type(img).__name__}; give {wanted}")
-    if img.ndim != 3 or img.shape[2] != 3 or img.dtype != np.uint8 or 0 in img.shape:
-        raise TypeError(f"img is an array {img.shape} of {img.dtype}; give {wanted}")
 
 
 def infer_one_pic(
@@ -59,6 +49,13 @@ def infer_one_pic(
     too, whose original belongs there. `action` is a declared action or the name of one in default_config.yaml. A
     picture that cannot be read gives a result with status "unreadable"; OutputError when the results cannot be written.
     """
+    check_network(network)
+    for name, value in (
+        ("pic_folder_path", pic_folder_path),
+        ("filename", filename),
+        ("output_img_path", output_img_path),
+    ):
+        check_path(name, value)
     times = times or StageTimes()
     action = find_action(action) if isinstance(action, str) else action
     fitted = read_and_fit(network, Path(pic_folder_path), filename, times, options)

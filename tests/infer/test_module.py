@@ -47,3 +47,19 @@ def test_the_module_can_be_imported_and_documented_without_mindspore(root: Path)
 def test_what_is_no_picture_is_refused_with_what_to_give_instead(given: object, said: str) -> None:
     with pytest.raises(TypeError, match=f"{said}.*give a picture of the form"):
         test_tmp.detect(given, FakeNetwork())
+
+
+def test_mixed_up_arguments_are_told_what_to_give_instead(tmp_path: Path) -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    with pytest.raises(TypeError, match=r"orig_img is the path 'a\.jpg'; give a picture"):
+        test_tmp.draw_person_pose("a.jpg", [], [], [])
+    with pytest.raises(ValueError, match="occur_list has 1 entries for 2 poses"):
+        test_tmp.draw_person_pose(picture, np.zeros((2, 18, 3)), [True], [None, None])
+    with pytest.raises(TypeError, match=r"network is a path; give what load_model\(checkpoint\) returns"):
+        test_tmp.detect(picture, "model.ckpt")
+    with pytest.raises(TypeError, match="network is of type NoneType"):
+        test_tmp.infer_one_pic(None, tmp_path, "a.jpg", tmp_path)
+    with pytest.raises(TypeError, match="output_img_path is of type NoneType; give a path"):
+        test_tmp.infer_one_pic(FakeNetwork(), tmp_path, "a.jpg", None)
+    with pytest.raises(TypeError, match="checkpoint is of type NoneType"):
+        test_tmp.load_model(None)

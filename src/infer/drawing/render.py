@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from src.infer.arguments import check_picture
 from src.infer.drawing.fonts import drawable
 from src.infer.drawing.label_placement import NEUTRAL, WARNING, Box, place_label
+from src.plural import plural
 from src.pose.skeleton import CONFIRMING_LIMBS, JOINT_COUNT, LIMBS, JointType
 
 J = JointType
@@ -77,6 +79,12 @@ def draw_person_pose(
     `head_list[i]` is where the label belongs (see `head_position`), None leaves it to the pose. Of several labels the
     first one that fits is written. `numbered` writes each person's number, counted from 1, too.
     """
+    check_picture(orig_img, "orig_img")
+    for name, values in (("occur_list", occur_list), ("head_list", head_list)):
+        if len(values) != len(poses):
+            raise ValueError(
+                f"{name} has {len(values)} entries for {plural(len(poses), 'pose')}; give one for each pose"
+            )
     picture = np.ascontiguousarray(orig_img).copy()
     height, width = picture.shape[:2]
     people = [_drawable_pose(pose, width, height) for pose in poses]
