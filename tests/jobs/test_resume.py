@@ -20,6 +20,7 @@ from modelarts.runtime import training
 from obs_sync.transfer import uploader as uploader_module
 from src.files import file_sha256
 from src.net.weights import read_checkpoint
+from src.train.checkpoints import checkpoint
 from src.train.checkpoints.checkpoint import write_tensors
 from src.train.checkpoints.manifest import Manifest, manifest_name
 from src.train.monitoring.loss_record import SCALARS_FILE
@@ -183,14 +184,14 @@ def test_a_full_disk_and_a_store_that_never_comes_back_are_told_and_the_next_sta
     def never(source: str, target: str, **_: object) -> object:
         raise obs_sync.Transient("the store does not answer", url=target, operation="upload")
 
-    save, failures = ms.save_checkpoint, iter(range(1))
+    write, failures = checkpoint.write_entries, iter(range(1))
 
     def no_room_at_first(*arguments: object, **options: object) -> object:
         if next(failures, None) is not None:
             raise OSError(28, "No space left on device")
-        return save(*arguments, **options)
+        return write(*arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ms, "save_checkpoint", no_room_at_first)
+    monkeypatch.setattr(checkpoint, "write_entries", no_room_at_first)
     with monkeypatch.context() as patch:
         patch.setattr(uploader_module, "copy", never)
         assert train("--max_epoch_train=1", "--publish_wait=5", EVERY_STEP) == 3

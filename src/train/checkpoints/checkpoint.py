@@ -8,6 +8,7 @@ import json
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import cast
 
@@ -17,9 +18,10 @@ from mindspore import Parameter, nn
 
 from src.arrays import Array
 from src.errors import CheckpointError, JobError, OutputError
-from src.files import atomic_path, file_sha256
+from src.files import atomic_path
 from src.net.finite import norm_if_finite, not_finite
 from src.net.weights import META_KEY, OPTIMIZER_ENTRY, read_checkpoint
+from src.train.checkpoints.ckpt_file import tensor_entry, text_entry, write_entries
 from src.train.checkpoints.manifest import Manifest
 from src.version import NAME, VERSION
 
@@ -101,8 +103,8 @@ def write_snapshot(
 def _write_snapshot(
     snapshot: Snapshot, path: Path, rank: int, rank_size: int, identity: Mapping[str, object]
 ) -> Manifest:
-    # tensors over the arrays' own memory: a Parameter would copy them twice
-    write_tensors({name: ms.Tensor.from_numpy(array) for name, array in snapshot.arrays.items()}, path, snapshot.meta)
+    tensors = {name: ms.Tensor.from_numpy(array) for name, array in snapshot.arrays.items()}  # shares their memory
+    sha256 = write_tensors(tensors, path, snapshot.meta)
     moment = cast("Mapping[str, int]", snapshot.meta)
     return Manifest(
         rank=rank,
@@ -113,7 +115,7 @@ def _write_snapshot(
         global_step=moment["global_step"],
         file=path.name,
         size=path.stat().st_size,
-        sha256=file_sha256(path),
+        sha256=sha256,
         weights_sha256=weights_sha256(snapshot.arrays),
         identity=identity,
         weights_norm=snapshot.norm,
@@ -132,22 +134,20 @@ def write_checkpoint(source: nn.Cell | Iterable[Parameter], path: Path, meta: Me
     write_tensors({parameter.name: parameter for parameter in parameters}, path, meta)
 
 
-def write_tensors(tensors: Mapping[str, ms.Tensor], path: Path, meta: Meta) -> None:
+def write_tensors(tensors: Mapping[str, ms.Tensor], path: Path, meta: Meta) -> str:
     """Save tensors by name with `meta` (JSON values): written beside, flushed to disk, then renamed into place.
+
+    Returns the file's SHA-256, which is computed on the way.
 
     Raises OutputError when the folder cannot be written or the disk is full; an older file of the name stays whole.
     """
-    record = json.dumps({**meta, "parameter_count": len(tensors)})
-    entries = [{"name": name, "data": tensor} for name, tensor in tensors.items()]
-    options = {"crc_check": True} if "crc_check" in inspect.signature(ms.save_checkpoint).parameters else {}
+    entries = (tensor_entry(name, tensor) for name, tensor in tensors.items())
+    record = text_entry(META_KEY, json.dumps({**meta, "parameter_count": len(tensors)}))
+    has_crc = "crc_check" in inspect.signature(ms.load_checkpoint).parameters
     try:
-        with atomic_path(path, durable=True, suffix=".ckpt") as temporary:
-            try:
-                ms.save_checkpoint(entries, str(temporary), append_dict={META_KEY: record}, **options)
-            finally:
-                temporary.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own
-            temporary.chmod(0o644)
-    except (OSError, RuntimeError, ValueError) as error:
+        with atomic_path(path, durable=True, suffix=".ckpt") as temporary, temporary.open("wb") as file:
+            return write_entries(file, chain(entries, [record]), has_crc)
+    except OSError as error:
         raise OutputError(f"{path}: the checkpoint cannot be written: {error}") from None
 
 
