@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Optional
 
-from modelarts.jobs.definition import JobSpec
+from modelarts.jobs.definition import PROBE, JobSpec
 
 #: The oldest versions that the numerical tests run on.
 OLDEST_MINDSPORE, OLDEST_PYTHON = (2, 7), (3, 9)
+MINDSPORE = "mindspore"
 _CHIP = re.compile(r"snt\d+[a-z]?\d*")
 _KAT1_CHIP = "snt9"
 _NAMES = {"snt9": "Ascend 910A", "snt9b": "Ascend 910B", "snt3p": "Ascend 310P"}
@@ -55,20 +56,28 @@ def chip_of_flavour(flavour: str) -> str:
 
 
 def hardware_mistakes(job: JobSpec) -> list[str]:
-    """One line for an engine that is too old, and for one built for another chip than the flavour's."""
+    """One line for an engine that cannot run the job, and for one built for another chip than the flavour's."""
     if job.placement.image:
         return []
     engine, flavour_chip = engine_of(job.engine_version), chip_of_flavour(job.flavour)
-    problems = []
-    if engine.framework == "mindspore" and engine.version and engine.version < OLDEST_MINDSPORE:
-        problems.append(f"engine: {job.engine_version}: MindSpore before {_dotted(OLDEST_MINDSPORE)} is not supported")
-    if engine.python and engine.python < OLDEST_PYTHON:
-        problems.append(f"engine: {job.engine_version}: Python before {_dotted(OLDEST_PYTHON)} is not supported")
+    problems = [] if job.kind == PROBE else _engine_mistakes(engine, job)
     if engine.chip and flavour_chip and engine.chip != flavour_chip:
         problems.append(
             f"flavour: {job.flavour} has {_named(flavour_chip)} cards, but the engine {job.engine_version} "
             f"is built for {_named(engine.chip)}; choose a flavour or an engine with the same chip"
         )
+    return problems
+
+
+def _engine_mistakes(engine: Engine, job: JobSpec) -> list[str]:
+    """The probe runs on any engine, inference with ONNX Runtime on one without MindSpore."""
+    problems, needs_mindspore = [], job.values.get("engine", MINDSPORE) == MINDSPORE
+    if engine.framework == MINDSPORE and engine.version and engine.version < OLDEST_MINDSPORE:
+        problems.append(f"engine: {job.engine_version}: MindSpore before {_dotted(OLDEST_MINDSPORE)} is not supported")
+    if engine.framework not in ("", MINDSPORE) and needs_mindspore:
+        problems.append(f"engine: {job.engine_version}: brings {engine.framework}, not MindSpore, which the job needs")
+    if engine.python and engine.python < OLDEST_PYTHON:
+        problems.append(f"engine: {job.engine_version}: Python before {_dotted(OLDEST_PYTHON)} is not supported")
     return problems
 
 

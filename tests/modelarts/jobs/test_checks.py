@@ -37,6 +37,9 @@ def test_declared_jobs_have_no_mistakes() -> None:
         assert check_definition(load_job(key)) == []
 
 
+PYTORCH = "pytorch_2.1.0-cann_8.0.rc1-py_3.9-euler_2.10.7-aarch64-snt9b"
+
+
 def engine(version: str) -> dict[str, Any]:
     return {"engine": {"name": "Ascend-Powered-Engine", "version": version}}
 
@@ -48,6 +51,8 @@ def engine(version: str) -> dict[str, Any]:
         {"flavour": "modelarts.pool.visual.8xlarge"},
         {**engine("mindspore_2.7.1-cann_8.3.rc1-py_3.11-hce_2.0.2509-aarch64-snt3p"), "flavour": "a.snt3p.b"},
         {**engine("own-build"), "flavour": "modelarts.kat1.xlarge"},
+        {**engine("mindspore_1.7.0-cann_5.1.0-py_3.7-euler_2.8.3-aarch64"), "kind": "probe"},
+        {**engine(PYTORCH), "kind": "inference", "hyperparameters": {"engine": "onnxruntime"}},
         {"image": "swr/own:1", "flavour": "modelarts.kat1.xlarge"},
         {"environment": {"MA_RUN_METHOD": "msrun"}},
     ],
@@ -102,6 +107,7 @@ def test_a_flavour_is_needed_to_submit_only(make_job: MakeJob) -> None:
             engine("mindspore_2.3.0-cann_8.0.rc1-py_3.9-euler_2.10.7-aarch64-snt9b"),
             "MindSpore before 2.7 is not supported",
         ),
+        (engine(PYTORCH), "brings pytorch, not MindSpore"),
         (engine("mindspore_1.7.0-cann_5.1.0-py_3.7-euler_2.8.3-aarch64"), "Python before 3.9 is not supported"),
         ({"flavour": "modelarts.kat1.xlarge"}, "has snt9 (Ascend 910A) cards, but the engine"),
         ({"flavour": "x.8snt9b23.y"}, "has snt9b23 cards, but the engine"),
