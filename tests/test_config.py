@@ -91,6 +91,7 @@ def test_value_in_the_next_argument_and_the_handbooks_short_name() -> None:
         ("--target_action_type=climb_upp", ("climb_upp", "climb_up")),
         ("--missing_pictures_max=2", ("missing_pictures_max", "maximum is 1")),
         ("--lr_steps=1,x", ("lr_steps", "x")),
+        ("--infer_compile_cache=False", ("infer_compile_cache", "False", "auto, none, or a path such as ./False")),
         ("--config_path=absent.yaml", ("absent.yaml",)),
         ("--batch_size", ("batch_size", "--key=value")),
     ],

@@ -20,7 +20,7 @@ from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
 from src.fill import fill
 from src.model_utils.command_line import read_arguments
-from src.model_utils.setting import Setting, convert
+from src.model_utils.setting import TRUTH_WORDS, Setting, convert
 from src.model_utils.unknown import unknown_setting
 from src.net.formats import INPUT_FORMATS, check_precision
 
@@ -283,6 +283,9 @@ def _check_together(config: Config) -> None:
         empty, given = sorted(("jsonpath_val", "imgpath_val"), key=lambda name: bool(getattr(config, name)))
         raise ConfigError(f"{empty}: is empty, but {given} is given; a validation set needs both")
     check_precision(config.amp, config.device_target)
+    if config.infer_compile_cache.lower() in TRUTH_WORDS:
+        told = config.infer_compile_cache
+        raise ConfigError(f"infer_compile_cache: '{told}' names no folder; give auto, none, or a path such as ./{told}")
     if config.vgg_path and config.network != "vgg19":
         raise ConfigError(f"vgg_path: is for network=vgg19, not for network={config.network}")
     if config.freeze != "none" and not config.load_pretrain and not config.vgg_path:

@@ -18,6 +18,7 @@ _KINDS = {dict: "a mapping", bytes: "binary data", set: "a set"}
 Scalar = Union[str, float, bool]
 Value = Union[Scalar, tuple[Scalar, ...]]
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+TRUTH_WORDS = (*_TRUE, *_FALSE)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _as_scalar(name: str, raw: object, kind: object) -> Scalar:
         return _as_text(name, raw)
     if kind is bool:
         word = _unquoted(str(raw)).lower()
-        if word not in (*_TRUE, *_FALSE):
+        if word not in TRUTH_WORDS:
             raise ConfigError(f"{name}: '{_short(raw)}' is neither True nor False")
         return word in _TRUE
     return _as_number(name, raw, kind)
