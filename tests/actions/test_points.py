@@ -92,7 +92,7 @@ def test_the_sentences_say_measurement_points_and_ranges() -> None:
 def test_what_is_not_seen_gives_no_points_and_is_named() -> None:
     judgement = judge_person(figure(HANDS_UP, without=[J.RightFoot, J.LeftFoot]), card())
     assert judgement.occurred is True
-    assert str(judgement.explanation) == "5 points; 4 needed; not seen: right foot, left foot"
+    assert str(judgement.explanation) == "5 points; 4 needed; not clearly seen: right foot, left foot"
 
 
 def test_too_little_evidence_is_undecided_and_says_what_was_missing() -> None:

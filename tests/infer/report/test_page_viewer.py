@@ -131,6 +131,25 @@ def test_a_person_shows_how_the_verdict_came_about(
     assert opened.errors == []
 
 
+def test_signs_are_listed_below_the_sum_of_points_that_they_add_to(browser: Any, tmp_path: Path) -> None:
+    sign = {"criterion": "knees", "bounds": [0.5], "points": [0, 1]}
+    sums = [{"points_at_least": 1, "of": ["second"]}, {"points_at_least": 1, "of": ["first"]}]
+    declared = {"climb": {"criteria": {"first": sign, "second": sign}, "occurs_when": {"any": sums}}}
+    one = person(None, 0.5)
+    unseen = {"verdict": -1, "measured": None, "unit": "torso", "joints": ["RightKnee"], "points": None}
+    one["criteria"] = {"first": unseen, "second": unseen}
+    opened = Report(browser, tmp_path, [line("a.jpg", one)], "zh-CN", load_actions(declared)["climb"])
+    opened.page.click(".card")
+    assert opened.page.locator(".total").all_text_contents() == ["总分 1", "总分 2"]
+    opened.page.keyboard.press("Escape")
+    opened.page.click("#language")
+    opened.page.click(".card")
+    listed = opened.page.locator(".total, .criterion .label").all_text_contents()
+    assert listed == ["Total 1", "second", "Total 2", "first"]
+    opened.page.close()
+    assert opened.errors == []
+
+
 def test_persons_are_marked_and_the_marks_downloaded_as_labels(report: Report) -> None:
     page = report.page
     page.select_option("#sort", "order")

@@ -52,8 +52,18 @@ function personPanel(person, number) {
   for (const event of ["mouseenter", "focus"]) panel.addEventListener(event, () => markPerson(person.box));
   for (const event of ["mouseleave", "blur"]) panel.addEventListener(event, () => markPerson(null));
   panel.append(markButtons(number, panel));
-  panel.append(...(person.criteria.length ? person.criteria.map(criterionRow) : [element("p", "", word("noCriteria"))]));
+  panel.append(...(person.criteria.length ? criterionRows(person.criteria) : [element("p", "", word("noCriteria"))]));
   return panel;
+}
+
+/** All signs, those of each sum of points below its heading. */
+function criterionRows(criteria) {
+  const rows = criteria.map(criterionRow);
+  const totals = [...new Set(data.signs.map(({ total }) => total))].sort((one, other) => one - other);
+  return totals.flatMap((total) => [
+    ...(total ? [element("h4", "total", word("total", { number: total }))] : []),
+    ...rows.filter((_, index) => data.signs[index].total === total),
+  ]);
 }
 
 /** An objection is shown as the sign that it is when it does not hold. */
