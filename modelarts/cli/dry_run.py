@@ -21,7 +21,7 @@ from modelarts.dryrun.dryrun import DryRun, DryRunOptions
 from modelarts.dryrun.launcher import STOPPED
 from modelarts.dryrun.state import DryRunState
 from modelarts.jobs.checks import check_definition, check_in_use, check_storage, setting_notes
-from modelarts.jobs.definition import Changes
+from modelarts.jobs.definition import Changes, Placement
 from modelarts.jobs.loading import load_job
 from src.fill import fill
 from src.interrupts import INTERRUPTED
@@ -69,11 +69,19 @@ def _run(
     run = DryRun(job, chosen, stop, changes)
     with _stopping_on_signal(stop) as signals:
         code = run.run()
-    notes = (*notes, *setting_notes(job))
+    notes = (*notes, *setting_notes(job), *_left_out(job.placement))
     if code == STOPPED and signal.SIGINT in signals:
         code = INTERRUPTED
         notes = (*notes, "interrupted: the job was stopped; the same command continues from its last checkpoint")
     return Answer(asdict(run.state), dry_run_text(run.state), code, notes)
+
+
+def _left_out(placement: Placement) -> list[str]:
+    """What of the placement a dry run does not simulate."""
+    names = ("pool", "priority", "auto_stop_hours", "image", "command", "volumes")
+    given = [name for name in names if getattr(placement, name) != getattr(Placement(), name)]
+    what = "; it starts the boot file with the Python here" if placement.image else ""
+    return [f"not simulated by a dry run: {', '.join(given)}{what}"] if given else []
 
 
 def dry_run_text(state: DryRunState) -> str:

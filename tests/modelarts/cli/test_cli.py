@@ -284,3 +284,10 @@ def test_importing_the_command_line_has_no_effect() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(obs_sync.__file__).parents[1]
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_dry_run_says_what_it_does_not_simulate(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
+    mount = {"obs": {"obs_path": "/b/o", "local_path": "/o"}}
+    job = str(make_job("raise SystemExit(3)", pool="p", image="swr/x:1", volumes=[mount]))
+    text = run(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements", "--restarts", "0", code=3)
+    assert "note: not simulated by a dry run: pool, image, volumes; it starts the boot file with" in text
