@@ -88,8 +88,13 @@ def _told(config: Config) -> Config:
 
 
 def compile_cache_folder(told: str, scratch: Path) -> Path | None:
-    """Where compiled graphs are kept, as the setting `infer_compile_cache` says; None where they are not."""
-    return None if told == "none" else scratch / "compiled_inference" if told == "auto" else Path(told)
+    """Where compiled graphs are kept, as the setting `infer_compile_cache` says; None where they are not.
+
+    `True` and `False`, which the training's `compile_cache` takes, are understood as well.
+    """
+    if told.lower() in ("none", "false"):
+        return None
+    return scratch / "compiled_inference" if told.lower() in ("auto", "true") else Path(told)
 
 
 def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:

@@ -55,8 +55,8 @@ class StopRequest:
 
     @property
     def cause(self) -> str:
-        """What requested the stop, for messages."""
-        return "Ctrl-C" if self.signal_number == signal.SIGINT else "a signal"
+        """What requested the stop, for messages; of another rank's signal only that there was one."""
+        return {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}.get(self.signal_number, "a signal")
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if not self.signal_number:

@@ -43,7 +43,7 @@ def test_only_a_stop_that_takes_long_is_announced(
 
 
 @pytest.mark.parametrize(
-    ("number", "cause", "code"), [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "a signal", 143)]
+    ("number", "cause", "code"), [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143)]
 )
 def test_the_exit_code_is_the_shells(number: int, cause: str, code: int) -> None:
     with StopRequest() as stop:

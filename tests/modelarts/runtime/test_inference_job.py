@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from modelarts.runtime.entry import inference_job
+from modelarts.runtime.inference import compile_cache_folder
 from tests.infer.fakes import FakeNetwork
 
 
@@ -81,3 +82,11 @@ def test_a_folder_full_of_things_that_are_no_pictures(caplog: pytest.LogCaptureF
     lines = [json.loads(line) for line in stored()["results.jsonl"].splitlines()]
     assert {line["file"] for line in lines if line["status"] == "ok"} == {"a.jpg", "d.jpg"}
     assert all(line.get("error") for line in lines if line["status"] != "ok")
+
+
+@pytest.mark.parametrize(
+    ("told", "folder"),
+    [("none", None), ("False", None), ("auto", "s/compiled_inference"), ("True", "s/compiled_inference"), ("c", "c")],
+)
+def test_graphs_are_kept_where_the_setting_says(told: str, folder: str | None) -> None:
+    assert compile_cache_folder(told, Path("s")) == (folder and Path(folder))
