@@ -56,7 +56,8 @@ class StopRequest:
     @property
     def cause(self) -> str:
         """What requested the stop, for messages; of another rank's signal only that there was one."""
-        return {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}.get(self.signal_number, "a signal")
+        names: dict[int, str] = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+        return names.get(self.signal_number, "a signal")
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         if not self.signal_number:

@@ -37,7 +37,7 @@ def place_label(
     """
     height, width = picture.shape[:2]
     size = _text_size(person_px, width, height)
-    patch = _patch(_fitting(texts, size, round(_WIDEST_LABEL * width)), size, (width, height), background)
+    patch = _patch(_fitting(texts, size, _line_width(size, width)), size, (width, height), background)
     patch_height, patch_width = patch.shape[:2]
     left, top = _best_place(anchor, person_px, (patch_width, patch_height), (width, height), taken, faces)
     right, bottom = left + patch_width, top + patch_height
@@ -64,12 +64,22 @@ def _text_size(person_px: float, width: int, height: int) -> int:
     return round(min(max(least, 0.055 * person_px), 2.5 * least))
 
 
+def _margin(size: int) -> int:
+    """Pixels of background to the left and to the right of a text of that size."""
+    return max(1, size // 4)
+
+
+def _line_width(size: int, picture_width: int) -> int:
+    """The most that a line of a label may measure."""
+    return round(_WIDEST_LABEL * picture_width) - 2 * _margin(size)
+
+
 def _patch(text: str, size: int, picture: tuple[int, int], background: Colour) -> NDArray[np.uint8]:
     """The text in white on its background, as large as asked or as fits into the picture (width, height)."""
     width, height = picture
     while True:
-        margin = max(1, size // 4)
-        ink = _lines(text, size, round(_WIDEST_LABEL * width) - 2 * margin)
+        margin = _margin(size)
+        ink = _lines(text, size, _line_width(size, width))
         ink = np.pad(ink, ((margin // 2, margin // 2), (margin, margin)))
         if (ink.shape[1] <= width and ink.shape[0] <= height) or size <= _SMALLEST_TEXT_PX:
             break

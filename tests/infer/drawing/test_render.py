@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from src.infer.drawing import fonts
 from src.infer.drawing.fonts import SHIPPED_FONT, drawable, font_path, text_coverage
-from src.infer.drawing.label_placement import place_label
+from src.infer.drawing.label_placement import Box, place_label
 from src.infer.drawing.render import draw_person_pose, head_position
 from src.pose.skeleton import JOINT_COUNT, JointType
 from tests.pose.drawing import standing_person
@@ -240,3 +240,14 @@ def test_poses_may_be_lists() -> None:
     from_list = draw_person_pose(grey(), [person.tolist()], [True], [None], label=LABEL)
     from_array = draw_person_pose(grey(), person.reshape(1, JOINT_COUNT, 3), [True], [None], label=LABEL)
     assert (from_list == from_array).all()
+
+
+@pytest.mark.parametrize("spare", [0, 2, 6])
+def test_a_shorter_name_is_written_rather_than_a_longer_one_in_two_lines(spare: int) -> None:
+    width = 2 * text_coverage(LABEL, 12).shape[1] + spare  # the text alone has room, but not with its margins
+    heights = []
+    for texts in ([LABEL, "climbing"], ["climbing"]):
+        taken: list[Box] = []
+        place_label(np.zeros((254, width, 3), np.uint8), texts, (width / 2, 200), 100, taken)
+        heights.append(taken[0][3] - taken[0][1])
+    assert heights[0] == heights[1]
