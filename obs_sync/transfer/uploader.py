@@ -105,11 +105,6 @@ class Uploader:
         with self._changed:
             return len(self._items)
 
-    def oldest_s(self) -> float:
-        """How long ago the oldest pending upload was submitted, in seconds; 0 if there is none."""
-        with self._changed:
-            return max((time.monotonic() - item.submitted for item in self._items), default=0.0)
-
     def withdraw(self, url: str) -> bool:
         """Remove the upload whose last file goes to `url` from the queue; False if it is being sent or not queued."""
         with self._changed:

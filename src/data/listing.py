@@ -73,11 +73,6 @@ def listing_by_ending(names: Iterable[str]) -> Listing:
     return listing
 
 
-def list_pictures(folder: str | Path, recursive: bool = False) -> list[Path]:
-    """The paths of the pictures in a folder, sorted by their names below it."""
-    return [Path(folder, name) for name in list_folder(folder, recursive).names]
-
-
 def pictures_to_judge(folder: Path, output_parent: Path | None = None) -> Listing:
     """The pictures in `folder` and its sub-folders as `sub/NAME.jpg`; what is not read is logged.
 

@@ -13,7 +13,7 @@ from src.data import images
 from src.data.formats import PictureError
 from src.data.images import read_picture, read_reduced_picture
 from src.data.jpeg import exif_orientation
-from src.data.listing import list_pictures
+from src.data.listing import list_folder
 from src.errors import DataError
 
 _HELD_BY = {"jpg": {"L", "CMYK"}, "png": {"L", "P", "1"}, "tiff": {"L", "P", "CMYK", "1"}}
@@ -171,7 +171,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="cannot be read"):
         read_picture(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
-        list_pictures(tmp_path / "none")
+        list_folder(tmp_path / "none")
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
@@ -250,5 +250,5 @@ def test_sixty_megapixels_stay_small_in_memory(tmp_path: Path) -> None:
 
 
 def test_photographs(shared: Path) -> None:
-    for path in list_pictures(shared / "data", recursive=True):
-        assert (read_picture(path) == cv2.imread(str(path))).all()
+    for name in list_folder(shared / "data", recursive=True).names:
+        assert (read_picture(shared / "data" / name) == cv2.imread(str(shared / "data" / name))).all()

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from src.data.images import read_picture
-from src.data.listing import inside, list_folder, list_pictures, pictures_to_judge
+from src.data.listing import inside, list_folder, pictures_to_judge
 from src.errors import DataError
 
 
@@ -25,10 +25,8 @@ def test_listing_is_sorted_and_leaves_hidden_files_out(tmp_path: Path) -> None:
     for name in ("b.JPG", "a.png", "c.txt", ".hidden.jpg", "sub/z.webp", "sub/a.jpeg", ".cache/x.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    names = [path.relative_to(tmp_path).as_posix() for path in list_pictures(tmp_path)]
-    assert names == ["a.png", "b.JPG"]
-    names = [path.relative_to(tmp_path).as_posix() for path in list_pictures(tmp_path, recursive=True)]
-    assert names == ["a.png", "b.JPG", "sub/a.jpeg", "sub/z.webp"]
+    assert list_folder(tmp_path).names == ["a.png", "b.JPG"]
+    assert list_folder(tmp_path, recursive=True).names == ["a.png", "b.JPG", "sub/a.jpeg", "sub/z.webp"]
 
 
 def test_endings_that_lie_or_are_missing_are_read_by_content(tmp_path: Path) -> None:

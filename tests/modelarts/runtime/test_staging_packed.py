@@ -15,7 +15,7 @@ import obs_sync
 from modelarts.runtime.staging import stage_training
 from src.data.coco import index_annotations
 from src.data.drawn.dataset import draw_dataset
-from src.data.listing import list_pictures
+from src.data.listing import list_folder
 from src.data.packed import SHARD_INDEX
 from src.data.sample import SampleMaker
 from src.errors import DataError
@@ -57,7 +57,7 @@ def test_shards_are_staged_and_give_the_samples_of_the_folder(packed: Path, tmp_
         assert inputs.streamed is None
         index = index_annotations(inputs.annotations, SELECTION)
         makers.append(SampleMaker(index, inputs.pictures, sample_settings(insize=64), inputs.masks))
-        staged = list_pictures(inputs.pictures, recursive=True)
+        staged = list_folder(inputs.pictures, recursive=True).names
         assert bool(staged) == (name == "plain"), "no single picture is copied beside the shards"
     for row in range(len(makers[0])):
         for a, b in zip(makers[0].make(row, 0), makers[1].make(row, 0)):

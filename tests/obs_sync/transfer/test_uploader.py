@@ -62,7 +62,7 @@ def test_files_of_one_upload_arrive_in_order(local_mode: ObsFileSystem, gate: Ga
     assert uploader.drain(10) == {}
     assert gate.order == ["data", "manifest", "next"]
     assert done == [["data", "manifest"]]
-    assert uploader.oldest_s() == 0.0
+    assert uploader.waiting == 0
 
 
 def test_manifest_waits_for_its_data(local_mode: ObsFileSystem, gate: Gate, tmp_path: Path) -> None:
