@@ -175,7 +175,7 @@ def stop(options: argparse.Namespace, _: Echo) -> Answer:
 
 
 def _stopping(job_id: str) -> Answer:
-    text = f"{job_id}: asked to stop; its processes have 15 s to obey, see: python -m modelarts status {job_id}"
+    text = f"{job_id}: asked to stop; its processes have 15 s to end; see: python -m modelarts status {job_id}"
     return Answer({"id": job_id, "stopping": True}, text)
 
 
@@ -220,7 +220,7 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
     if cloud is None and has_profile(os.environ, options.profile):
         cloud = given.cloud_for(job, options)
     if cloud is None:
-        notes.append("the platform was not asked for its engines, flavours and outputs in use: no access is set up")
+        notes.append("engines, flavours and outputs in use were not checked: no access to the platform is set up")
     else:
         problems += _not_offered(job, cloud)
     return problems + check_in_use(job, given.outputs_of_running(options, cloud)), [

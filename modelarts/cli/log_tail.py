@@ -33,7 +33,7 @@ def follow_file(state: DryRunState, work: Path, task: str, follow: bool, echo: E
     while True:
         current = find_dry_run(state.id, work)
         if current is None:
-            raise JobError(f"dry-run {state.id}: its state is gone from {work}")
+            raise JobError(f"dry-run {state.id}: its state file is missing in {work}")
         path = current.logs()[task]
         if path.exists():
             with path.open("rb") as log:

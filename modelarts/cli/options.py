@@ -69,7 +69,7 @@ def cloud_of(options: argparse.Namespace, before: str = "", own: str = "") -> Cl
     try:
         return Cloud(lambda: read_profile(os.environ, options.profile), workspaces=asked)
     except ConfigError as error:
-        raise ConfigError(f"{before}; the platform cannot be asked: {error}" if before else str(error)) from None
+        raise ConfigError(f"{before}; cannot ask the platform: {error}" if before else str(error)) from None
 
 
 def cloud_for(job: JobSpec, options: argparse.Namespace) -> Cloud:
@@ -93,7 +93,7 @@ def outputs_of_running(options: argparse.Namespace, cloud: Cloud | None) -> dict
 def notes_on_stand_in(options: argparse.Namespace) -> tuple[str, ...]:
     """Notes that a folder stands for OBS, unless the user chose it."""
     if options.storage_mode == "auto" and filesystem_of(options).storage_mode == "local":
-        where = "the folder {} stands for OBS here; --storage_mode obs takes the real one (docs/console.md, step 8)"
+        where = "the folder {} stands for OBS here; --storage_mode obs uses the real one (docs/console.md, step 8)"
         return (where.format(options.obs_local_root),)
     return ()
 

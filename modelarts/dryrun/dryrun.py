@@ -149,7 +149,7 @@ class DryRun:
         self._update(phase="Creating")
         for container in self.containers:
             make_fresh(container, self._job, self._filesystem)
-            self._say(f"container ready: {container.root} (… below)", container)
+            self._say(f"container ready: {container.root} (shown as … below)", container)
         self._python = make_interpreter(self.container.root / "python")
         file = requirements_file(self.container.code(self._job))
         if file is not None and self._options.install_requirements:

@@ -24,7 +24,7 @@ def requirements_file(code_dir: Path) -> Path | None:
 def make_interpreter(folder: Path) -> Path:
     """A Python of its own in `folder` that sees all packages of this one; what is installed into it stays there."""
     command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
-    _run(command, {**os.environ}, folder.parent / "venv.log", f"{folder}: no Python environment could be made there")
+    _run(command, {**os.environ}, folder.parent / "venv.log", f"{folder}: could not create a Python environment there")
     python = folder / "bin" / "python"
     here = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
     inside = subprocess.run(
@@ -52,12 +52,12 @@ def install(file: Path, python: Path, environment: Mapping[str, str], log: Path)
         "--no-input",
         "--disable-pip-version-check",
     ]
-    problem = f"{file.name}: not everything in it could be installed (no connection?); see {log}"
+    problem = f"{file.name}: could not install all of it (no connection?); see {log}"
     _run(
         [*command, "--retries", "1", "-r", str(file)],
         environment,
         log,
-        f"{problem}, or leave it out: --no-requirements",
+        f"{problem}, or skip it with --no-requirements",
     )
 
 

@@ -252,7 +252,7 @@ def test_who_did_not_choose_a_folder_for_obs_is_told(capsys: pytest.CaptureFixtu
     job = str(make_job())
     for argv in (["upload-code", job], ["dry-run", job, "--no-requirements"], ["check", job]):
         assert main(argv) == 0
-        assert "the folder obs_root stands for OBS here; --storage_mode obs takes" in capsys.readouterr().err
+        assert "the folder obs_root stands for OBS here; --storage_mode obs uses" in capsys.readouterr().err
         assert main([*argv, "--storage_mode", "local"]) == 0
         assert "stands for OBS here" not in capsys.readouterr().err
 

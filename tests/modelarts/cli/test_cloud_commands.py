@@ -170,9 +170,7 @@ def test_an_id_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
     """Without access to the platform the first thing to know is that it is no dry-run's."""
     for command in ("status", "logs", "stop"):
         text = run(capsys, command, "4f1c", code=2)
-        assert text.startswith(
-            "4f1c: no dry-run in work/dryrun has this id; the platform cannot be asked: no access keys"
-        )
+        assert text.startswith("4f1c: no dry-run in work/dryrun has this id; cannot ask the platform: no access keys")
     assert "infre: is not a declared job (continue_np1, " in run(capsys, "rebuild", "infre", code=2)
 
 

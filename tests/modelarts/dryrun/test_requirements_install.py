@@ -33,7 +33,9 @@ def test_requirement_that_cannot_be_had_is_one_clear_line(bench: Bench, monkeypa
     (bench.folder / "checkout" / "pip-requirements.txt").write_text("no-such-package-of-ours\n")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     run = bench.prepare(TELL, {"install_requirements": True}, code={"folder": "checkout", "files": ["."]})
-    with pytest.raises(JobError, match=r"pip-requirements\.txt: not everything .* --no-requirements") as caught:
+    with pytest.raises(
+        JobError, match=r"pip-requirements\.txt: could not install all of it .* --no-requirements"
+    ) as caught:
         run.run()
     log = str(caught.value).split("see ")[1].split(",")[0]
     assert "no-such-package-of-ours" in Path(log).read_text()
