@@ -15,7 +15,7 @@ def test_ctrl_c_while_a_step_is_computed(root: Path, bucket: Path) -> None:
     with Path("rank_0.log").open("wb") as log:
         job = Ranks({0: subprocess.Popen(run, stdout=log, stderr=subprocess.STDOUT)}, Path())
     try:
-        job.wait_for(0, r"epoch [2-9]\d*/500 step")
+        job.wait_for(0, r"epoch [2-9]\d*/500 ")
         before = job.log(0)
         job.processes[0].send_signal(signal.SIGINT)
         assert job.ended() == [130]
