@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import mindspore as ms
 import numpy as np
@@ -17,6 +18,7 @@ from src.net.weights import (
     read_checkpoint,
     vgg_backbone_weights,
 )
+from src.train.checkpoints import checkpoint
 from src.train.checkpoints.checkpoint import write_checkpoint
 from src.train.checkpoints.manifest import CheckpointName
 
@@ -146,10 +148,11 @@ def test_writing_leaves_the_old_file_when_it_fails(tmp_path: Path, monkeypatch: 
     path = tmp_path / "model.ckpt"
     path.write_bytes(b"the only copy")
 
-    def full_disk(*_: object, **__: object) -> None:
+    def full_disk(file: BinaryIO, *_: object) -> str:
+        file.write(b"the beginning")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ms, "save_checkpoint", full_disk)
+    monkeypatch.setattr(checkpoint, "write_entries", full_disk)
     with pytest.raises(OutputError, match=r"model\.ckpt.*No space left"):
         write_checkpoint(build_network("mobilenet_v2", 1), path, {})
     assert path.read_bytes() == b"the only copy"
