@@ -27,7 +27,7 @@ def parse_combination(raw: object, declared: Mapping[str, DeclaredCriterion], wh
         if COMBINERS.get(raw) not in ("all", "any"):
             raise ConfigError(f"{where} {raw!r}; {nearest_or_all(raw, ['all', 'any', *everything])}")
         raw = {raw: everything}
-    if isinstance(raw, Mapping) and "of" not in raw and ({"at_least", "points_at_least"} & set(raw)):
+    if isinstance(raw, Mapping) and "of" not in raw and "at_least" in raw:
         raw = {**raw, "of": everything}
     return _parse_node(raw, declared, where)
 
@@ -80,7 +80,8 @@ def _parse_at_least(raw: Mapping[str, object], declared: Mapping[str, DeclaredCr
 def _parse_points(raw: Mapping[str, object], declared: Mapping[str, DeclaredCriterion], where: str) -> PointsAtLeast:
     check_keys(raw, ("points_at_least", "evidence", "of"), where)
     where = f"{where}.points_at_least"
-    signs = [declared[label] for label in _parse_labels(raw.get("of"), declared, where)]
+    everything = [label for label, one in declared.items() if one.scale is not None] or list(declared)
+    signs = [declared[label] for label in _parse_labels(raw.get("of", everything), declared, where)]
     scales = [one.scale for one in signs if one.scale is not None]
     highest = sum(scale.most for scale in scales)
     return PointsAtLeast(

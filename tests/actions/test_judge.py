@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from src.actions import Judgement, default_actions, judge_person, load_actions
+from src.actions import Judgement, default_actions, judge_person, judge_persons, load_actions
 from src.actions.combination import AllOf, AnyOf, AtLeast, IfElse, Leaf, Node, Not, Unless, decide
 from src.errors import DataError
 from src.pose.skeleton import JointType
@@ -305,6 +305,10 @@ def test_input_is_not_changed() -> None:
     before = keypoints.copy()
     judge_person(keypoints, default_actions()["climb_over_fence"])
     np.testing.assert_array_equal(keypoints, before)
+
+
+def test_a_picture_without_persons_has_no_judgements() -> None:
+    assert [judge_persons([], action) for action in default_actions().values()] == [[], []]
 
 
 def test_default_actions_judge_copies_alike() -> None:

@@ -60,7 +60,7 @@ def one_by_one(read: Callable[[Pose], list[Reading]]) -> Callable[[Persons], Cho
     def chosen(persons: Persons) -> Chosen:
         readings = [read(pose) for pose in persons.poses]
         values = [[math.nan if one.value is None else one.value for one in of_person] for of_person in readings]
-        array = np.array(values, dtype=np.float64).reshape(len(readings), -1)
+        array = np.array(values, dtype=np.float64).reshape(len(readings), len(values[0]) if values else 0)
         return Chosen(array, lambda number: [one.joints for one in readings[number]])
 
     return chosen
