@@ -146,13 +146,12 @@ class IfElse:
     otherwise: Node
 
     def answer(self, verdicts: Verdicts) -> Answer:
-        """(certain, possible) for the given verdicts; of one person only the side that is taken is asked."""
+        """(certain, possible) for the given verdicts; a side that nobody takes is not asked."""
+        sides = self.sides(verdicts)
+        if len(sides) == 1:
+            return sides[0].answer(verdicts)
         applies, may_apply = self.condition.answer(verdicts)
-        if applies is True:
-            return self.then.answer(verdicts)
-        if may_apply is False:
-            return self.otherwise.answer(verdicts)
-        (certain, possible), (else_certain, else_possible) = self.then.answer(verdicts), self.otherwise.answer(verdicts)
+        (certain, possible), (else_certain, else_possible) = (side.answer(verdicts) for side in sides)
         fails = may_apply ^ True
         return (
             applies & certain | fails & else_certain | certain & else_certain,
@@ -160,11 +159,11 @@ class IfElse:
         )
 
     def sides(self, verdicts: Verdicts) -> tuple[Node, ...]:
-        """The side that is taken for one person; both where the condition cannot be judged."""
+        """The side that is taken; both where the condition cannot be judged, or differs between many persons."""
         applies, may_apply = self.condition.answer(verdicts)
-        if applies != may_apply:
-            return self.then, self.otherwise
-        return (self.then,) if applies else (self.otherwise,)
+        if np.all(applies):
+            return (self.then,)
+        return (self.then, self.otherwise) if np.any(may_apply) else (self.otherwise,)
 
 
 Node = Union[Leaf, Not, Unless, AllOf, AnyOf, AtLeast, PointsAtLeast, IfElse]

@@ -196,6 +196,8 @@ def judge_person(keypoints: ArrayLike, action: Action, scene: Scene | None = Non
 def judge_persons(persons: Sequence[ArrayLike], action: Action, scene: Scene | None = None) -> list[Judgement]:
     """Judge all persons of a picture as `judge_person` does; many at once cost little more than one."""
     poses = as_poses(persons, scene)
+    if not poses:
+        return []
     measured = _measure(action, action.occurs_when, poses)
     return [
         Judgement(action, occurred, _WhenAsked(partial(_results, action, measured, number, pose)))
@@ -259,8 +261,11 @@ def _columns(measured: Sequence[Measured]) -> dict[str, Column]:
 
 
 def _measure(action: Action, node: Node, poses: Sequence[Pose]) -> list[Measured]:
-    """All that a combination asks, of every person; asking both sides of an `if` costs less than dividing them."""
-    return [measures.on(trusting(poses, least)) for least, measures in _plan(action, node)]
+    """All that a combination asks, of every person; of an `if` only the sides that one of them takes."""
+    if not isinstance(node, IfElse):
+        return [measures.on(trusting(poses, least)) for least, measures in _plan(action, node)]
+    measured = _measure(action, node.condition, poses)
+    return measured + [one for side in node.sides(_columns(measured)) for one in _measure(action, side, poses)]
 
 
 @lru_cache(maxsize=128)
