@@ -6,10 +6,12 @@ judging a crowd takes, all measured in one run on one core.
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable
@@ -65,13 +67,15 @@ def measure(name: str, heatmaps: np.ndarray, pafs: np.ndarray, plain_rounds: int
     return whole, plain
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure the golden maps and drawn crowds."""
+    default = Path(__file__).resolve().parents[2].parent / "shared/data/golden"
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.decode", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=default, help="of golden maps (*.npz)")
+    folder = parser.parse_args(argv).folder
     cv2.setNumThreads(1)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    default = Path(__file__).resolve().parents[2].parent / "shared/data/golden"
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     print("medians in milliseconds on one core")
     print("".join(f"{column:>13}" for column in COLUMNS))
     times = []
