@@ -193,6 +193,12 @@ def test_settings_of_the_other_job_are_told(caplog: pytest.LogCaptureFixture) ->
         ("training", 1, {"warmup_epoch": "1"}, "warmup_epoch=1: applies only with lr_type=cosine"),
         ("training", 1, {"rotate_max": "1", "augment": "no"}, "rotate_max=1.0: applies only with augment=True"),
         (
+            "training",
+            2,
+            {"network": "mobilenet_v2", "group_params_NP": "True"},
+            "group_params_NP=True: applies only with network=vgg19",
+        ),
+        (
             "inference",
             1,
             {"filename_to_infer": "a.jpg"},

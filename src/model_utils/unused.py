@@ -22,6 +22,7 @@ _COUNTS_WHEN: dict[str, dict[str, tuple[str, Value]]] = {
         "warmup_epoch": ("lr_type", "cosine"),
         "momentum": ("optimizer", "Momentum"),
         "clip_norm": ("train_type", "clip_grad"),
+        **dict.fromkeys(("group_params", "group_params_NP"), ("network", "vgg19")),
         "vgg_freeze_steps": ("group_params", True),
         **dict.fromkeys(_AUGMENTATION, ("augment", True)),
         **dict.fromkeys((*_PRETRAINED, "pretrained_warmup_steps"), ("load_pretrain", True)),

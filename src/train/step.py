@@ -105,8 +105,6 @@ def build_step(loss: PoseLoss, rates: RateSettings, settings: StepSettings, card
         _freeze_backbone(loss)
     parameters = list(loss.trainable_params())
     grouped = settings.group_params and any(parameter.name.startswith(CPM_PREFIX) for parameter in parameters)
-    if settings.group_params and not grouped:
-        logger.info("group_params applies to vgg19 only: this network trains with one learning rate")
     groups = _parameter_groups(parameters, rates, settings.vgg_freeze_steps) if grouped else parameters
     rate = LearningRate(rates)
     optimizer: Optimizer

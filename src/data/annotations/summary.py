@@ -55,6 +55,8 @@ class DataSummary:
         line = f"labels per joint: {counts[least]}"
         if counts[most] > counts[least]:
             line += f" ({least}) to {counts[most]} ({most})"
+        else:
+            line += " of each"
         none = [name for name in names if name not in counts]
         return f"{line}; none for {', '.join(none)}" if none else line
 
