@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from src.actions import Action, DeclaredCriterion, Judgement
-from src.actions.combination import objections, point_nodes
+from src.actions.combination import IfElse, Node, labels_of, objections, point_nodes
 from src.actions.explain import requirement
 from src.infer.output.results import PersonLine, ResultLine
 from src.translations import LANGUAGES, Catalog
@@ -25,9 +25,12 @@ def judgements_of(line: ResultLine, action: Action) -> list[Judgement | None]:
 def sign_rows(action: Action, catalog: Catalog) -> list[dict[str, object]]:
     """What is said of each sign once: names and hints by language, what it needs, and whether it is an objection.
 
-    `total`: the number of the sum of points that it belongs to, where there are several; else 0.
+    `total`: the number of the sum of points that it belongs to, where there are several; else 0. `chooses`: it is no
+    sign but decides which of two rules applies.
     """
-    against, totals = objections(action.occurs_when), _totals(action)
+    node = action.occurs_when
+    against, totals = objections(node), _totals(node)
+    choosing = set(labels_of(node.condition)) if isinstance(node, IfElse) else set()
     return [
         {
             "names": {language: _name(one, language) for language in LANGUAGES},
@@ -36,14 +39,17 @@ def sign_rows(action: Action, catalog: Catalog) -> list[dict[str, object]]:
             "objection": one.label in against,
             "gives_points": one.scale is not None,
             "total": totals.get(one.label, 0),
+            "chooses": one.label in choosing,
         }
         for one in action.criteria
     ]
 
 
-def _totals(action: Action) -> dict[str, int]:
+def _totals(node: Node) -> dict[str, int]:
     """The number of the first sum that each sign adds to, as the explanation of a verdict counts them."""
-    nodes = list(point_nodes(action.occurs_when))
+    if isinstance(node, IfElse):
+        return {**_totals(node.otherwise), **_totals(node.then)}
+    nodes = list(point_nodes(node))
     numbered = [(label, number) for number, node in enumerate(nodes, start=1) for label in node.labels]
     return dict(reversed(numbered)) if len(nodes) > 1 else {}
 

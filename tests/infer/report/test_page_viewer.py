@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from src.actions import load_actions
+from src.actions import judge_person, load_actions
 from src.actions.measures.scene import load_scenes
 from src.infer.report.pieces import write_report
 from tests.infer.example_results import ACTION, NAMES, SUMMARY, hand, line, person, sample_results
@@ -146,6 +146,27 @@ def test_signs_are_listed_below_the_sum_of_points_that_they_add_to(browser: Any,
     opened.page.click(".card")
     listed = opened.page.locator(".total, .criterion .label").all_text_contents()
     assert listed == ["Total 1", "second", "Total 2", "first"]
+    opened.page.close()
+    assert opened.errors == []
+
+
+def test_of_a_rule_with_if_the_side_taken_is_listed_and_the_condition_is_no_sign(browser: Any, tmp_path: Path) -> None:
+    sign = {"criterion": "knees", "bounds": [0.5], "points": [0, 1]}
+    sides = {"then": {"points_at_least": 1, "of": ["first"]}, "else": {"points_at_least": 1, "of": ["second"]}}
+    criteria = {"joint_confidence": 0.9, "first": sign, "second": sign}
+    declared = {"climb": {"criteria": criteria, "occurs_when": {"if": "joint_confidence", **sides}}}
+    action = load_actions(declared)["climb"]
+    one = person(None, 0.5)
+    one["keypoints"] = [[x, y, 0.5 * confidence] for x, y, confidence in one["keypoints"]]
+    one.update(judge_person(one["keypoints"], action).to_json())
+    assert list(one["criteria"]) == ["joint_confidence", "second"]
+    opened = Report(browser, tmp_path, [line("a.jpg", one)], "en-US", action)
+    opened.page.click(".card")
+    rows = [re.sub(r"\s+", " ", row.inner_text()) for row in opened.page.locator(".criterion").all()]
+    assert opened.page.locator(".total").count() == 0
+    assert rows[0].startswith("· joint confidence mean confidence of")
+    assert rows[1].split(" ")[1] == "second"
+    assert len(rows) == 2
     opened.page.close()
     assert opened.errors == []
 

@@ -58,24 +58,25 @@ function personPanel(person, number) {
 
 /** All signs, those of each sum of points below its heading. */
 function criterionRows(criteria) {
-  const rows = criteria.map(criterionRow);
-  const totals = [...new Set(data.signs.map(({ total }) => total))].sort((one, other) => one - other);
+  const totalOf = ([place]) => data.signs[place].total;
+  const totals = [...new Set(criteria.map(totalOf))].sort((one, other) => one - other);
   return totals.flatMap((total) => [
     ...(total ? [element("h4", "total", word("total", { number: total }))] : []),
-    ...rows.filter((_, index) => data.signs[index].total === total),
+    ...criteria.filter((criterion) => totalOf(criterion) === total).map(criterionRow),
   ]);
 }
 
-/** An objection is shown as the sign that it is when it does not hold. */
+/** An objection is shown as the sign that it is when it does not hold; what only chooses a rule is neither for nor against. */
 function criterionRow([place, sign, reading]) {
-  const { names, hints, needs, objection, gives_points: givesPoints } = data.signs[place];
+  const { names, hints, needs, objection, chooses, gives_points: givesPoints } = data.signs[place];
   const name = names[ui.language];
   const label = element("span", "label", objection ? word("without", { name }) : name);
   label.title = hints[ui.language];
   const needed = element("small", "value");
   if (givesPoints) label.title += `\n${word("points")}: ${sentence(needs)}`; // long, and the sentence says what it gave
-  else needed.textContent = `${word(objection ? "mustNot" : "needs")} ${sentence(needs)}`;
-  return element("div", `criterion v${sign}`, element("span", "verdict", { 1: "✓", 0: "✗" }[sign] || "?"),
+  else if (!chooses) needed.textContent = `${word(objection ? "mustNot" : "needs")} ${sentence(needs)}`;
+  const mark = chooses ? "·" : { 1: "✓", 0: "✗" }[sign] || "?";
+  return element("div", chooses ? "criterion" : `criterion v${sign}`, element("span", "verdict", mark),
     label, needed, element("p", "", sentence(reading)));
 }
 
