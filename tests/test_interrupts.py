@@ -12,6 +12,7 @@ import pytest
 
 PROGRAM = """
 import ctypes, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background of a shell
 from src.interrupts import keep_ctrl_c
 keep_ctrl_c()
 import numpy
@@ -70,7 +71,8 @@ def test_an_import_that_would_crash_later_is_left_at_once(root: Path, tmp_path: 
     package.mkdir()
     (package / "__init__.py").write_text("from mindspore import core\nprint('ready', flush=True)\ncore.sleep(60)\n")
     (package / "core.py").write_text("import atexit, os\nfrom time import sleep\natexit.register(os.abort)\n")
-    program = f"import argparse, sys\nload = lambda _: __import__('mindspore')\n{work}"
+    usual = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"import argparse, signal, sys\n{usual}\nload = lambda _: __import__('mindspore')\n{work}"
     command, environment = [sys.executable, "-c", program], {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(
         command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
