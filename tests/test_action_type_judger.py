@@ -158,8 +158,11 @@ def test_check_three_points() -> None:
 def test_criterion_list_gives_the_declared_verdicts(name: str) -> None:
     keypoints = figure({J.LeftHand: (45, -80)}, without=[J.RightKnee])
     criteria = ActionTypeJudger.construct_criterion_list_by_target_action_type(name)
-    judgement = judge_person(keypoints, default_actions()[name])
-    assert [judge(keypoints) for judge in criteria] == [one.verdict for one in judgement.criteria.values()]
+    action = default_actions()[name]
+    asked = judge_person(keypoints, action).criteria
+    verdicts = {declared.label: judge(keypoints) for declared, judge in zip(action.criteria, criteria)}
+    assert {label: verdicts[label] for label in asked} == {label: one.verdict for label, one in asked.items()}
+    assert len(criteria) == len(action.criteria)
     assert all(judge.__name__.startswith("judge_by_") for judge in criteria)
 
 

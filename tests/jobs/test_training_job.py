@@ -23,7 +23,8 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def losses(caplog: pytest.LogCaptureFixture) -> list[float]:
-    return [float(found) for found in re.findall(r"step \d+/\d+: loss ([0-9.]+)", caplog.text)]
+    """Of epochs of one step, which the epoch's line tells."""
+    return [float(found) for found in re.findall(r"epoch \d+/\d+ finished: mean loss ([0-9.]+)", caplog.text)]
 
 
 def test_checkpoints_appear_under_the_handbooks_names_and_the_network_is_exported(train: Job, bucket: Path) -> None:
