@@ -50,7 +50,7 @@ def _totals(node: Node) -> dict[str, int]:
     if isinstance(node, IfElse):
         return {**_totals(node.otherwise), **_totals(node.then)}
     nodes = list(point_nodes(node))
-    numbered = [(label, number) for number, node in enumerate(nodes, start=1) for label in node.labels]
+    numbered = [(label, number) for number, one in enumerate(nodes, start=1) for label in one.labels]
     return dict(reversed(numbered)) if len(nodes) > 1 else {}
 
 
