@@ -1,4 +1,4 @@
-"""Of a rule with `if` the side that labelled persons take: it is tuned alone, and the other one is kept."""
+"""The side of an `if` that most labelled persons take: only that side is tuned; the other is kept as it is."""
 
 from __future__ import annotations
 
