@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,12 @@ from modelarts.runtime.topology import JobTopology
 from src.errors import JobError, OutputError, StoppedError
 from src.model_utils.config import Config
 from src.train.checkpoints.manifest import CheckpointName
-from src.train.inputs import Card
+from src.train.inputs import Card, TrainingInputs
 from src.train.monitoring.startup import Startup
 from src.train.signals import StopRequest
 
 if TYPE_CHECKING:  # MindSpore is imported when staging is done
-    from src.train.run import Trained
+    from src.train.run import Samples, Trained
 
 logger = logging.getLogger(__name__)
 
@@ -46,34 +47,51 @@ def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Se
     startup = Startup()
     watch.alive("staging", 0)
     inputs = stage_training(config, topology.scratch, startup)
-    watch.alive("opening train_url", 0)
-    publisher, owner = _open_writable(config, topology)
-    # a rank that waits for a picture does not hang: the copying process is watched by itself
-    watch.before_the_end(publisher.drain, config.stage_timeout if inputs.streamed else 0)
+    with ExitStack() as stack:
+        for streamed in inputs.streamed:
+            stack.callback(streamed.close)
+        from src.train.run import read_samples
+
+        watch.alive("reading the annotations", 0)
+        samples = read_samples(config, inputs, card, startup)  # whatever is refused changes nothing in train_url
+        watch.alive("opening train_url", 0)
+        publisher, owner = _open_writable(config, topology)
+        stack.callback(owner.release)
+        stack.callback(publisher.close)
+        # a rank that waits for a picture does not hang: the copying process is watched by itself
+        watch.before_the_end(publisher.drain, config.stage_timeout if inputs.streamed else 0)
+        try:
+            return _train_and_publish(config, topology, card, inputs, samples, publisher, watch, startup)
+        except BaseException as error:
+            watch.failed(error)
+            since_s = error.since_s if isinstance(error, StoppedError) else 0.0
+            left_s = max(DRAIN_WHEN_STOPPED_S - since_s, DRAIN_AT_LEAST_S)
+            _log_missing(publisher.drain(left_s, quietly=isinstance(error, StoppedError)))
+            raise
+
+
+def _train_and_publish(
+    config: Config,
+    topology: JobTopology,
+    card: Card,
+    inputs: TrainingInputs,
+    samples: Samples,
+    publisher: Publisher,
+    watch: Watch,
+    startup: Startup,
+) -> Sequence[str]:
     from src.train.run import train
 
     local = _local_folder(config, topology)
-    try:
-        trained = train(config, inputs, card, local, publisher, watch.alive, startup)
-        watch.alive("publishing", 0)
-        missing = _finish_uploads(publisher, config.publish_wait)
-        if card.rank == 0 and not missing and config.export_format != NO_EXPORT:
-            watch.alive("exporting", 0)
-            _export(config, trained, publisher, local)
-        if card.rank == 0 and trained.went_on and not missing:
-            _log_results(publisher, CheckpointName(card.rank, *trained.moment))
-        return missing
-    except BaseException as error:
-        watch.failed(error)
-        since_s = error.since_s if isinstance(error, StoppedError) else 0.0
-        left_s = max(DRAIN_WHEN_STOPPED_S - since_s, DRAIN_AT_LEAST_S)
-        _log_missing(publisher.drain(left_s, quietly=isinstance(error, StoppedError)))
-        raise
-    finally:
-        publisher.close()
-        owner.release()
-        for streamed in inputs.streamed:
-            streamed.close()
+    trained = train(config, inputs, samples, card, local, publisher, watch.alive, startup)
+    watch.alive("publishing", 0)
+    missing = _finish_uploads(publisher, config.publish_wait)
+    if card.rank == 0 and not missing and config.export_format != NO_EXPORT:
+        watch.alive("exporting", 0)
+        _export(config, trained, publisher, local)
+    if card.rank == 0 and trained.went_on and not missing:
+        _log_results(publisher, CheckpointName(card.rank, *trained.moment))
+    return missing
 
 
 def _log_results(publisher: Publisher, last: CheckpointName) -> None:

@@ -37,7 +37,7 @@ from src.train.saving import Run
 from src.train.signals import StopRequest
 from src.train.starting import apply_batch_norm, load_starting_weights, settle_start
 from src.train.step import build_step
-from src.train.validation.build import build_validator, validation_samples
+from src.train.validation.build import ValidationPictures, build_validator, validation_samples
 from src.train.validation.history import ValidationHistory
 
 logger = logging.getLogger(__name__)
@@ -52,9 +52,26 @@ class Trained(NamedTuple):
     went_on: bool
 
 
+class Samples(NamedTuple):
+    """What a run trains on, and what it is validated on (None: nothing)."""
+
+    training: MixedSamples
+    validation: ValidationPictures | None
+
+
+def read_samples(config: Config, inputs: TrainingInputs, card: Card, startup: Startup) -> Samples:
+    """Read the annotations of all sets; DataError where one cannot be used. Nothing is written to `train_url`."""
+    training = training_samples(config, inputs, card, startup)
+    startup.data = summarise(training)
+    if card.rank == 0:
+        log_summary(startup.data)
+    return Samples(training, validation_samples(config, inputs, training))
+
+
 def train(
     config: Config,
     inputs: TrainingInputs,
+    read: Samples,
     card: Card,
     folder: Path,
     storage: CheckpointStorage,
@@ -69,12 +86,7 @@ def train(
     the last step has been handed over.
     """
     startup = startup or Startup()
-    alive("reading the annotations", 0)
-    samples = training_samples(config, inputs, card, startup)
-    startup.data = summarise(samples)
-    if card.rank == 0:
-        log_summary(startup.data)
-    validation = validation_samples(config, inputs, samples)
+    samples, validation = read
     device = choose_device(config.device_target, card.device_id)
     check_precision(config.amp, device)
     alive(JOINING, 0)

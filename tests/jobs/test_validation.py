@@ -82,4 +82,4 @@ def test_a_validation_set_that_cannot_work_is_said_before_training(
     assert train("--val_pictures=4", *arguments) == 2
     (message,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert all(word in message for word in words), message
-    assert not list((bucket / "out").rglob("*.ckpt"))
+    assert not (bucket / "out").exists()
