@@ -1,4 +1,4 @@
-"""Every mistake in a job, one line each: in the definition, in the code folder, and in OBS."""
+"""Validation of a job: one line per mistake in its definition, in its code folder and in OBS."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_definition(job: JobSpec, for_cloud: bool = True) -> list[str]:
 
 
 def check_code(job: JobSpec) -> list[str]:
-    """The boot file must be among the code, and the code within the platform's limits."""
+    """The code folder must contain the boot file and stay within the platform's limits."""
     try:
         files = code_files(job)
     except ConfigError as error:
@@ -58,8 +58,8 @@ def check_storage(job: JobSpec, filesystem: obs_sync.ObsFileSystem, for_cloud: b
     problems: list[str] = []
     missing: list[str] = []
     for name, path in read_paths(job).items():
-        inside_a_missing_one = any(_overlap(path, other) for other in missing)
-        if not inside_a_missing_one and not obs_sync.exists(path, filesystem=filesystem):
+        is_below_missing = any(_overlap(path, other) for other in missing)
+        if not is_below_missing and not obs_sync.exists(path, filesystem=filesystem):
             missing.append(path)
             setting, *_ = name.split(",")  # of "data_url, set 2"
             problems.append(f"{name}: {path}: not found; upload it, or choose another address: --set {setting}=…")
@@ -75,42 +75,42 @@ def check_storage(job: JobSpec, filesystem: obs_sync.ObsFileSystem, for_cloud: b
 
 
 def _holds_results(url: str, filesystem: obs_sync.ObsFileSystem) -> bool:
-    """Whether there is more in an output than the markers of jobs that ended because of a wrong input."""
+    """Whether an output holds more than the markers of jobs that failed on invalid input."""
     if not obs_sync.exists(url, filesystem=filesystem):
         return False
     return not all(name.startswith(REFUSAL_PREFIX) for name in obs_sync.list_files(url, filesystem=filesystem))
 
 
 def code_notes(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> list[str]:
-    """Differences between the uploaded code and the local code, to know before submitting."""
+    """Differences between the uploaded code and the local code."""
     if not obs_sync.exists(job.code_dir, filesystem=filesystem):
         return []
     here = code_files(job)
     notes = []
     changed = upload_code(job, filesystem, dry_run=True).copied
     if changed:
-        text = f"{job.code_dir}: {_some(changed)} not there as in {job.code_folder}"
+        text = f"{job.code_dir}: missing or different from {job.code_folder}: {_some(changed)}"
         notes.append(f"{text}; run: python -m modelarts upload-code {job.key}")
     surplus = [name for name in obs_sync.list_files(job.code_dir, filesystem=filesystem) if name not in here]
     if surplus:
-        notes.append(f"{job.code_dir}: {_some(surplus)} there but not in {job.code_folder}")
+        notes.append(f"{job.code_dir}: not in {job.code_folder}: {_some(surplus)}")
     return notes
 
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(sorted(names)[:3])}{more} {'is' if len(names) == 1 else 'are'}"
+    return f"{', '.join(sorted(names)[:3])}{more}"
 
 
 def check_in_use(job: JobSpec, running: Mapping[str, Iterable[str]]) -> list[str]:
-    """Outputs that another job writes now; `running` has the outputs of each by its id."""
+    """Outputs that another job is writing to; `running` maps the ids of running jobs to their outputs."""
     return [f"{one.name}: {text}" for one in job.outputs for text in outputs_in_use([one.url], running)]
 
 
 def outputs_in_use(urls: Iterable[str], running: Mapping[str, Iterable[str]]) -> list[str]:
-    """One line for each of the addresses that one of the running jobs writes."""
+    """One line for each of the addresses that a running job is writing to."""
     return [
-        f"{url} is in use by job {other}; stop that or choose another folder"
+        f"{url} is in use by job {other}; stop that job or choose another folder"
         for url in urls
         for other, used in running.items()
         if any(_overlap(url, one) for one in used)
@@ -118,7 +118,7 @@ def outputs_in_use(urls: Iterable[str], running: Mapping[str, Iterable[str]]) ->
 
 
 def resumes(job: JobSpec) -> bool:
-    """Whether the job goes on from checkpoints that it finds in its output."""
+    """Whether the job resumes from checkpoints in its output."""
     return typed_config(job).resume != NO_RESUME
 
 
@@ -140,7 +140,7 @@ def read_paths(job: JobSpec) -> dict[str, str]:
 
 
 def typed_config(job: JobSpec) -> Config:
-    """The configuration that the job's boot file will build; ConfigError when it would refuse to."""
+    """The configuration that the job's boot file will build; ConfigError when that would fail."""
     channels = {channel.name: channel.url for channel in (*job.inputs, *job.outputs)}
     known = setting_types()
     return build_config({name: value for name, value in {**job.values, **channels}.items() if name in known})
@@ -165,9 +165,9 @@ def _check_variables(environment: Mapping[str, str]) -> list[str]:
         if not _VARIABLE.fullmatch(name):
             problems.append(f"environment: '{name}' is not a valid variable name")
         elif name == MSRUN_VARIABLE and value != MSRUN:
-            problems.append(f"environment: {name}={value}: the platform knows {MSRUN} only; or leave it out")
+            problems.append(f"environment: {name}={value}: only {MSRUN} is supported; set that, or remove it")
         elif name != MSRUN_VARIABLE and (name.startswith("MA_") or name == "ENABLE_HTTPS"):
-            problems.append(f"environment: {name} belongs to the platform; choose another name")
+            problems.append(f"environment: {name} is reserved by the platform; choose another name")
         elif len(value) > _VALUE_LIMIT:
             problems.append(f"environment: {name} has {len(value)} characters, the platform allows {_VALUE_LIMIT}")
         elif "$" in value:
@@ -179,24 +179,24 @@ def _check_placement(job: JobSpec) -> list[str]:
     where = job.placement
     problems = []
     if where.priority and not where.pool:
-        problems.append("priority: only jobs in a dedicated pool have one; name the pool, or leave the priority out")
+        problems.append("priority: applies only in a dedicated pool; set pool, or remove priority")
     if where.command and not where.image:
-        problems.append("command: belongs to an image of your own; name the image, or leave the command out")
+        problems.append("command: requires a custom image; set image, or remove command")
     if where.image and not where.command and job.cards * job.nodes > 1:
         problems.append(
-            "command: in an image of your own the platform starts one process a node; name one for each card"
+            "command: a custom image is started once per node; set a command that starts one process per card"
         )
     return problems
 
 
 def check_submission(job: JobSpec) -> list[str]:
-    """What only a job that is submitted needs, besides `check_definition`."""
+    """Mistakes that matter only when the job is submitted, in addition to `check_definition`."""
     if job.flavour:
         return []
     chip = chip_of_engine(job)
     cards = f"{plural(job.cards, 'card')} of {chip}" if chip else plural(job.cards, "card")
-    where = "list them with: python -m modelarts offers; give --flavour NAME, or flavours in modelarts/jobs/common.yaml"
-    return [f"flavour: none is chosen for {cards}; {where}"]
+    step = "list them with: python -m modelarts offers; then pass --flavour NAME or set flavours in"
+    return [f"flavour: not set for {cards}; {step} modelarts/jobs/common.yaml"]
 
 
 def _check_channels(job: JobSpec) -> list[str]:
@@ -210,9 +210,9 @@ def _check_channels(job: JobSpec) -> list[str]:
     problems += [f"{name}: is both an input and an output" for name in {n for n in names if names.count(n) > 1}]
     inputs = [(f"input {one.name}", address) for one in job.inputs for address in one.addresses]
     for output in job.outputs:
-        for place, url in (("the code dir", job.code_dir), *inputs):
+        for what, url in (("the code dir", job.code_dir), *inputs):
             if _overlap(output.url, url):
-                problems.append(f"{output.name}: {output.url} overlaps {place} {url}; keep them apart")
+                problems.append(f"{output.name}: {output.url} overlaps {what} {url}; keep them apart")
     if _overlap(job.log_path, job.code_dir):
         problems.append(f"log_path: {job.log_path} overlaps the code dir, which is downloaded; keep them apart")
     return problems
@@ -242,18 +242,18 @@ def setting_notes(job: JobSpec) -> list[str]:
 
 
 def _check_hints(job: JobSpec) -> list[str]:
-    """Hints that the console would refuse: texts of the configuration file, or names of declared actions."""
+    """Hints that the console would reject: texts of the configuration file, or names of declared actions."""
     problems = []
     for one in job.hyperparameters:
-        refused = not_in_console_alphabet(one.hint + one.hint_zh)
-        if refused:
+        rejected = not_in_console_alphabet(one.hint + one.hint_zh)
+        if rejected:
             where = "the names of the actions" if one.name == ACTION_KEY else "help and help_zh in default_config.yaml"
-            problems.append(f"{one.name}: the console refuses {refused} in a hint; change {where}")
+            problems.append(f"{one.name}: the console rejects {rejected} in a hint; change {where}")
     return problems
 
 
 def _check_settings(job: JobSpec) -> list[str]:
-    """Values that contradict each other or are incomplete; checked only when each is valid by itself."""
+    """Values that contradict each other or are incomplete; checked only if each is valid on its own."""
     if job.problems:
         return []
     try:

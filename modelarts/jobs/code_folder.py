@@ -1,4 +1,4 @@
-"""The files of this checkout that are a job's code: uploaded, copied into a dry-run, held against the limits."""
+"""The files of this checkout that make up a job's code: listing, limits and upload."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from src.errors import ConfigError
 SIZE_LIMIT = 5 << 30
 COUNT_LIMIT = 1000
 DEPTH_LIMIT = 32
-#: What tools and dry-runs leave in a checkout; hidden files and folders (.git, .venv) are not code either.
-_LITTER, _LITTER_AT_THE_TOP = {"__pycache__", "kernel_meta"}, {"obs_root", "work", "venv"}
+#: Files that tools and dry runs create in a checkout; hidden files and folders (.git, .venv) are not code either.
+_GENERATED, _GENERATED_AT_TOP = {"__pycache__", "kernel_meta"}, {"obs_root", "work", "venv"}
 
 
 def code_files(job: JobSpec) -> dict[str, int]:
-    """Size in bytes of each file of the code by its name below the code dir; ConfigError for one that is not there."""
+    """Size in bytes of each code file by its name below the code dir; ConfigError if one is missing."""
     found: dict[str, int] = {}
     for name in job.code_files:
         path = job.code_folder / name
@@ -31,9 +31,9 @@ def code_files(job: JobSpec) -> dict[str, int]:
 
 
 def _is_code(name: Path) -> bool:
-    left_there = any(part in _LITTER or part.startswith(".") for part in name.parts)
-    left_there = left_there or name.parts[0] in _LITTER_AT_THE_TOP
-    return not left_there and name.suffix not in (".pyc", ".pyo")
+    is_generated = any(part in _GENERATED or part.startswith(".") for part in name.parts)
+    is_generated = is_generated or name.parts[0] in _GENERATED_AT_TOP
+    return not is_generated and name.suffix not in (".pyc", ".pyo")
 
 
 def limits_exceeded(files: Mapping[str, int], where: str) -> list[str]:
@@ -56,7 +56,7 @@ def _parts(files: Mapping[str, int]) -> list[list[str]]:
 
 
 def upload_code(job: JobSpec, filesystem: obs_sync.ObsFileSystem, dry_run: bool = False) -> obs_sync.TransferResult:
-    """Copy the code to its folder in OBS; what is there already with the same content is skipped."""
+    """Copy the code to its folder in OBS; files that are already there with the same content are skipped."""
     return obs_sync.copy(
         str(job.code_folder) + "/", job.code_dir, filesystem=filesystem, names=sorted(code_files(job)), dry_run=dry_run
     )

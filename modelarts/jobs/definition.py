@@ -1,4 +1,4 @@
-"""What a job consists of: the fields of the console's form as one frozen value."""
+"""Definition of a job: the fields of the console's form as one frozen value."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ DATA_CHANNEL = "data_url"
 
 @dataclass(frozen=True)
 class Channel:
-    """An input or output of a job: its name is the argument's, `url` the folder in OBS.
+    """An input or output of a job: `name` is the argument that it is passed as, `url` the folder in OBS.
 
     `pass_as`: "folder" - the platform copies between OBS and a folder of the container, and the argument is the folder;
-    "url" - the argument is the url itself. `predownload`: an output's content is brought in before the start.
+    "url" - the argument is the url itself. `predownload`: the output's existing content is copied in before the start.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Channel:
 
 
 def listed_addresses(name: str, url: str) -> tuple[str, ...]:
-    """The folders in the url of a channel: `data_url` may list those of several data sets, separated by commas."""
+    """The folders in a channel's url: `data_url` may list several data sets, separated by commas."""
     return tuple(one.strip() for one in url.split(",")) if name == DATA_CHANNEL else (url,)
 
 
@@ -55,10 +55,10 @@ MSRUN_VARIABLE = "MA_RUN_METHOD"
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how the platform runs a job; empty means the platform's default. Passed on one to one.
+    """Where and how the platform runs a job; empty means the platform's default. Passed on unchanged.
 
     `pool`: id of a dedicated resource pool. `priority` 1 to 3, in a pool only. `workspace`: its id. `start`: how the
-    cards' processes find each other, "rank_table" or "msrun". `image` with `command` replaces the preset engine.
+    processes rendezvous, "rank_table" or "msrun". `image` with `command` replaces the preset engine.
     `volumes`: mounts as the API writes them, such as {nfs: {nfs_server_path: …, local_path: …, read_only: False}}.
     """
 
@@ -74,7 +74,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """Everything one types into the console's form, under the same names; `problems` were found while reading."""
+    """Everything that the console's form asks for, under the same names; `problems` were found while reading."""
 
     key: str
     name: str
@@ -104,12 +104,12 @@ class JobSpec:
         return {one.name: one.value for one in self.hyperparameters}
 
     def arguments(self) -> dict[str, str]:
-        """What the boot file gets as --key=value, without the channels that the platform turns into folders."""
+        """The boot file's --key=value arguments, without the channels that the platform turns into folders."""
         direct = {channel.name: channel.url for channel in (*self.inputs, *self.outputs) if channel.pass_as == URL}
         return {**{one.name: one.value for one in self.hyperparameters if one.is_passed}, **direct}
 
     def variables(self) -> dict[str, str]:
-        """The environment variables that the job asks for, with the one that chooses how its cards are started."""
+        """The job's environment variables, including the one that selects how its processes are started."""
         start = {MSRUN_VARIABLE: MSRUN} if self.placement.start == MSRUN else {}
         return {**self.environment, **start}
 
@@ -120,7 +120,7 @@ class JobSpec:
         return (*(channel.url for channel in self.outputs), *uploads)
 
     def folders(self, channels: Sequence[Channel]) -> list[Channel]:
-        """Those channels whose folder the platform provides."""
+        """The channels whose folder the platform provides."""
         return [channel for channel in channels if channel.pass_as == FOLDER]
 
     def to_dict(self) -> dict[str, object]:

@@ -1,8 +1,8 @@
-"""Which engines are supported, and which chips they and the flavours are for, read from their names.
+"""Supported engines, and the chips of engines and flavours, derived from their names.
 
 Engine versions are named `<framework>_<version>-cann_<version>-py_<version>-<system>-<architecture>-<chip>`. The name
-of a flavour holds the chip (`…8snt9b…`), or is of the Ascend 910 series (`modelarts.kat1.…`), or says nothing about it
-(those of dedicated pools).
+of a flavour contains the chip (`…8snt9b…`), denotes the Ascend 910 series (`modelarts.kat1.…`), or does not tell the
+chip (flavours of dedicated pools).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAMES = {"snt9": "Ascend 910A", "snt9b": "Ascend 910B", "snt3p": "Ascend 310P"}
 
 
 class Engine(NamedTuple):
-    """What an engine version's name says; None or empty where it does not say it."""
+    """The parts of an engine version's name; None or empty for parts that it lacks."""
 
     framework: str
     version: Optional[tuple[int, int]]  # noqa: UP045 - evaluated at run time on Python 3.9
@@ -43,12 +43,12 @@ def engine_of(version: str) -> Engine:
 
 
 def chip_of_engine(job: JobSpec) -> str:
-    """The chip that the job's engine is built for; empty for an image of one's own or a name that says none."""
+    """The chip that the job's engine is built for; empty for a custom image, or when the name does not contain it."""
     return "" if job.placement.image else engine_of(job.engine_version).chip
 
 
 def chip_of_flavour(flavour: str) -> str:
-    """The chip of a flavour; empty where its name says none."""
+    """The chip of a flavour; empty when its name does not contain it."""
     if flavour.startswith("modelarts.kat1."):
         return _KAT1_CHIP
     chip = _CHIP.findall(flavour)
@@ -75,7 +75,7 @@ def _engine_mistakes(engine: Engine, job: JobSpec) -> list[str]:
     if engine.framework == MINDSPORE and engine.version and engine.version < OLDEST_MINDSPORE:
         problems.append(f"engine: {job.engine_version}: MindSpore before {_dotted(OLDEST_MINDSPORE)} is not supported")
     if engine.framework not in ("", MINDSPORE) and needs_mindspore:
-        problems.append(f"engine: {job.engine_version}: brings {engine.framework}, not MindSpore, which the job needs")
+        problems.append(f"engine: {job.engine_version}: provides {engine.framework}, but the job needs MindSpore")
     if engine.python and engine.python < OLDEST_PYTHON:
         problems.append(f"engine: {job.engine_version}: Python before {_dotted(OLDEST_PYTHON)} is not supported")
     return problems

@@ -14,8 +14,8 @@ from src.model_utils.setting import Setting, convert
 from src.model_utils.unknown import unknown_setting
 
 ACTION_KEY, ACTIONS_FILE_KEY = "target_action_type", "actions_file"
-#: A hint may hold Chinese and Latin letters, digits, spaces, - _ , and . only.
-_REFUSED = re.compile(r"[^\u3400-\u4dbf\u4e00-\u9fffA-Za-z0-9 _.,-]")
+#: A hint may contain only Chinese and Latin letters, digits, spaces, - _ , and .
+_REJECTED = re.compile(r"[^\u3400-\u4dbf\u4e00-\u9fffA-Za-z0-9 _.,-]")
 _TRANSLATIONS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in ((r"\s*[(（]", ", "), (r"[<>{}*'\")）]", ""), (r"\s*[;:；：，、]", ","), ("。", "."))
@@ -37,14 +37,14 @@ class Hyperparameter:
 
     @property
     def is_passed(self) -> bool:
-        """Whether the job gets it as an argument: nothing is passed for what is empty anyway."""
+        """Whether it is passed as an argument: a setting that is empty by default and here is not."""
         return bool(self.value or self.default)
 
 
 def hyperparameters(
     values: Mapping[str, object], offered: tuple[str, ...], job: str = ""
 ) -> tuple[list[Hyperparameter], list[str]]:
-    """The offered settings, then others that have a value here, and one line for each mistake among the values."""
+    """The offered settings, then others that have a value here; and one line per mistake in the values."""
     settings, actions_section = read_settings()
     actions, problems = _actions(as_text(values.get(ACTIONS_FILE_KEY)), actions_section)
     types = setting_types()
@@ -77,7 +77,7 @@ def as_text(value: object) -> str:
 
 
 def _actions(file: str, section: Mapping[str, object]) -> tuple[Mapping[str, Action], list[str]]:
-    """The actions that the job will know: those of its own file, if it names one, else the declared ones."""
+    """The actions available to the job: those of its own file, if it names one, else the declared ones."""
     try:
         return load_actions(file or section), []
     except ConfigError as error:
@@ -85,7 +85,7 @@ def _actions(file: str, section: Mapping[str, object]) -> tuple[Mapping[str, Act
 
 
 def _hints(name: str, setting: Setting, actions: Mapping[str, Action]) -> tuple[str, str]:
-    """The English and the Chinese hint, in the console's alphabet as far as they can be."""
+    """The English and the Chinese hint, with the punctuation that the console rejects replaced."""
     if name == ACTION_KEY:
         names = ", ".join(" ".join((one, *action.display.values())) for one, action in actions.items())
         return console_text(f"{setting.help}; one of {names}"), console_text(f"{setting.help_zh}, 可选 {names}")
@@ -106,12 +106,12 @@ def _problems(name: str, value: str, kind: object, setting: Setting, actions: Ma
 
 
 def console_text(text: str) -> str:
-    """A hint with the punctuation that the console refuses replaced or left out; other letters stay as they are."""
+    """A hint with the punctuation that the console rejects replaced or removed; other characters are kept."""
     for pattern, replacement in _TRANSLATIONS:
         text = pattern.sub(replacement, text)
     return text.strip()
 
 
 def not_in_console_alphabet(hint: str) -> str:
-    """The characters of a hint that the console refuses, each once."""
-    return "".join(dict.fromkeys(_REFUSED.findall(hint)))
+    """The characters of a hint that the console rejects, each once."""
+    return "".join(dict.fromkeys(_REJECTED.findall(hint)))

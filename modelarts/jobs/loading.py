@@ -27,6 +27,7 @@ from src.checks import did_you_mean, read_yaml_mapping
 from src.errors import ConfigError
 from src.fill import fill
 from src.model_utils.config import read_settings
+from src.plural import plural
 
 JOBS_FOLDER = Path(__file__).resolve().parent
 COMMON_FILE = "common.yaml"
@@ -46,7 +47,7 @@ _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
 def job_keys() -> list[str]:
-    """The jobs that are declared, by file name."""
+    """The names of the declared jobs: their files without `.yaml`."""
     return sorted(path.stem for path in JOBS_FOLDER.glob("*.yaml") if path.name != COMMON_FILE)
 
 
@@ -80,11 +81,11 @@ def _find(word: str) -> Path:
         by_name[str(read_yaml_mapping(path).get("name"))] = path
     if word in by_name:
         return by_name[word]
-    raise ConfigError(f"no job '{word}'; declared are {', '.join(job_keys())} (or give the path of a YAML file)")
+    raise ConfigError(f"no job '{word}'; declared jobs: {', '.join(job_keys())} (or give the path of a YAML file)")
 
 
 def declared_workspaces() -> tuple[str, ...]:
-    """The workspaces of the declared jobs, first the one that all share which name none of their own."""
+    """The workspaces of the declared jobs, first the one of jobs that name none of their own."""
     files = (JOBS_FOLDER / COMMON_FILE, *(JOBS_FOLDER / f"{key}.yaml" for key in job_keys()))
     named = [as_text(read_yaml_mapping(path).get("workspace")) for path in files]
     shared, *own = named
@@ -101,16 +102,16 @@ def is_declared(word: str) -> bool:
 
 
 def _fill_in(raw: Mapping[str, object], path: Path) -> dict[str, object]:
-    """Replace ${name} everywhere by the text of that key, whose own placeholders are replaced first."""
+    """Replace every ${name} by the value of that key, whose own placeholders are replaced first."""
 
-    def value_of(name: str, asked: tuple[str, ...]) -> str:
-        if name in asked or not isinstance(raw.get(name), (str, int)):
+    def value_of(name: str, visited: tuple[str, ...]) -> str:
+        if name in visited or not isinstance(raw.get(name), (str, int)):
             raise ConfigError(f"{path}: ${{{name}}} is not defined; use bucket, prefix, root, job_dir or code_dir")
-        return str(filled(str(raw[name]), (*asked, name)))
+        return str(filled(str(raw[name]), (*visited, name)))
 
-    def filled(value: object, asked: tuple[str, ...] = ()) -> object:
+    def filled(value: object, visited: tuple[str, ...] = ()) -> object:
         if isinstance(value, str):
-            return _PLACEHOLDER.sub(lambda found: value_of(found[1], asked), value)
+            return _PLACEHOLDER.sub(lambda found: value_of(found[1], visited), value)
         if isinstance(value, dict):
             return {key: filled(item) for key, item in value.items()}
         return [filled(item) for item in value] if isinstance(value, list) else value
@@ -128,7 +129,7 @@ def _build(path: Path, raw: Mapping[str, object], changes: Changes, problems: li
     values = {**_mapping(raw, "hyperparameters", problems), **changes.values}
     values = {name: value for name, value in values.items() if name not in named}
     offered = _offered(raw, cards * nodes, named, problems)
-    problems += _out_of_place(values, raw, offered, cards * nodes)
+    problems += _without_effect(values, raw, offered, cards * nodes)
     found, mistakes = hyperparameters(values, offered, as_text(raw.get("kind")))
     code, engine = _mapping(raw, "code", problems), _mapping(raw, "engine", problems)
     code_file = path if "code" in read_yaml_mapping(path) else JOBS_FOLDER / COMMON_FILE
@@ -169,10 +170,10 @@ def _offered(raw: Mapping[str, object], processes: int, channels: set[str], prob
     return tuple(name for name in names if name not in channels)
 
 
-def _out_of_place(
+def _without_effect(
     values: Mapping[str, object], raw: Mapping[str, object], offered: Sequence[str], processes: int
 ) -> list[str]:
-    """One line for each value that this job would never look at: of the other kind of job, or number of cards."""
+    """One line for each value that this job ignores: a setting for the other kind of job or number of cards."""
     problems = []
     settings, _ = read_settings()
     shared = {name for name, setting in settings.items() if setting.job in ("", raw["kind"])}
@@ -184,7 +185,8 @@ def _out_of_place(
             elif raw["kind"] == "training":
                 other = name[: -len("_NP")] if name.endswith("_NP") else f"{name}_NP"
                 cards = "several cards" if name.endswith("_NP") else "one card"
-                problems.append(f"{name}: has no effect here: it is for {cards}; on {processes} it is {other}")
+                here = f"with {plural(processes, 'card')} set {other}"
+                problems.append(f"{name}: has no effect here: it is for {cards}; {here}")
             else:
                 problems.append(f"{name}: has no effect here: it is a setting of training, not of inference")
     return problems
@@ -210,7 +212,7 @@ def _channel(name: str, raw: object, changes: Changes, problems: list[str]) -> C
 
 
 def _flavour(raw: Mapping[str, object], cards: int, problems: list[str]) -> str:
-    """The flavour named by itself, else that of the table for this number of cards; empty when it is to be chosen."""
+    """The flavour set explicitly, else the table's for this number of cards; empty if neither is set."""
     table = _mapping(raw, "pool_flavours" if raw.get("pool") else "flavours", problems)
     return as_text(raw.get("flavour")) or as_text(table.get(str(cards)))
 

@@ -31,7 +31,7 @@ def test_print_shows_the_body_that_is_sent(capsys: pytest.CaptureFixture[str], a
 
 
 def test_submit_wants_a_flavour_and_one_that_is_offered(capsys: pytest.CaptureFixture[str], api: TrainingApi) -> None:
-    assert "flavour: none is chosen for 1 card of snt9b" in run(capsys, "submit", "infer", code=2)
+    assert "flavour: not set for 1 card of snt9b" in run(capsys, "submit", "infer", code=2)
     text = run(capsys, "submit", "infer", "--flavour", f"{FLAVOUR}x", code=2)
     assert f"flavour: the platform does not offer {FLAVOUR}x, did you mean '{FLAVOUR}'?" in text
     api.engines = ["mindspore_2.7.0-cann_8.2-py_3.11-hce_2.0-aarch64-snt9b"]

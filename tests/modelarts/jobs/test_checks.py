@@ -65,7 +65,7 @@ def test_a_flavour_is_needed_to_submit_only(make_job: MakeJob) -> None:
     job = load_job(str(make_job()))
     assert check_definition(job) == []
     (problem,) = check_submission(job)
-    assert problem.startswith("flavour: none is chosen for 1 card of snt9b; list them with: python -m modelarts offers")
+    assert problem.startswith("flavour: not set for 1 card of snt9b; list them with: python -m modelarts offers")
     assert check_submission(load_job(str(make_job()), Changes({}, flavour="x"))) == []
     pool = load_job(str(make_job(cards=4)), Changes({}, pool="p"))
     assert (pool.flavour, check_submission(pool)) == ("modelarts.pool.visual.4xlarge", [])
@@ -80,7 +80,7 @@ def test_a_flavour_is_needed_to_submit_only(make_job: MakeJob) -> None:
         ({"boot_file": "other.py"}, "boot_file: other.py is missing in the code dir"),
         ({"boot_file": "boot.sh"}, "boot_file: boot.sh is not a .py file"),
         ({"code": {"folder": "checkout", "files": ["gone"]}}, "no such file or folder"),
-        ({"environment": {"MA_HOME": "/x"}}, "MA_HOME belongs to the platform"),
+        ({"environment": {"MA_HOME": "/x"}}, "MA_HOME is reserved by the platform"),
         ({"environment": {"2nd": "x"}}, "'2nd' is not a valid variable name"),
         ({"environment": {"A": "x" * 4097}}, "A has 4097 characters"),
         ({"environment": {"A": "$HOME/x"}}, "A contains a $"),
@@ -95,19 +95,19 @@ def test_a_flavour_is_needed_to_submit_only(make_job: MakeJob) -> None:
         ({"inputs": {"data_url": {"url": "obs://bucket/a/,./b"}}}, "data_url: ./b is not an address"),
         ({"inputs": {"data_url": {"url": "obs://bucket/a/,obs://bucket/jobs/small/"}}}, "overlaps input data_url"),
         ({"start": "mpi"}, "start: 'mpi' is not one of rank_table, msrun"),
-        ({"priority": 2}, "priority: only jobs in a dedicated pool"),
+        ({"priority": 2}, "priority: applies only in a dedicated pool"),
         ({"priority": 9, "pool": "p"}, "priority: 9 is not a whole number from 0 to 3"),
         ({"auto_stop_hours": "x"}, "auto_stop_hours: 'x' is not a whole number"),
-        ({"command": "python x.py"}, "command: belongs to an image of your own"),
-        ({"image": "swr/own:1", "cards": 4}, "the platform starts one process a node"),
+        ({"command": "python x.py"}, "command: requires a custom image"),
+        ({"image": "swr/own:1", "cards": 4}, "a custom image is started once per node"),
         ({"volumes": [{"nfs": {"local_path": "/x"}}]}, "is not a mount; write one of nfs: local_path, nfs_server_path"),
         ({"volumes": {"disk": {}}}, "volumes: {'disk': {}} is not a mount"),
-        ({"environment": {"MA_RUN_METHOD": "mpi"}}, "the platform knows msrun only"),
+        ({"environment": {"MA_RUN_METHOD": "mpi"}}, "only msrun is supported"),
         (
             engine("mindspore_2.3.0-cann_8.0.rc1-py_3.9-euler_2.10.7-aarch64-snt9b"),
             "MindSpore before 2.7 is not supported",
         ),
-        (engine(PYTORCH), "brings pytorch, not MindSpore"),
+        (engine(PYTORCH), "provides pytorch, but the job needs MindSpore"),
         (engine("mindspore_1.7.0-cann_5.1.0-py_3.7-euler_2.8.3-aarch64"), "Python before 3.9 is not supported"),
         ({"flavour": "modelarts.kat1.xlarge"}, "has snt9 (Ascend 910A) cards, but the engine"),
         ({"flavour": "x.8snt9b23.y"}, "has snt9b23 cards, but the engine"),
@@ -339,6 +339,6 @@ def test_code_that_is_not_the_code_here_is_noted(
     job = load_job(str(make_job("print('changed')")))
     store.pipe_file(f"{job.code_dir}old.py", b"x")
     changed, surplus = code_notes(job, store)
-    assert "boot.py is not there as in" in changed
+    assert f"missing or different from {tmp_path / 'checkout'}: boot.py; " in changed
     assert f"upload-code {tmp_path / 'small.yaml'}" in changed
-    assert "old.py is there but not in" in surplus
+    assert surplus.endswith(": old.py")

@@ -136,8 +136,8 @@ def test_several_data_sets_are_passed_as_addresses() -> None:
 @pytest.mark.parametrize(
     ("key", "name", "message"),
     [
-        ("train_np4", "max_epoch_train", "it is for one card; on 4 it is max_epoch_train_NP"),
-        ("train_np1", "optimizer_NP", "it is for several cards; on 1 it is optimizer"),
+        ("train_np4", "max_epoch_train", "it is for one card; with 4 cards set max_epoch_train_NP"),
+        ("train_np1", "optimizer_NP", "it is for several cards; with 1 card set optimizer"),
         ("infer", "lr", "it is a setting of training, not of inference"),
         ("infer", "lr_steps_NP", "it is a setting of training, not of inference"),
         ("train_np1", "target_action_type", "it is a setting of inference, not of training"),
