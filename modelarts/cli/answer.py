@@ -1,4 +1,4 @@
-"""What a command returns, and how it refuses."""
+"""The result of a command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Echo = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command found: plain values for scripts, text for people, the exit code, and notes beside the result."""
+    """The result of a command: plain values for scripts, text for people, exit code, and notes."""
 
     data: object
     text: str
@@ -22,7 +22,7 @@ class Answer:
     notes: tuple[str, ...] = field(default=())
 
 
-def refuse(problems: Sequence[str]) -> None:
-    """ConfigError with all problems, one a line; nothing when there are none."""
+def fail_on(problems: Sequence[str]) -> None:
+    """Raise ConfigError with all problems, one per line; do nothing if there are none."""
     if problems:
         raise ConfigError("\n".join(problems))

@@ -1,4 +1,4 @@
-"""What each command of `python -m modelarts` does; each returns what is to be shown and the exit code."""
+"""The commands of `python -m modelarts`; each returns its output and exit code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 
 import obs_sync
 from modelarts.cli import options as given
-from modelarts.cli.answer import MISTAKES, Answer, Echo, refuse
+from modelarts.cli.answer import MISTAKES, Answer, Echo, fail_on
 from modelarts.cli.dry_run import dry_run_text, rebuild_dry_run
 from modelarts.cli.log_tail import follow_cloud, follow_file, last_error, last_error_of_cloud
 from modelarts.cli.tables import (
@@ -61,7 +61,7 @@ def show(options: argparse.Namespace, _: Echo) -> Answer:
 
 
 def check(options: argparse.Namespace, _: Echo) -> Answer:
-    """All mistakes of one job, or of all."""
+    """All mistakes in the given jobs; without any, in every declared job."""
     problems: list[str] = []
     notes: list[str] = []
     words = options.job or job_keys()
@@ -78,15 +78,18 @@ def check(options: argparse.Namespace, _: Echo) -> Answer:
 
 def submit(options: argparse.Namespace, _: Echo) -> Answer:
     """Create the job on the platform, or show the request's body."""
-    job = given.job_of(options)
+    return _submitted(given.job_of(options), options)
+
+
+def _submitted(job: JobSpec, options: argparse.Namespace) -> Answer:
     body = job_body(job)
     if options.print:
-        refuse(check_definition(job))
+        fail_on(check_definition(job))
         return Answer(body, _pretty(body), notes=tuple(check_submission(job)))
-    refuse(check_definition(job) + check_submission(job))
+    fail_on(check_definition(job) + check_submission(job))
     cloud = given.cloud_for(job, options)
     problems, notes = _all_mistakes(job, options, cloud)
-    refuse(problems)
+    fail_on(problems)
     return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
 
 
@@ -96,34 +99,27 @@ def rebuild(options: argparse.Namespace, echo: Echo) -> Answer:
     if state is not None:
         return rebuild_dry_run(state, options, echo)
     if is_declared(options.job):
-        job = replace(given.job_of(options), name=options.name or rebuilt_name(given.job_of(options).name))
-        refuse(check_definition(job) + ([] if options.print else check_submission(job)))
-        body = job_body(job)
-        if options.print:
-            return Answer(body, _pretty(body), notes=tuple(check_submission(job)))
-        cloud = given.cloud_for(job, options)
-        problems, notes = _all_mistakes(job, options, cloud)
-        refuse(problems)
-        return replace(_created(cloud.create(body), job.name), notes=tuple(notes))
+        job = given.job_of(options)
+        return _submitted(replace(job, name=options.name or rebuilt_name(job.name)), options)
     cloud = given.cloud_of(options, f"{options.job}: is not a declared job ({', '.join(job_keys())})")
     body = rebuilt_body(
         cloud.request_body(cloud.show(cloud.id_of(options.job))), given.values_of(options), options.name
     )
     if options.print:
         return Answer(body, _pretty(body))
-    refuse(outputs_in_use(outputs_of(body), given.outputs_of_running(options, cloud)))
+    fail_on(outputs_in_use(outputs_of(body), given.outputs_of_running(options, cloud)))
     return _created(cloud.create(body), body["metadata"]["name"])
 
 
 def list_jobs(options: argparse.Namespace, _: Echo) -> Answer:
-    """The newest jobs of the platform, and the dry-runs here."""
+    """The newest jobs on the platform, and the dry runs on this machine."""
     states = [] if options.cloud_only else dry_runs(options.work)
     found: list[Body] = []
     notes: tuple[str, ...] = ()
     if options.cloud_only or has_profile(os.environ, options.profile):
         found = given.cloud_of(options).jobs(options.limit)
     else:
-        notes = ("only dry-runs: no access to the platform is set up (see docs/console.md)",)
+        notes = ("dry runs only: access to the platform is not set up (see docs/console.md)",)
     found.reverse()  # the platform answers the newest first
     rows = [dry_run_row(state) for state in states] + [cloud_row(one) for one in found]
     text = aligned([LIST_HEAD, *rows]) if rows else "no jobs"
@@ -134,8 +130,8 @@ def status(options: argparse.Namespace, _: Echo) -> Answer:
     """The state of a job."""
     state = find_dry_run(options.id, options.work)
     if state is not None:
-        logs_there = [log for log in state.logs().values() if log.is_file()]
-        errors = (last_error(log.read_text(encoding="utf-8", errors="replace")) for log in logs_there)
+        existing = [log for log in state.logs().values() if log.is_file()]
+        errors = (last_error(log.read_text(encoding="utf-8", errors="replace")) for log in existing)
         error = next(filter(None, errors), "")
         return Answer({**asdict(state), "last_error": error}, _with_error(dry_run_text(state), error))
     cloud = given.cloud_of_id(options)
@@ -149,7 +145,7 @@ def _with_error(text: str, error: str) -> str:
 
 
 def logs(options: argparse.Namespace, echo: Echo) -> Answer:
-    """A job's log so far; with --follow until the job ends. A script gets it as one text, people as it comes."""
+    """A job's log so far; with --follow until the job ends. Printed as it grows; with --json returned as one text."""
     parts: list[str] = []
     out = parts.append if options.json else echo
     state = find_dry_run(options.id, options.work)
@@ -163,7 +159,7 @@ def logs(options: argparse.Namespace, echo: Echo) -> Answer:
 
 
 def stop(options: argparse.Namespace, _: Echo) -> Answer:
-    """End a job before its time."""
+    """Stop a running job."""
     state = find_dry_run(options.id, options.work)
     if state is not None:
         ask_to_stop(state, options.work)
@@ -175,7 +171,7 @@ def stop(options: argparse.Namespace, _: Echo) -> Answer:
 
 
 def _stopping(job_id: str) -> Answer:
-    text = f"{job_id}: asked to stop; its processes have 15 s to end; see: python -m modelarts status {job_id}"
+    text = f"{job_id}: stop requested; its processes have 15 s to exit; see: python -m modelarts status {job_id}"
     return Answer({"id": job_id, "stopping": True}, text)
 
 
@@ -184,7 +180,7 @@ def upload(options: argparse.Namespace, _: Echo) -> Answer:
     results, lines = [], []
     for word in options.job or job_keys():
         job = load_job(word, given.changes_of(options))
-        refuse([one for one in check_definition(job) if one.startswith(("code", "boot_file"))])
+        fail_on([one for one in check_definition(job) if one.startswith(("code", "boot_file"))])
         filesystem = given.filesystem_of(options)
         if not options.only_list:
             obs_sync.create_local_buckets([job.code_dir], filesystem)
@@ -198,7 +194,7 @@ def upload(options: argparse.Namespace, _: Echo) -> Answer:
 
 
 def _would_upload(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> obs_sync.TransferResult:
-    """What `upload_code` would copy; all of it where a folder stands for OBS that has no bucket yet."""
+    """What `upload_code` would copy: everything, if the local folder that stands for OBS has no bucket yet."""
     if given.has_bucket(filesystem, job):
         return upload_code(job, filesystem, dry_run=True)
     names = sorted(code_files(job))
@@ -206,7 +202,7 @@ def _would_upload(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> obs_sync.
 
 
 def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None = None) -> tuple[list[str], list[str]]:
-    """Mistakes, and notes on what could not be looked at."""
+    """Mistakes, and notes, also on what could not be checked."""
     problems, notes = check_definition(job), []
     if not problems:
         notes += [*setting_notes(job), *check_submission(job)]
@@ -216,11 +212,11 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
             notes += code_notes(job, filesystem)
         else:
             bucket, folder = job.code_dir.split("/")[2], options.obs_local_root
-            notes.append(f"did not look for data and code: {folder}, which stands for OBS, has no bucket {bucket}")
+            notes.append(f"data and code were not checked: {folder}, which stands for OBS, has no bucket {bucket}")
     if cloud is None and has_profile(os.environ, options.profile):
         cloud = given.cloud_for(job, options)
     if cloud is None:
-        notes.append("engines, flavours and outputs in use were not checked: no access to the platform is set up")
+        notes.append("engines, flavours and outputs in use were not checked: access to the platform is not set up")
     else:
         problems += _not_offered(job, cloud)
     return problems + check_in_use(job, given.outputs_of_running(options, cloud)), [
@@ -230,7 +226,7 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
 
 
 def _not_offered(job: JobSpec, cloud: Cloud) -> list[str]:
-    """The engine and the flavour, if the platform's lists lack them; a dedicated pool has flavours of its own."""
+    """The engine and the flavour if the platform does not list them; dedicated pools have their own flavours."""
     wanted = [] if job.placement.image else [("engine", job.engine_version, cloud.engines())]
     if job.flavour and not job.placement.pool:
         wanted.append(("flavour", job.flavour, cloud.flavours()))
@@ -253,7 +249,7 @@ def offers(options: argparse.Namespace, _: Echo) -> Answer:
 def _created(answer: Body, name: str) -> Answer:
     job_id = (answer.get("metadata") or {}).get("id")
     if not job_id:
-        raise CloudError(f"{name}: the platform answered without an id; look at: python -m modelarts list")
+        raise CloudError(f"{name}: the platform returned no job id; see: python -m modelarts list")
     return Answer(dict(answer), f"{job_id}  {name}\nfollow it with: python -m modelarts logs {job_id} --follow")
 
 

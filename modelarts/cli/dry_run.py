@@ -1,4 +1,4 @@
-"""The commands `dry-run` and `rebuild` of a dry run: one job from check to result on this machine."""
+"""The commands `dry-run`, and `rebuild` of a dry run: a job on this machine, from its checks to its results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import cast
 
 import obs_sync
 from modelarts.cli import options as given
-from modelarts.cli.answer import Answer, Echo, refuse
+from modelarts.cli.answer import Answer, Echo, fail_on
 from modelarts.cloud.request import rebuilt_name
 from modelarts.dryrun.container import Storage
 from modelarts.dryrun.dryrun import DryRun, DryRunOptions
@@ -45,11 +45,11 @@ def dry_run(options: argparse.Namespace, echo: Echo) -> Answer:
 
 
 def rebuild_dry_run(state: DryRunState, options: argparse.Namespace, echo: Echo) -> Answer:
-    """The same dry run again under a new name, with the values changed that the command line names."""
+    """The same dry run again under a new name, with the values that the command line changes."""
     changes = _merged(fill(Changes, state.changes), given.changes_of(options), rebuilt_name(state.name))
     if options.print:
         job = load_job(state.job, changes)
-        refuse(check_definition(job, for_cloud=False))
+        fail_on(check_definition(job, for_cloud=False))
         return Answer(job.to_dict(), "\n".join(f"--{name}={value}" for name, value in job.arguments().items()))
     storage = fill(Storage, cast("Mapping[str, object]", state.options["storage"]))
     chosen = fill(DryRunOptions, {**state.options, "storage": storage, "work": options.work, "echo": echo})
@@ -63,8 +63,8 @@ def _run(
 ) -> Answer:
     job = load_job(word, changes)
     filesystem = obs_sync.ObsFileSystem(storage_mode=chosen.storage.mode, obs_local_root=chosen.storage.local_root)
-    refuse(check_definition(job, for_cloud=False))
-    refuse(check_storage(job, filesystem, for_cloud=False) + check_in_use(job, given.outputs_here(options)))
+    fail_on(check_definition(job, for_cloud=False))
+    fail_on(check_storage(job, filesystem, for_cloud=False) + check_in_use(job, given.outputs_here(options)))
     stop = threading.Event()
     run = DryRun(job, chosen, stop, changes)
     with _stopping_on_signal(stop) as signals:
@@ -77,10 +77,10 @@ def _run(
 
 
 def _left_out(placement: Placement) -> list[str]:
-    """What of the placement a dry run does not simulate."""
+    """A note on the placement settings that a dry run does not simulate."""
     names = ("pool", "priority", "auto_stop_hours", "image", "command", "volumes")
     given = [name for name in names if getattr(placement, name) != getattr(Placement(), name)]
-    what = "; it starts the boot file with the Python here" if placement.image else ""
+    what = "; the boot file runs with this machine's Python" if placement.image else ""
     return [f"not simulated by a dry run: {', '.join(given)}{what}"] if given else []
 
 
@@ -109,7 +109,7 @@ def _merged(old: Changes, new: Changes, name: str) -> Changes:
 
 
 def _where(url: str, state: DryRunState) -> str:
-    """A URL, and the folder behind it where a folder stands for OBS."""
+    """A URL and, where a local folder stands for OBS, the folder behind it."""
     if not state.local_root or not obs_sync.is_url(url):
         return url
     return f"{url} ({Path(state.local_root, *obs_sync.split(url))})"
@@ -117,19 +117,19 @@ def _where(url: str, state: DryRunState) -> str:
 
 @contextmanager
 def _stopping_on_signal(stop: threading.Event) -> Iterator[list[int]]:
-    """Have SIGTERM and Ctrl-C stop the job as the platform would; yields the signals that came."""
-    came: list[int] = []
+    """Have SIGTERM and Ctrl-C stop the job as the platform would; yields the signals received."""
+    received: list[int] = []
 
-    def ask(number: int, _: FrameType | None) -> None:
-        came.append(number)
+    def on_signal(number: int, _: FrameType | None) -> None:
+        received.append(number)
         stop.set()
 
     if threading.current_thread() is not threading.main_thread():
-        yield came
+        yield received
         return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield came
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

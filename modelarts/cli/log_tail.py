@@ -1,4 +1,4 @@
-"""Showing a job's log as it grows."""
+"""Printing a job's log as it grows, and finding the last error in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable
 
 from modelarts.cloud.client import ENDED_PHASES, WAITING_PHASES, Cloud
-from modelarts.cloud.errors import NotThere
+from modelarts.cloud.errors import JobNotFound
 from modelarts.cloud.request import Body
 from modelarts.dryrun.state import DryRunState, find_dry_run
 from src.errors import JobError
@@ -23,17 +23,17 @@ _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b(?::|$)"
 def follow_file(state: DryRunState, work: Path, task: str, follow: bool, echo: Echo) -> str:
     """Show a node's log of a dry run so far (by default the first node's); with `follow` until the run ends.
 
-    Returns the phase it is in then; JobError when it has no node of that name.
+    Returns the phase of the run at that moment; JobError when it has no node of that name.
     """
     task = task or next(iter(state.logs()))
     if task not in state.logs():
         raise JobError(f"dry run {state.id} has no {task}; its nodes are {', '.join(state.logs())}")
     position = 0
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a letter
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
     while True:
         current = find_dry_run(state.id, work)
         if current is None:
-            raise JobError(f"dry-run {state.id}: its state file is missing in {work}")
+            raise JobError(f"dry run {state.id}: its state file is missing in {work}")
         path = current.logs()[task]
         if path.exists():
             with path.open("rb") as log:
@@ -49,8 +49,8 @@ def follow_file(state: DryRunState, work: Path, task: str, follow: bool, echo: E
 def follow_cloud(cloud: Cloud, job_id: str, task: str, follow: bool, echo: Echo) -> str:
     """Show a task's log (by default the first task's) so far; with `follow` until the job ends. Returns its phase.
 
-    The platform shows the last 5 MB: what is new is what its whole size has grown by. A job that waits for its cards
-    has no log yet.
+    The platform returns the last 5 MB; what is new is found by the growth of the log's full size. A job that waits for
+    its cards has no log yet.
     """
     shown = 0
     while True:
@@ -60,16 +60,16 @@ def follow_cloud(cloud: Cloud, job_id: str, task: str, follow: bool, echo: Echo)
             first = next(iter(now.get("tasks") or ()), "worker-0")
             try:
                 shown = _show_new(cloud, job_id, task or first, shown, echo)
-            except NotThere:
+            except JobNotFound:
                 if task:
-                    raise  # the job is there, so it is the task that is not
+                    raise  # the job exists, so the task does not
         if not follow or phase in ENDED_PHASES:
             return phase
         time.sleep(CLOUD_PERIOD_S)
 
 
 def last_error(log: str) -> str:
-    """The last line of a log that reports an error: of level ERROR, else the end of a traceback; empty without one."""
+    """The last line of level ERROR in a log, else the last line of a traceback; empty without either."""
     lines = [line.strip() for line in log.splitlines()]
     reported = [line for line in lines if _ERROR_LINE.search(line)]
     raised = [line for line in lines if _EXCEPTION.match(line)]
@@ -84,17 +84,17 @@ def last_error_of_cloud(cloud: Cloud, details: Body) -> str:
     task = next(iter(status.get("tasks") or ()), "worker-0")
     try:
         content, _ = cloud.log(str(details["metadata"]["id"]), task)
-    except NotThere:
+    except JobNotFound:
         return ""
     return last_error(content.decode(errors="replace"))
 
 
 def _show_new(cloud: Cloud, job_id: str, task: str, shown: int, echo: Echo) -> int:
-    """Show what a log has grown by since `shown` bytes; returns its size."""
+    """Show what follows the first `shown` bytes of a log; returns its size."""
     content, size = cloud.log(job_id, task)
     if size <= shown:
         return shown
     if size - shown > len(content):
-        echo(f"… {size - shown - len(content):,} bytes of the log are not shown by the platform …\n")
+        echo(f"… {size - shown - len(content):,} bytes of the log are not returned by the platform …\n")
     echo(content[-(size - shown) :].decode(errors="replace"))
     return size

@@ -99,7 +99,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def respelled(argv: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments with today's spelling of options, and a note for each that was spelled as it used to be."""
+    """The arguments with the current spelling of options, and a note for each earlier spelling."""
     arguments, notes = [], []
     for argument in argv:
         name, equals, value = argument.partition("=")
@@ -135,7 +135,7 @@ def _print_aside(text: str) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports what is wrong with the arguments in one line, as every other mistake is reported."""
+    """Reports invalid arguments in one line, like any other mistake."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message}; see: {self.prog} --help")
@@ -145,7 +145,7 @@ def make_parser() -> _Parser:
     """The parser of all commands; `options.command` is the function that runs the chosen one."""
     parser = _Parser(
         prog="python -m modelarts",
-        description="The jobs of modelarts/jobs/*.yaml: show, check, run here, submit to ModelArts, follow.",
+        description="Show, check, dry-run, submit and follow the jobs in modelarts/jobs/*.yaml.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -168,7 +168,7 @@ def make_parser() -> _Parser:
     one.set_defaults(command=commands.jobs)
 
     one = add("show", help="print a job", parents=[base, where, changes, job])
-    one.add_argument("--console", action="store_true", help="as the table to copy into the console's form")
+    one.add_argument("--console", action="store_true", help="print the table to copy into the console's form")
     one.set_defaults(command=commands.show)
 
     one = add("check", help="report every mistake, one per line", parents=[base, where, changes, storage, _cloud()])
@@ -186,16 +186,16 @@ def make_parser() -> _Parser:
 
     one = add(
         "rebuild",
-        help="the same job again with other values",
+        help="create the same job again with other values",
         parents=[base, where, changes, storage, _cloud()],
     )
-    one.add_argument("job", metavar="JOB_OR_ID", help="a declared job, a dry run, or id or name of a platform job")
+    one.add_argument("job", metavar="JOB_OR_ID", help="a declared job, a dry run, or the id or name of a platform job")
     one.add_argument("--print", action="store_true", help="print the request's body instead of sending it")
     one.set_defaults(command=commands.rebuild)
 
     one = add("list", help="jobs of the platform and dry runs, newest last", parents=[base, _cloud()])
     one.add_argument("--limit", type=int, default=20, help="jobs of the platform to show (default 20)")
-    one.add_argument("--cloud-only", action="store_true", help="leave out dry runs, and fail without the platform")
+    one.add_argument("--cloud-only", action="store_true", help="omit dry runs; fail if the platform cannot be accessed")
     one.set_defaults(command=commands.list_jobs)
 
     one = add("offers", help="list the platform's engines and flavours", parents=[base, _cloud()])
@@ -237,8 +237,8 @@ def _job() -> _Parser:
 
 def _where() -> _Parser:
     part = _Parser(add_help=False)
-    part.add_argument("--bucket", default="", help="instead of the bucket in modelarts/jobs/common.yaml")
-    part.add_argument("--prefix", default="", help="instead of the prefix there")
+    part.add_argument("--bucket", default="", help="bucket to use instead of the one in modelarts/jobs/common.yaml")
+    part.add_argument("--prefix", default="", help="prefix to use instead of the one there")
     return part
 
 
@@ -249,10 +249,10 @@ def _changes() -> _Parser:
         nargs="+",
         action="append",
         metavar="key=value",
-        help="hyperparameters, and addresses of inputs and outputs, to change",
+        help="hyperparameters and addresses of inputs and outputs to change",
     )
     part.add_argument("--name", default="", help="the job's name instead of the declared one")
-    part.add_argument("--cards", type=int, default=0, help="cards of each node, instead of the declared number")
+    part.add_argument("--cards", type=int, default=0, help="cards per node, instead of the declared number")
     part.add_argument(
         "--nodes", type=int, default=0, help="nodes, instead of the declared number; a dry run simulates them"
     )
@@ -263,7 +263,7 @@ def _changes() -> _Parser:
         dest="pass_as",
         choices=["folder", "url"],
         default="",
-        help="inputs and outputs as folders that the platform syncs, or as obs:// addresses",
+        help="pass inputs and outputs as folders that the platform syncs, or as obs:// addresses",
     )
     return part
 
@@ -289,12 +289,17 @@ def _cloud() -> _Parser:
 
 
 def _add_dry_run(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--restarts", type=int, default=-1, help="automatic restarts; the job's own number by default")
-    one.add_argument("--restart-in", choices=[FRESH, SAME], default=FRESH, help="container for a restart")
+    one.add_argument("--restarts", type=int, default=-1, help="automatic restarts (default: as the job declares)")
     one.add_argument(
-        "--sync-every", type=float, default=30.0, metavar="S", help="seconds between copies of the outputs"
+        "--restart-in",
+        choices=[FRESH, SAME],
+        default=FRESH,
+        help="container for restarts (default fresh)",
+    )
+    one.add_argument(
+        "--sync-every", type=float, default=30.0, metavar="S", help="seconds between copies of the outputs (default 30)"
     )
     one.add_argument("--timeout", type=float, default=None, metavar="S", help="end the job after this many seconds")
-    one.add_argument("--no-requirements", action="store_true", help="install nothing from requirements.txt")
-    one.add_argument("--keep", action="store_true", help="leave the container of a completed job where it is")
+    one.add_argument("--no-requirements", action="store_true", help="do not install requirements.txt")
+    one.add_argument("--keep", action="store_true", help="keep the container of a completed job")
     one.set_defaults(command=dry_run)

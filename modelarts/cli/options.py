@@ -1,4 +1,4 @@
-"""What the options of `python -m modelarts` stand for: a job with changes, OBS, the platform, what runs already."""
+"""What the options of `python -m modelarts` select: a job with its changes, OBS, the platform, running jobs."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from src.errors import ConfigError
 
 
 def job_of(options: argparse.Namespace) -> JobSpec:
-    """The declared job with what the command line changes in it."""
+    """The declared job with the changes of the command line."""
     return load_job(options.job, changes_of(options))
 
 
 def changes_of(options: argparse.Namespace) -> Changes:
-    """What the command line changes in a definition."""
+    """The changes that the command line makes to a definition."""
     return Changes(
         values_of(options),
         name=getattr(options, "name", ""),
@@ -50,7 +50,7 @@ def values_of(options: argparse.Namespace) -> dict[str, str]:
 
 
 def storage_of(options: argparse.Namespace) -> Storage:
-    """The mode that `auto` stands for here, so that the container has the same; the local folder absolute."""
+    """The storage with `auto` resolved and an absolute local folder, so that the container uses the same one."""
     store = filesystem_of(options).storage_mode
     return Storage(store, str(Path(options.obs_local_root).resolve()))
 
@@ -63,27 +63,27 @@ def filesystem_of(options: argparse.Namespace) -> obs_sync.ObsFileSystem:
 def cloud_of(options: argparse.Namespace, before: str = "", own: str = "") -> Cloud:
     """The platform. `before` says why it is needed, for the error when access is not set up.
 
-    Looks for jobs in the workspace that was asked for, else in those of the declared jobs and `own`.
+    Jobs are looked up in the workspace of --workspace, else in those of the declared jobs and in `own`.
     """
-    asked = (options.workspace,) if options.workspace else (*declared_workspaces(), own)
+    workspaces = (options.workspace,) if options.workspace else (*declared_workspaces(), own)
     try:
-        return Cloud(lambda: read_profile(os.environ, options.profile), workspaces=asked)
+        return Cloud(lambda: read_profile(os.environ, options.profile), workspaces=workspaces)
     except ConfigError as error:
-        raise ConfigError(f"{before}; cannot ask the platform: {error}" if before else str(error)) from None
+        raise ConfigError(f"{before}; cannot query the platform: {error}" if before else str(error)) from None
 
 
 def cloud_for(job: JobSpec, options: argparse.Namespace) -> Cloud:
-    """The platform, to be asked about a declared job."""
+    """The platform, for a declared job."""
     return cloud_of(options, own=job.placement.workspace)
 
 
 def cloud_of_id(options: argparse.Namespace) -> Cloud:
-    """The platform, asked for an id that no dry-run has."""
-    return cloud_of(options, f"{options.id}: no dry-run in {options.work} has this id")
+    """The platform, for an id that no dry run has."""
+    return cloud_of(options, f"{options.id}: no dry run in {options.work} has this id")
 
 
 def outputs_of_running(options: argparse.Namespace, cloud: Cloud | None) -> dict[str, list[str]]:
-    """The outputs of jobs that run, here and on the platform, by id."""
+    """The outputs of running jobs, on this machine and on the platform, by id."""
     running = outputs_here(options)
     for one in cloud.jobs(200, RUNNING_PHASES) if cloud is not None else ():
         running[one["metadata"]["id"]] = outputs_of(one)
@@ -99,12 +99,12 @@ def notes_on_stand_in(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def has_bucket(filesystem: obs_sync.ObsFileSystem, job: JobSpec) -> bool:
-    """Only a local folder may stand for OBS without having the bucket yet; a real store says so itself."""
+    """Whether the job's bucket exists; always True for a real store, which reports a missing bucket itself."""
     if filesystem.storage_mode != "local":
         return True
     return obs_sync.exists("obs://" + job.code_dir.split("/")[2], filesystem=filesystem)
 
 
 def outputs_here(options: argparse.Namespace) -> dict[str, list[str]]:
-    """The outputs of dry-runs that run, by id."""
+    """The outputs of running dry runs, by id."""
     return {state.id: list(state.outputs) for state in dry_runs(options.work) if state.is_running}

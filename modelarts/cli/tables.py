@@ -25,10 +25,10 @@ def job_rows(job: JobSpec) -> list[Row]:
     """A definition as pairs of field and value, under the names of the YAML files."""
     channels = [
         (f"{part} {one.name}", f"{one.url} (passed as {one.pass_as}{', predownloaded' if one.predownload else ''})")
-        for part, all_of_them in (("input", job.inputs), ("output", job.outputs))
-        for one in all_of_them
+        for part, channels in (("input", job.inputs), ("output", job.outputs))
+        for one in channels
     ]
-    again = job.auto_restart
+    restart = job.auto_restart
     return [
         ("job", job.key),
         ("name", job.name),
@@ -42,12 +42,12 @@ def job_rows(job: JobSpec) -> list[Row]:
         ("log_path", job.log_path),
         *((f"variable {name}", value) for name, value in job.variables().items()),
         *_placement_rows(job.placement),
-        ("auto_restart", f"{again.times} times, unconditional={again.unconditional}, hang={again.hang}"),
+        ("auto_restart", f"{restart.times} times, unconditional={restart.unconditional}, hang={restart.hang}"),
     ]
 
 
 def _placement_rows(placement: Placement) -> list[Row]:
-    """What of the placement is not the platform's default."""
+    """The placement settings that differ from the platform's defaults."""
     usual, given = asdict(Placement()), asdict(placement)
     rows = [(name, str(value)) for name, value in given.items() if value != usual[name] and name != "volumes"]
     return rows + [("volume", volume_text(one)) for one in placement.volumes]
@@ -96,12 +96,12 @@ def console_rows(job: JobSpec) -> list[Row]:
         rows.append(("  中文提示 Hint in Chinese", hyperparameter.hint_zh))
         rows.append(("  英文提示 Hint in English", hyperparameter.hint))
     rows += [(f"环境变量 Variable {name}", value) for name, value in job.variables().items()]
-    again = job.auto_restart
+    restart = job.auto_restart
     cards = f"{job.cards} × Ascend {chip_of_engine(job)}".rstrip()
     rows += [
-        ("故障自动重启 Auto restart", f"{_switch(again.times > 0)} {again.times or ''}".rstrip()),
-        ("  无条件自动重启 Unconditional", _switch(again.unconditional)),
-        ("  作业卡死重启 Restart upon suspension", _switch(again.hang)),
+        ("故障自动重启 Auto restart", f"{_switch(restart.times > 0)} {restart.times or ''}".rstrip()),
+        ("  无条件自动重启 Unconditional", _switch(restart.unconditional)),
+        ("  作业卡死重启 Restart upon suspension", _switch(restart.hang)),
         ("规格 Specifications", f"{job.flavour or TO_BE_CHOSEN} ({cards})"),
         ("计算节点个数 Compute nodes", str(job.nodes)),
         ("作业日志路径 Job log path", obs_path(job.log_path)),
@@ -110,7 +110,7 @@ def console_rows(job: JobSpec) -> list[Row]:
 
 
 def _program_rows(job: JobSpec) -> list[Row]:
-    """What is started: a boot file under a preset engine, or a command in an image of one's own."""
+    """What is started: a boot file with a preset engine, or a command in a custom image."""
     code = ("代码目录 Code directory", obs_path(job.code_dir))
     if not job.placement.image:
         engine = f"预置框架 Preset image: {job.engine_name} | {job.engine_version}"
@@ -124,7 +124,7 @@ def _program_rows(job: JobSpec) -> list[Row]:
 
 
 def _optional_rows(placement: Placement) -> list[Row]:
-    """The fields that most jobs leave as they are."""
+    """The optional fields that the job sets."""
     rows = [
         ("工作空间 Workspace", placement.workspace if placement.workspace != "0" else ""),
         ("资源池 Resource pool", placement.pool),
@@ -189,7 +189,7 @@ def cloud_lines(details: Body) -> list[str]:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as text, each column as wide as its widest cell; Chinese letters count twice."""
+    """Rows as text, each column as wide as its widest cell; Chinese characters count twice."""
     columns = max((len(row) for row in rows), default=0)
     widths = [max(_width(row[n]) for row in rows if n < len(row)) for n in range(columns)]
     return "\n".join("  ".join(_padded(cell, widths[n]) for n, cell in enumerate(row)).rstrip() for row in rows)
@@ -200,7 +200,7 @@ def _padded(text: str, width: int) -> str:
 
 
 def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _switch(on: bool) -> str:

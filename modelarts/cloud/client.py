@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Callable, cast
 
-from modelarts.cloud.errors import CloudError, CloudUnreachable, NotThere
+from modelarts.cloud.errors import CloudError, CloudUnreachable, JobNotFound
 from modelarts.cloud.profile import Profile
 from modelarts.cloud.request import Body
 from modelarts.cloud.sdk import as_our_error, endpoint_of, import_sdk, known_parts, make_client
@@ -27,7 +27,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Retry:
-    """How often a request is tried, and the pauses between (seconds, doubled each time, with jitter)."""
+    """Attempts of a request, and the pauses between them (seconds, doubled each time, with jitter)."""
 
     attempts: int = 6
     first_pause_s: float = 1.0
@@ -39,7 +39,7 @@ class Retry:
 
 
 class Cloud:
-    """The training jobs of some workspaces. `profile` is read again when the platform rejects the keys."""
+    """The training jobs of the given workspaces. `profile` is read again when the platform rejects the keys."""
 
     def __init__(
         self, profile: Callable[[], Profile], retry: Retry | None = None, workspaces: Sequence[str] = ("0",)
@@ -51,7 +51,7 @@ class Cloud:
         self._client = make_client(self._used, self._retry.timeout_s)
 
     def create(self, body: Body) -> Body:
-        """Create a job; returns what the platform answers. A job is not created twice when an answer gets lost."""
+        """Create a job and return the platform's response; a retry after a lost response creates no second job."""
         name, workspace = body["metadata"]["name"], body["metadata"].get("workspace_id")
         if workspace and workspace not in self._workspaces:
             self._workspaces.append(str(workspace))
@@ -83,19 +83,20 @@ class Cloud:
         return [one for one in found if one["metadata"].get("name") == name]
 
     def id_of(self, word: str, phases: Sequence[str] = ()) -> str:
-        """The id that the word is, or of the newest job with this name; with `phases` only one job may be in these.
+        """The id of the newest job with this name; an id is returned as it is. With `phases` only jobs in them count.
 
-        Raises NotThere for a name that no job has, CloudError for one that several have.
+        Raises JobNotFound if no job has this name and, with `phases`, CloudError if several have it.
         """
         if _ID.fullmatch(word):
             return word
         found = [one for one in self.named(word) if not phases or (one.get("status") or {}).get("phase") in phases]
         if not found:
-            which = f" that is {', '.join(phases)}" if phases else ""
-            raise NotThere(f"{word}: the platform knows no job of this name{which}; see: python -m modelarts list", 404)
+            which = f" and is {' or '.join(phases)}" if phases else ""
+            problem = f"{word}: no job on the platform has this name{which}; see: python -m modelarts list"
+            raise JobNotFound(problem, 404)
         if phases and len(found) > 1:
             ids = ", ".join(str(one["metadata"]["id"]) for one in found)
-            raise CloudError(f"{word}: {len(found)} jobs have this name, say which by its id: {ids}")
+            raise CloudError(f"{word}: {len(found)} jobs have this name; give the id of one of them: {ids}")
         return str(found[0]["metadata"]["id"])
 
     def log(self, job_id: str, task: str) -> tuple[bytes, int]:
@@ -106,7 +107,7 @@ class Cloud:
         return content, int(answer.get("full_size") or len(content))
 
     def engines(self) -> dict[str, str]:
-        """The engines that jobs may name, by version, with the engine's name."""
+        """The available engines: version -> name."""
         answer = self._call("show_training_job_engines", self._sdk.ShowTrainingJobEnginesRequest())
         items = answer.get("items") or []
         return {
@@ -114,19 +115,19 @@ class Cloud:
         }
 
     def flavours(self) -> dict[str, str]:
-        """The Ascend flavours of the public pool, by id, with their cards."""
+        """The Ascend flavours of the public pool: id -> cards."""
         answer = self._call("show_training_job_flavors", self._sdk.ShowTrainingJobFlavorsRequest(flavor_type="Ascend"))
         return {str(one["flavor_id"]): _cards_of(one) for one in answer.get("flavors") or [] if one.get("flavor_id")}
 
     def request_body(self, details: Body) -> Body:
-        """What `show` answers as a body that `create` takes: only what the request's own models know."""
+        """A response of `show` as a request body for `create`: only the fields that the request's models have."""
         body: Body = cast(Body, known_parts(self._sdk, "Job", details))
         algorithm = body.get("algorithm") or {}
         if engine := algorithm.get("engine"):
             algorithm["engine"] = _named_once(engine)
         if algorithm.get("id") or algorithm.get("subscription_id"):
             for key in ("code_dir", "boot_file", "engine", "command"):
-                algorithm.pop(key, None)  # the platform allows them from the algorithm, and refuses both together
+                algorithm.pop(key, None)  # the algorithm defines them; the platform rejects requests with both
         return body
 
     def _search(self, filters: list[Body], limit: int) -> list[Body]:
@@ -155,7 +156,7 @@ class Cloud:
                 break
             offset += step
         if len(found) < min(total, limit):
-            logger.warning("the platform counts %s, but listed %d", plural(total, "job"), len(found))
+            logger.warning("the platform reports %s, but listed only %d", plural(total, "job"), len(found))
         return list(found.values())[:limit]
 
     def _page(self, workspace: str, filters: list[Body], offset: int, size: int) -> Body:
@@ -169,7 +170,7 @@ class Cloud:
         return profile if profile.endpoint else replace(profile, endpoint=endpoint_of(profile.region))
 
     def _call(self, method: str, request: object, recover: Callable[[], Body | None] | None = None) -> Body:
-        """Send until it succeeds, is refused, or attempts run out; `recover` finds what a lost answer created."""
+        """Send until it succeeds, is rejected, or attempts run out; `recover` finds what a lost response created."""
         for attempt in range(1, self._retry.attempts + 1):
             try:
                 return dict(getattr(self._client, method)(request).to_json_object() or {})
@@ -180,11 +181,11 @@ class Cloud:
             if attempt == self._retry.attempts:
                 break
             pause = self._retry.pause(attempt)
-            logger.warning("%s; try %d of %d in %.1f s", failure, attempt + 1, self._retry.attempts, pause)
+            logger.warning("%s; attempt %d of %d in %.1f s", failure, attempt + 1, self._retry.attempts, pause)
             time.sleep(pause)
             if recover is not None and (found := recover()) is not None:
                 return found
-        raise CloudUnreachable(f"{failure} (gave up after {self._retry.attempts} tries)")
+        raise CloudUnreachable(f"{failure} (gave up after {self._retry.attempts} attempts)")
 
     def _renew(self, failure: CloudError) -> bool:
         """Read the profile again after the platform rejected the keys; returns whether they have changed."""
@@ -207,7 +208,7 @@ def _cards_of(flavour: Body) -> str:
 
 
 def _named_once(engine: Body) -> Body:
-    """An engine named in one way: by its image, else by name and version, else by its id."""
+    """An engine identified in one way only: by its image, else by name and version, else by its id."""
     for keys in (("image_url",), ("engine_name", "engine_version"), ("engine_id",)):
         if all(engine.get(key) for key in keys):
             return {key: engine[key] for key in keys}

@@ -1,4 +1,4 @@
-"""What can go wrong with the platform; each message names the address and the next step."""
+"""Errors of the platform; each message names the address and the next step."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from src.errors import JobError
 
 
 class CloudError(JobError):
-    """The platform refused: the message has its code and words; `status` is that of HTTP, 0 without one."""
+    """The platform rejected a request; the message has its error code and text, `status` the HTTP status or 0."""
 
     exit_code = 4
 
@@ -16,22 +16,22 @@ class CloudError(JobError):
 
 
 class CloudUnreachable(JobError):
-    """The platform could not be reached, or failed again and again."""
+    """The platform could not be reached, or kept failing."""
 
     exit_code = 5
 
 
-class NotThere(CloudError):
-    """The platform knows no such job."""
+class JobNotFound(CloudError):
+    """The platform has no such job, or the job no such log."""
 
 
 class NotTrusted(CloudError):
-    """Whoever answered cannot prove to be the platform."""
+    """The server's certificate is not trusted."""
 
     exit_code = 5
 
 
 class NotInstalled(JobError):
-    """The platform's SDK is an extra."""
+    """The platform's SDK, an optional dependency, is not installed."""
 
     exit_code = 2

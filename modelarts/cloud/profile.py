@@ -1,4 +1,4 @@
-"""Who asks the platform, and where: endpoint, project and access keys from the environment or a profile file."""
+"""Access to the platform: endpoint, project and access keys from the environment or a profile file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from src.errors import ConfigError
 
 DEFAULT_FILE = Path(".huaweicloud") / "credentials"
 DEFAULT_SECTION = "basic"
-#: Variables with the access key, its secret and the token of temporary ones; the first pair that is complete counts.
+#: Variables with the access key, its secret and the token of temporary ones; the first complete pair is used.
 _KEYS = (
     ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"),
     ("OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY", "OBS_SECURITY_TOKEN"),
@@ -41,7 +41,7 @@ class Profile:
 
 
 def read_profile(environment: Mapping[str, str], section: str = "") -> Profile:
-    """The profile from environment variables, completed from the profile file; with `section` the file goes first.
+    """The profile from environment variables, completed from the profile file; with `section` the file has precedence.
 
     The file (~/.huaweicloud/credentials, or HUAWEICLOUD_SDK_CREDENTIALS_FILE) has sections like [basic] with ak, sk,
     security_token, project_id, region or endpoint, verify, ca_file. Keys and token always come from the same source.
@@ -69,14 +69,14 @@ def read_profile(environment: Mapping[str, str], section: str = "") -> Profile:
         access_key,
         secret_key,
         token,
-        _truth(values["verify"] or "true"),
+        _parse_bool(values["verify"] or "true"),
         values["ca_file"],
         values["region"],
     )
 
 
 def has_profile(environment: Mapping[str, str], section: str = "") -> bool:
-    """Whether there is enough to ask the platform."""
+    """Whether access to the platform is set up."""
     try:
         read_profile(environment, section)
     except ConfigError:
@@ -105,7 +105,7 @@ def _read_file(path: Path, section: str) -> dict[str, str]:
             f"{path}: not a profile file ({type(error).__name__}); write [basic], ak = …, sk = …"
         ) from None
     if section and not parser.has_section(section):
-        raise ConfigError(f"{path}: no profile '{section}'; there are {', '.join(parser.sections()) or 'none'}")
+        raise ConfigError(f"{path}: no profile '{section}'; available: {', '.join(parser.sections()) or 'none'}")
     name = section or DEFAULT_SECTION
     return dict(parser.items(name)) if parser.has_section(name) else {}
 
@@ -120,7 +120,7 @@ def _endpoint(endpoint: str, region: str, path: Path) -> str:
     return ""
 
 
-def _truth(text: str) -> bool:
+def _parse_bool(text: str) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if text.strip().lower() not in words:
         raise ConfigError(f"{_VARIABLES['verify']}: '{text}' is neither true nor false; a CA file goes into ca_file")

@@ -1,4 +1,4 @@
-"""A job as the body of the platform's request that creates one (POST /v2/{project}/training-jobs), and rebuilt ones."""
+"""Bodies of requests that create a job (POST /v2/{project}/training-jobs), from a definition or an existing job."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from src.checks import did_you_mean
 from src.errors import ConfigError
 from src.model_utils.config import setting_types
 
-Body = dict[str, Any]  # an object of the platform's API, whose fields it documents
+Body = dict[str, Any]  # a JSON object as the platform's API documents it
 NAME_LIMIT = 64
 COPY_SUFFIX = re.compile(r"-copy-\d{4}$")
 
 
 def job_body(job: JobSpec) -> Body:
-    """What `submit` sends; every value of a hyperparameter is text, paths have the platform's form /bucket/folder/."""
+    """The body that `submit` sends; hyperparameter values are text, paths have the platform's form /bucket/folder/."""
     return {
         "kind": "job",
         "metadata": {
@@ -52,7 +52,7 @@ def _algorithm(job: JobSpec) -> Body:
 
 
 def _program(job: JobSpec) -> Body:
-    """What is started: the boot file under a preset engine, or a command in an image of one's own."""
+    """What is started: the boot file with a preset engine, or a command in a custom image."""
     if not job.placement.image:
         return {
             "boot_file": obs_path(job.code_dir) + job.boot_file,
@@ -62,10 +62,10 @@ def _program(job: JobSpec) -> Body:
 
 
 def default_command(job: JobSpec) -> str:
-    """The command for an image of one's own: the boot file with every argument written out, from the home folder.
+    """The default command for a custom image: the boot file with all arguments, to be run in the home folder.
 
-    The platform wants it to run there, without a shell's builtins, and to end with the training script, to which it
-    seems to append the hyperparameters; a repeated one does no harm.
+    The platform runs it there, without shell builtins, and requires it to end with the training script, to which it
+    seems to append the hyperparameters; repeated arguments do no harm.
     """
     folder = job.code_dir.rstrip("/").rsplit("/", 1)[-1]
     arguments = shlex.join(f"--{name}={value}" for name, value in job.arguments().items())
@@ -105,7 +105,7 @@ def _parameter(one: Hyperparameter) -> Body:
 
 
 def _constraint(kind: str) -> Body:
-    """The choices stand in the description: the platform's words for ranges differ between its editions."""
+    """Choices are listed in the description, as the syntax of ranges differs between editions of the platform."""
     return {
         "type": kind,
         "editable": True,
@@ -132,13 +132,13 @@ def _output(channel: Channel, access: str) -> Body:
 
 
 def _annotations(job: JobSpec) -> dict[str, str]:
-    again = job.auto_restart
-    if again.times == 0:
+    restart = job.auto_restart
+    if restart.times == 0:
         return {}
-    found = {"fault-tolerance/job-retry-num": str(again.times)}
-    if again.unconditional:
+    found = {"fault-tolerance/job-retry-num": str(restart.times)}
+    if restart.unconditional:
         found["fault-tolerance/job-unconditional-retry"] = "true"
-    if again.hang:
+    if restart.hang:
         found["fault-tolerance/hang-retry"] = "true"
     return found
 
@@ -177,12 +177,12 @@ def rebuilt_body(body: Body, values: Mapping[str, str], name: str = "") -> Body:
 
 def _with_argument(command: str, key: str, value: str) -> str:
     """A command with another value of an argument that it already has."""
-    written = rf"(?<!\S)(?:'--{re.escape(key)}=[^']*'|--{re.escape(key)}=(?:'[^']*'|[^\s'])*)(?!\S)"
-    return re.sub(written, lambda _: shlex.quote(f"--{key}={value}"), command)
+    pattern = rf"(?<!\S)(?:'--{re.escape(key)}=[^']*'|--{re.escape(key)}=(?:'[^']*'|[^\s'])*)(?!\S)"
+    return re.sub(pattern, lambda _: shlex.quote(f"--{key}={value}"), command)
 
 
 def _check_values(boot_file: str, values: Mapping[str, str]) -> None:
-    """ConfigError for values that our own boot files would refuse; what another program takes is not known here."""
+    """ConfigError for values that our own boot files would reject; arguments of other programs are not checked."""
     if boot_file.rsplit("/", 1)[-1] in BOOT_FILES:
         known = {name: value for name, value in values.items() if name in setting_types()}
         _, problems = hyperparameters(known, ())
@@ -191,7 +191,7 @@ def _check_values(boot_file: str, values: Mapping[str, str]) -> None:
 
 
 def outputs_of(body: Body) -> list[str]:
-    """The obs:// addresses that a job of the cloud writes its outputs to."""
+    """The obs:// addresses that a platform job writes its outputs to."""
     algorithm = body.get("algorithm") or {}
     found = [((one.get("remote") or {}).get("obs") or {}).get("obs_url") for one in algorithm.get("outputs") or ()]
     found += [one.get("value") for one in algorithm.get("parameters") or () if one.get("name") == "train_url"]

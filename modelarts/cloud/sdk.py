@@ -1,4 +1,4 @@
-"""The gate of the platform's SDK: the only module that imports it, and the one that turns its errors into ours."""
+"""Gate to the platform's SDK: the only module that imports it; converts its errors into ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from modelarts.cloud.errors import CloudError, CloudUnreachable, NotInstalled, NotThere, NotTrusted
+from modelarts.cloud.errors import CloudError, CloudUnreachable, JobNotFound, NotInstalled, NotTrusted
 from modelarts.cloud.profile import Profile
 from src.checks import did_you_mean
 from src.errors import ConfigError, JobError
@@ -38,7 +38,7 @@ def make_client(profile: Profile, timeout_s: tuple[float, float]) -> ModelArtsCl
     builder = import_sdk().ModelArtsClient.new_builder().with_http_config(config)
     builder = builder.with_exception_handler(_with_solutions())
     client = builder.with_credentials(keys).with_endpoint(profile.endpoint).build()
-    _keep_answers(client)
+    _disable_retries(client)
     return client
 
 
@@ -49,16 +49,16 @@ def as_our_error(error: Exception, profile: Profile, timeout_s: tuple[float, flo
 
     where = profile.endpoint
     if isinstance(error, sdk.ServiceResponseException):
-        words = f"{error.error_code or 'no code'}: {_hide(profile, str(error.error_msg or 'no message'))}"
+        text = f"{error.error_code or 'no code'}: {_hide(profile, str(error.error_msg or 'no message'))}"
         status = int(error.status_code or 0)
         if status == 429 or status >= 500:
-            return CloudUnreachable(f"{where} answered {status}, {words}")
-        kind = NotThere if status == 404 else CloudError
-        return kind(f"{where} answered {status}, {words}", status)
+            return CloudUnreachable(f"{where} answered {status}, {text}")
+        kind = JobNotFound if status == 404 else CloudError
+        return kind(f"{where} answered {status}, {text}", status)
     if isinstance(error, sdk.SslHandShakeException):
-        return NotTrusted(f"{where}: its certificate is not trusted; name the right one in MODELARTS_CA_FILE")
+        return NotTrusted(f"{where}: its certificate is not trusted; set MODELARTS_CA_FILE to its CA certificate")
     if isinstance(error, (sdk.RequestTimeoutException, Timeout)):
-        return CloudUnreachable(f"{where} did not answer in {timeout_s[1]:g} s")
+        return CloudUnreachable(f"{where} did not answer within {timeout_s[1]:g} s")
     if isinstance(error, (sdk.ConnectionException, RequestException)):
         return CloudUnreachable(f"{where} cannot be reached; check MODELARTS_ENDPOINT and the network")
     raise error
@@ -71,14 +71,14 @@ def _hide(profile: Profile, text: str) -> str:
     return text
 
 
-def _keep_answers(client: ModelArtsClient) -> None:
-    """Have the SDK leave a 429 to us as it is: its own session throws the platform's code and words away.
+def _disable_retries(client: ModelArtsClient) -> None:
+    """Disable the SDK's own retries of HTTP 429, which discard the platform's error code and message.
 
-    Its own log is silenced, since every failure is reported here.
+    Also silences the SDK's log, since every failure is reported here.
     """
     from requests.adapters import HTTPAdapter
 
-    session = getattr(client.get_http_client(), "_session", None)  # absent in other versions, where 429 is reported
+    session = getattr(client.get_http_client(), "_session", None)  # absent in other versions, which report 429
     if session is not None:
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(max_retries=0))
@@ -86,10 +86,10 @@ def _keep_answers(client: ModelArtsClient) -> None:
 
 
 def _with_solutions() -> DefaultExceptionHandler:
-    """The SDK's reader of error answers, which also keeps the solution that the platform suggests."""
+    """The SDK's error handler, extended to keep the solution that the platform suggests."""
     from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
 
-    class Reader(DefaultExceptionHandler):
+    class Handler(DefaultExceptionHandler):
         @classmethod
         def _process_sdk_error(cls, sdk_error: SdkError, answer: Mapping[str, object]) -> None:
             super()._process_sdk_error(sdk_error, answer)
@@ -97,7 +97,7 @@ def _with_solutions() -> DefaultExceptionHandler:
             if solution and solution not in str(sdk_error.error_msg):
                 sdk_error.error_msg = f"{sdk_error.error_msg} ({solution})"
 
-    return Reader()
+    return Handler()
 
 
 def endpoint_of(region: str) -> str:
@@ -108,7 +108,7 @@ def endpoint_of(region: str) -> str:
     if region not in known:
         hint = did_you_mean(region, known)
         raise ConfigError(
-            f"region {region}: the SDK knows no endpoint{hint}; set MODELARTS_ENDPOINT to your platform's"
+            f"region {region}: the SDK lists no endpoint for it{hint}; set MODELARTS_ENDPOINT to your platform's"
         )
     return str(known[region].endpoints[0])
 
@@ -122,7 +122,7 @@ def import_sdk() -> ModuleType:
 
 
 def known_parts(sdk: ModuleType, type_name: str, value: object) -> object:
-    """The parts of an answer that a model of a request has too, and that are not empty."""
+    """The non-empty parts of a response that the request's model has as well."""
     if value is None:
         return None
     listed = re.fullmatch(r"list\[(.+)\]", type_name)

@@ -290,4 +290,4 @@ def test_a_dry_run_says_what_it_does_not_simulate(capsys: pytest.CaptureFixture[
     mount = {"obs": {"obs_path": "/b/o", "local_path": "/o"}}
     job = str(make_job("raise SystemExit(3)", pool="p", image="swr/x:1", volumes=[mount]))
     text = run(capsys, "dry-run", job, "--storage_mode", "local", "--no-requirements", "--restarts", "0", code=3)
-    assert "note: not simulated by a dry run: pool, image, volumes; it starts the boot file with" in text
+    assert "note: not simulated by a dry run: pool, image, volumes; the boot file runs with" in text

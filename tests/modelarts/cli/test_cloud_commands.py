@@ -99,7 +99,7 @@ def test_list_status_stop_of_the_cloud(capsys: pytest.CaptureFixture[str], api: 
     run(capsys, "stop", job_id)
     assert run_json(capsys, "status", job_id)["status"]["phase"] == "Terminating"
     assert "ModelArts.2755" in run(capsys, "status", "ffffffff-95f6-4c1b-8d5a-000000000000", code=4)
-    assert "knows no job of this name" in run(capsys, "status", "nobody", code=4)
+    assert "no job on the platform has this name" in run(capsys, "status", "nobody", code=4)
 
 
 def test_the_newest_job_is_last(capsys: pytest.CaptureFixture[str], api: TrainingApi, make_job: MakeJob) -> None:
@@ -156,7 +156,7 @@ def test_following_a_log_shows_each_byte_once(
 
     monkeypatch.setattr("modelarts.cli.log_tail.time.sleep", more)
     text = run(capsys, "logs", job_id, "--follow")
-    assert text == "first\n第二\n… 11 bytes of the log are not shown by the platform …\n" + "x" * 19 + "\n"
+    assert text == "first\n第二\n… 11 bytes of the log are not returned by the platform …\n" + "x" * 19 + "\n"
     found = run_json(capsys, "logs", job_id)
     assert (found["id"], found["phase"]) == (job_id, "Completed")
     assert found["log"].endswith("x" * 19 + "\n")
@@ -170,7 +170,7 @@ def test_an_id_that_nobody_knows(capsys: pytest.CaptureFixture[str]) -> None:
     """Without access to the platform the first thing to know is that it is no dry-run's."""
     for command in ("status", "logs", "stop"):
         text = run(capsys, command, "4f1c", code=2)
-        assert text.startswith("4f1c: no dry-run in work/dryrun has this id; cannot ask the platform: no access keys")
+        assert text.startswith("4f1c: no dry run in work/dryrun has this id; cannot query the platform: no access keys")
     assert "infre: is not a declared job (continue_np1, " in run(capsys, "rebuild", "infre", code=2)
 
 

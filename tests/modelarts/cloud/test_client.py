@@ -18,7 +18,7 @@ pytest.importorskip(
 )
 
 
-from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError, CloudUnreachable, NotThere
+from modelarts.cloud.client import RUNNING_PHASES, Cloud, CloudError, CloudUnreachable, JobNotFound
 from modelarts.cloud.profile import Profile
 from modelarts.cloud.request import job_body
 from modelarts.cloud.sdk import endpoint_of
@@ -59,7 +59,7 @@ def test_refusal_has_the_platforms_code_and_words(cloud: Cloud, api: TrainingApi
 
 
 def test_unknown_job(cloud: Cloud) -> None:
-    with pytest.raises(NotThere, match=r"ModelArts\.2755"):
+    with pytest.raises(JobNotFound, match=r"ModelArts\.2755"):
         cloud.show("nobody")
 
 
@@ -73,7 +73,7 @@ def test_failures_that_may_pass_are_tried_again(cloud: Cloud, api: TrainingApi, 
 
 def test_failures_that_do_not_pass_end_after_the_tries(cloud: Cloud, api: TrainingApi) -> None:
     api.faults = [(502, "Gateway")] * 9
-    with pytest.raises(CloudUnreachable, match=r"502, Gateway: .*gave up after 3 tries") as caught:
+    with pytest.raises(CloudUnreachable, match=r"502, Gateway: .*gave up after 3 attempts") as caught:
         cloud.jobs()
     assert caught.value.exit_code == 5
     assert len(api.requests) == 3
@@ -180,7 +180,7 @@ def test_a_listing_that_falls_short_of_its_count_is_told(
     answer = api.answer
     api.answer = lambda *a: (lambda s, b: (s, {**b, "total": 7}))(*answer(*a))  # type: ignore[method-assign]
     assert len(cloud.jobs()) == 1
-    assert caplog.messages == ["the platform counts 7 jobs, but listed 1"]
+    assert caplog.messages == ["the platform reports 7 jobs, but listed only 1"]
 
 
 def test_the_suggested_solution_is_shown(cloud: Cloud, api: TrainingApi) -> None:

@@ -105,7 +105,7 @@ def test_what_is_missing_is_named(tmp_path: Path, missing: str, message: str) ->
     [
         ({"MODELARTS_ENDPOINT": "modelarts.example"}, "", "must begin with https://"),
         ({"MODELARTS_VERIFY": "/etc/ca.pem"}, "", "neither true nor false"),
-        ({}, "nobody", "no profile 'nobody'; there are basic, temporary"),
+        ({}, "nobody", "no profile 'nobody'; available: basic, temporary"),
         ({"HUAWEICLOUD_SDK_CREDENTIALS_FILE": "/nowhere"}, "basic", "no such profile file"),
     ],
 )
