@@ -1,8 +1,8 @@
-"""The processes of a job, one per card, with what the platform's launcher tells each: by rank table or by msrun.
+"""The processes of a job, one per card, with the variables that the platform's launcher sets: rank table or msrun.
 
-On Ascend the ranks find each other through the rank table, or through msrun's scheduler process. On a CPU MindSpore
-knows the second way only, so a dry run of several cards always starts that scheduler; ranks started by rank table get
-its address beside the platform's variables, and join through it (`src/train/distributed.py`).
+On Ascend the ranks rendezvous through the rank table or through msrun's scheduler process. On a CPU MindSpore supports
+only the scheduler, so a dry run with several cards always starts one; ranks started by rank table get its address in
+addition to the platform's variables, and join through it (`src/train/distributed.py`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelarts.dryrun.container import Container, node_address
-from modelarts.dryrun.launcher import Start, meeting_variables, scheduler_variables, worker_variables
+from modelarts.dryrun.launcher import Start, rendezvous_variables, scheduler_variables, worker_variables
 from modelarts.jobs.definition import MSRUN, JobSpec
 
 SCHEDULER = "scheduler"
@@ -21,7 +21,7 @@ SCHEDULER = "scheduler"
 
 @dataclass(frozen=True)
 class NodeProgram:
-    """What the processes of a node run: the boot file with its arguments, and the variables that all of them see."""
+    """The command that the processes of a node run, and the environment variables that they share."""
 
     container: Container
     command: Sequence[str]
@@ -29,27 +29,27 @@ class NodeProgram:
 
 
 def card_processes(programs: Sequence[NodeProgram], job: JobSpec) -> list[list[Start]]:
-    """By node, one process per card in a folder of its own; of several cards the first node has the scheduler."""
+    """By node, one process per card, each in its own folder; with several cards the first node runs the scheduler."""
     ranks = job.cards * job.nodes
-    meeting = meeting_variables(ranks) if ranks > 1 else {}
-    starts = [_cards_of(program, job, meeting) for program in programs]
-    return [[_scheduler(programs[0], meeting), *starts[0]], *starts[1:]] if meeting else starts
+    rendezvous = rendezvous_variables(ranks) if ranks > 1 else {}
+    starts = [_cards_of(program, job, rendezvous) for program in programs]
+    return [[_scheduler(programs[0], rendezvous), *starts[0]], *starts[1:]] if rendezvous else starts
 
 
-def _scheduler(program: NodeProgram, meeting: Mapping[str, str]) -> Start:
-    variables = {**program.environment, **scheduler_variables(meeting)}
+def _scheduler(program: NodeProgram, rendezvous: Mapping[str, str]) -> Start:
+    variables = {**program.environment, **scheduler_variables(rendezvous)}
     folder, log = _workspace(program.container, SCHEDULER), program.container.scheduler_log
-    return Start(SCHEDULER, program.command, variables, log, folder, waited_for=False)
+    return Start(SCHEDULER, program.command, variables, log, folder, awaited=False)
 
 
-def _cards_of(program: NodeProgram, job: JobSpec, meeting: Mapping[str, str]) -> list[Start]:
+def _cards_of(program: NodeProgram, job: JobSpec, rendezvous: Mapping[str, str]) -> list[Start]:
     container, ranks = program.container, job.cards * job.nodes
     by_msrun = ranks > 1 and job.placement.start == MSRUN
     table = {} if by_msrun else _rank_table(container, job)
     starts = []
     for device in range(job.cards):
         rank = container.node * job.cards + device
-        joins = worker_variables(meeting, rank) if by_msrun else {**meeting, **table}
+        joins = worker_variables(rendezvous, rank) if by_msrun else {**rendezvous, **table}
         variables = {**program.environment, **_card_variables(container, rank, ranks, device), **joins}
         folder, log = _workspace(container, f"device{device}"), container.card_log(rank, device)
         starts.append(Start(f"rank {rank}", program.command, variables, log, folder))
@@ -63,7 +63,7 @@ def _workspace(container: Container, name: str) -> Path:
 
 
 def _card_variables(container: Container, rank: int, ranks: int, device: int) -> dict[str, str]:
-    """What the platform's launcher tells each card's process; `device` counts the cards of the node."""
+    """The variables that the platform's launcher sets for each process; `device` counts the cards of the node."""
     plog = container.log / container.job_id / "ascend" / "process_log" / f"rank_{rank}"
     return {
         "RANK_ID": str(rank),

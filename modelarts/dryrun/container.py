@@ -1,4 +1,4 @@
-"""The training container of a node on a laptop: its folders, its environment variables, its boot file's arguments."""
+"""A node's training container on this machine: its folders, environment variables and boot file arguments."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from modelarts.jobs.code_folder import code_files
 from modelarts.jobs.definition import URL, Channel, JobSpec
 from src.errors import DataError
 
-#: What a laptop's own environment lends to the container; all else is left outside.
-_LENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_LENT_PREFIXES = ("OBS_", "S3_", "PIP_", "OMP_")
+#: Variables of this process that are passed on to the container; all others are not.
+_PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_PASSED_PREFIXES = ("OBS_", "S3_", "PIP_", "OMP_")
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,12 @@ class Container:
 
     @property
     def task(self) -> str:
-        """What the platform calls this node."""
+        """The platform's name for this node."""
         return f"worker-{self.node}"
 
     @property
     def address(self) -> str:
-        """An address of this node that differs from the other nodes': 127.0.0.1, 127.0.0.2, …"""
+        """This node's own loopback address: 127.0.0.1, 127.0.0.2, …"""
         return node_address(self.node)
 
     @property
@@ -80,11 +80,11 @@ class Container:
         return self.log / f"modelarts-job-{self.job_id}-proc-rank-{rank}-device-{device}.txt"
 
     def code(self, job: JobSpec) -> Path:
-        """Where the code is: the last part of the code dir's name is kept."""
+        """The folder of the code, named after the last part of the code dir."""
         return self.job_dir / job.code_dir.rstrip("/").rsplit("/", 1)[-1]
 
     def folders(self, job: JobSpec) -> list[tuple[Channel, Path]]:
-        """Each channel that the platform copies, and its folder: inputs/<name>_<i> and outputs/<name>_<i>."""
+        """Each channel that the platform copies, with its folder: inputs/<name>_<i> and outputs/<name>_<i>."""
         return [
             (channel, self.mount / part / f"{channel.name}_{number}")
             for part, channels in (("inputs", job.inputs), ("outputs", job.outputs))
@@ -93,12 +93,12 @@ class Container:
 
 
 def node_address(node: int) -> str:
-    """The address of a node; all are this machine's."""
+    """The loopback address of a node."""
     return f"127.0.0.{node + 1}"
 
 
 def make_fresh(container: Container, job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> None:
-    """Empty the container (its logs stay), then bring in code, inputs, and outputs that the start is to find."""
+    """Empty the container except for its logs, then copy in the code, the inputs and the predownloaded outputs."""
     kept = container.root.parent / f"log-{uuid.uuid4().hex}"
     if container.log.exists():
         container.log.rename(kept)
@@ -124,14 +124,14 @@ def make_fresh(container: Container, job: JobSpec, filesystem: obs_sync.ObsFileS
 def container_environment(
     container: Container, job: JobSpec, starts: tuple[int, int], storage: Storage, outer: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables that all processes see; `starts` numbers this container and this start in it, both from 1."""
-    lent = {name: value for name, value in outer.items() if name in _LENT or name.startswith(_LENT_PREFIXES)}
+    """The variables of all processes; `starts` counts the containers and the starts in this one, both from 1."""
+    passed = {name: value for name, value in outer.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
     nodes = str(job.nodes)
-    if lent.get("OBS_ENDPOINT"):
-        endpoint = lent["OBS_ENDPOINT"]
-        lent.update(S3_ENDPOINT=endpoint, S3_USE_HTTPS=str(int(endpoint.startswith("https"))), S3_VERIFY_SSL="1")
+    if passed.get("OBS_ENDPOINT"):
+        endpoint = passed["OBS_ENDPOINT"]
+        passed.update(S3_ENDPOINT=endpoint, S3_USE_HTTPS=str(int(endpoint.startswith("https"))), S3_VERIFY_SSL="1")
     return {
-        **lent,
+        **passed,
         "HOME": str(container.home),
         "MA_HOME": str(container.home),
         "MA_MOUNT_PATH": str(container.mount),
@@ -165,23 +165,22 @@ def container_environment(
 
 
 def arguments(container: Container, job: JobSpec, storage: Storage) -> list[str]:
-    """What the boot file gets: hyperparameters, channels, what a laptop needs, and arguments that the platform adds."""
+    """The boot file's arguments: hyperparameters, channels, local storage, and those that the platform adds."""
     values = job.arguments()
     for channel in (*job.inputs, *job.outputs):
-        if channel.pass_as == URL:  # folders of the laptop are seen from another folder
+        if channel.pass_as == URL:  # the processes run in another folder
             here = (one if obs_sync.is_url(one) else str(Path(one).resolve()) for one in channel.addresses)
             values[channel.name] = ",".join(here)
     for channel, folder in container.folders(job):
         values[channel.name] = str(folder)
     cache = {"scratch_path": str(container.cache)}
-    # not the platform's way to OBS, but the dry run's
-    storage_here = {"storage_mode": storage.mode, "obs_local_root": storage.local_root}
-    unasked = {"init_method": "tcp://127.0.0.1:6666", "num_gpus": str(job.cards)}
-    return [f"--{name}={value}" for name, value in {**cache, **values, **storage_here, **unasked}.items()]
+    access = {"storage_mode": storage.mode, "obs_local_root": storage.local_root}
+    added = {"init_method": "tcp://127.0.0.1:6666", "num_gpus": str(job.cards)}
+    return [f"--{name}={value}" for name, value in {**cache, **values, **access, **added}.items()]
 
 
 def _channels_json(part: str, container: Container, job: JobSpec) -> str:
-    """The JSON in which the platform names the OBS folder of each container folder."""
+    """The JSON that maps each container folder to its OBS folder, as the platform writes it."""
     channels = job.inputs if part == "inputs" else job.outputs
     found = [
         {"name": channel.name, "local_dir": str(folder), "remote": {"obs": {"obs_url": channel.url}}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
 import sys
@@ -28,21 +27,19 @@ from src.fill import fill
 from src.plural import plural
 from src.processes import started_at
 
-logger = logging.getLogger(__name__)
-
 CONTAINER_FOLDER = "container"
 SAME, FRESH = "same", "fresh"
 LOG_PERIOD_S = 5.0
-#: The exit code of a job that was given a wrong input: starting it again changes nothing.
+#: The exit code of a job that failed on invalid input: a restart would fail in the same way.
 WRONG_INPUT = 2
 
 
 @dataclass(frozen=True)
 class DryRunOptions:
-    """How a dry-run differs from the platform's run.
+    """How a dry run differs from a run on the platform.
 
-    `restarts` below 0 takes the job's own number; `echo` gets every line of the job's log; `keep` leaves the container
-    of a completed job where it is.
+    A negative `restarts` means the number that the job declares; `echo` gets every line of the job's log; `keep` keeps
+    the container of a completed job.
     """
 
     storage: Storage
@@ -57,7 +54,7 @@ class DryRunOptions:
 
 
 class DryRun:
-    """One dry-run from creation to its end; `run` does it all."""
+    """One dry run, from creation to its end; `run` executes it."""
 
     def __init__(
         self,
@@ -66,7 +63,7 @@ class DryRun:
         stop: threading.Event | None = None,
         changes: Changes = NO_CHANGES,
     ) -> None:
-        """`stop` ends the run when it is set; `changes` made `job` of its definition and are kept for a rebuild."""
+        """Setting `stop` ends the run; `changes` are those already applied to `job`, kept for a rebuild."""
         self._job, self._options = job, options
         self._stop = stop or threading.Event()
         job_id = str(uuid.uuid4())
@@ -101,12 +98,12 @@ class DryRun:
     def run(self) -> int:
         """Run the job to its end, restarting it as declared; returns the exit code of the job (143 when stopped)."""
         self.folder.mkdir(parents=True)
-        self._note()
+        self._write_state()
         try:
             obs_sync.create_local_buckets((*self.state.outputs, self.state.log_path), self._filesystem)
             ending = self._run_with_restarts()
         except (JobError, obs_sync.ObsSyncError, OSError) as error:
-            if self._stop.is_set():  # Ctrl-C also reaches what this process has started, such as pip
+            if self._stop.is_set():  # Ctrl-C also reaches child processes, such as pip
                 self._end("Terminated", STOPPED, "stopped before the start")
                 return STOPPED
             self._end("Failed", getattr(error, "exit_code", 1), str(error))
@@ -117,43 +114,43 @@ class DryRun:
         phase = "Terminated" if ending.stopped else "Failed" if ending.exit_code else "Completed"
         self._end(phase, ending.exit_code, f"{ending.culprit} failed" if ending.culprit else "")
         if phase == "Completed" and not self._options.keep:
-            self._take_down()
+            self._remove_containers()
         return ending.exit_code
 
     def _run_with_restarts(self) -> Ending:
         restarts = self._options.restarts if self._options.restarts >= 0 else self._restarts_declared()
-        containers, starts_in_it = 1, 0
+        containers, starts_here = 1, 0
         while True:
-            if starts_in_it == 0:
+            if starts_here == 0:
                 self._make_containers()
             if self._stop.is_set():
                 return Ending(STOPPED)
-            starts_in_it += 1
-            ending = self._start_once((containers, starts_in_it))
+            starts_here += 1
+            ending = self._start_once((containers, starts_here))
             if ending.exit_code == 0 or ending.stopped or restarts == 0:
                 return ending
             if ending.exit_code == WRONG_INPUT:
-                self._say("not restarting: exit code 2 means that an input is wrong, see the error above")
+                self._log("not restarting: exit code 2 means invalid input, see the error above")
                 return ending
             restarts -= 1
-            self._say(f"restarting in the {self._options.restart_in} container; {plural(restarts, 'restart')} left")
+            self._log(f"restarting in the {self._options.restart_in} container; {plural(restarts, 'restart')} left")
             if self._options.restart_in == FRESH:
-                containers, starts_in_it = containers + 1, 0
+                containers, starts_here = containers + 1, 0
 
     def _restarts_declared(self) -> int:
-        """Without `unconditional` the platform restarts only after faults of its own, which a laptop has none of."""
+        """Without `unconditional` the platform restarts only after its own faults, which a dry run does not have."""
         return self._job.auto_restart.times if self._job.auto_restart.unconditional else 0
 
     def _make_containers(self) -> None:
-        """A container for each node; all share the Python of the first one, into which the requirements go."""
+        """A container for each node; all share the first one's Python, into which the requirements are installed."""
         self._update(phase="Creating")
         for container in self.containers:
             make_fresh(container, self._job, self._filesystem)
-            self._say(f"container ready: {container.root} (shown as … below)", container)
+            self._log(f"container ready: {container.root} (shown as … below)", container)
         self._python = make_interpreter(self.container.root / "python")
         file = requirements_file(self.container.code(self._job))
         if file is not None and self._options.install_requirements:
-            self._say(f"installing {file.name}", self.container)
+            self._log(f"installing {file.name}", self.container)
             install(file, self._python, os.environ, self.container.task_log)
 
     def _start_once(self, starts: tuple[int, int]) -> Ending:
@@ -171,18 +168,18 @@ class DryRun:
                     on_line=_Tee(node_of, files, self._echo),
                 )
             if ending.killed:
-                self._say(f"killed {', '.join(ending.killed)}: still running {PLATFORM_GRACE_S:g} s after SIGTERM")
-            self._say(f"ended with exit code {ending.exit_code}" + (f" ({ending.culprit})" if ending.culprit else ""))
+                self._log(f"killed {', '.join(ending.killed)}: still running {PLATFORM_GRACE_S:g} s after SIGTERM")
+            self._log(f"ended with exit code {ending.exit_code}" + (f" ({ending.culprit})" if ending.culprit else ""))
         finally:
             finish_all(syncs)
         return ending
 
     def _processes(self, starts: tuple[int, int]) -> list[list[Start]]:
-        """The processes by node; what each node is started with goes into its log."""
+        """The processes by node; each node's log starts with its arguments."""
         job, storage, programs = self._job, self._options.storage, []
         for one in self.containers:
             given = arguments(one, job, storage)
-            self._say("\n    ".join((f"start {starts[1]} in container {starts[0]}: {job.boot_file}", *given)), one)
+            self._log("\n    ".join((f"start {starts[1]} in container {starts[0]}: {job.boot_file}", *given)), one)
             command = [str(self._python), str(one.code(job) / job.boot_file), *given]
             environment = container_environment(one, job, starts, storage, os.environ)
             programs.append(NodeProgram(one, command, environment))
@@ -202,11 +199,11 @@ class DryRun:
     def _should_stop(self) -> bool:
         stop = self._stop.is_set() or (self.folder / STOP_FILE).exists()
         if stop:
-            self._say(f"stopping: SIGTERM now, SIGKILL in {PLATFORM_GRACE_S:g} s")
+            self._log(f"stopping: SIGTERM now, SIGKILL in {PLATFORM_GRACE_S:g} s")
         return stop
 
-    def _say(self, text: str, container: Container | None = None) -> None:
-        """A line of the platform in the log of one node, or of all."""
+    def _log(self, text: str, container: Container | None = None) -> None:
+        """Write a line, as the platform would, to the log of one node or of all."""
         line = f"[ModelArts Service Log] {time.strftime('%Y-%m-%d %H:%M:%S')} dry-run: {text}\n"
         for chosen in [container] if container else self.containers:
             with chosen.task_log.open("a", encoding="utf-8") as log:
@@ -214,14 +211,14 @@ class DryRun:
             self._echo(chosen.node, line)
 
     def _echo(self, node: int, text: str) -> None:
-        """Show lines of a node's log: paths in the container begin with …, and of several nodes each says which one."""
+        """Show lines of a node's log: container paths begin with …; with several nodes, lines begin with the node."""
         if self._options.echo is not None:
             text = text.replace(f"{self.containers[node].root}/", "…/")
             name = f"{self.containers[node].task} | " if self._job.nodes > 1 else ""
             self._options.echo("".join(name + line for line in text.splitlines(keepends=True)))
 
-    def _take_down(self) -> None:
-        """Remove the containers of a job that is done; their logs stay where `logs` finds them."""
+    def _remove_containers(self) -> None:
+        """Remove the containers of a completed job; their logs are kept where `logs` finds them."""
         kept = [str(shutil.copyfile(one.task_log, self.folder / one.task_log.name)) for one in self.containers]
         self._update(log_file=kept[0], log_files=tuple(kept))
         for container in self.containers:
@@ -232,14 +229,14 @@ class DryRun:
 
     def _update(self, **changes: str | int | tuple[str, ...] | None) -> None:
         self.state = fill(DryRunState, {**self.state.__dict__, **changes})
-        self._note()
+        self._write_state()
 
-    def _note(self) -> None:
+    def _write_state(self) -> None:
         write_state(self.state, self.folder)
 
 
 def now() -> str:
-    """The local time as dry runs note it."""
+    """The local time as it is written in the state of a dry run."""
     return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -251,7 +248,7 @@ class _Tee:
 
     def __call__(self, name: str, line: bytes) -> None:
         if name == SCHEDULER:
-            return  # it has its own file; the platform's log holds what the cards say
+            return  # it has its own file; the platform's log holds only the output of the cards
         node = self._node_of[name]
         with self._lock:
             self._logs[node].write(line)

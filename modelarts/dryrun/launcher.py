@@ -1,7 +1,7 @@
-"""Start and supervise the ranks of a job, with the MindSpore scheduler; they end together.
+"""Start and supervise the ranks of a job and the MindSpore scheduler; when one fails, all are ended.
 
-This does on a processor what msrun does, with the same environment, but returns the first bad exit code within seconds
-instead of after a heartbeat of 40, takes a free port, and leaves no process behind.
+Does on a CPU what msrun does, with the same environment, but returns the first non-zero exit code within seconds
+instead of after a 40 s heartbeat, uses a free port, and leaves no process behind.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Callable
 logger = logging.getLogger(__name__)
 
 TIMED_OUT, STOPPED = 124, 128 + signal.SIGTERM
-#: What the platform leaves processes between SIGTERM and SIGKILL.
+#: The platform's time between SIGTERM and SIGKILL.
 PLATFORM_GRACE_S = 15.0
 _POLL_S = 0.1
-_PIPE_CLOSES_S = 5.0
+_PIPE_CLOSE_S = 5.0
 
 OnLine = Callable[[str, bytes], None]
 ShouldStop = Callable[[], bool]
@@ -35,7 +35,7 @@ ShouldStop = Callable[[], bool]
 class Start:
     """How one process is started; its output goes to the file `log`.
 
-    `waited_for` is False for a helper that need not end by itself, but must not fail either.
+    `awaited` is False for a helper that need not end by itself but must not fail.
     """
 
     name: str
@@ -43,14 +43,14 @@ class Start:
     environment: Mapping[str, str] = field(repr=False)
     log: Path
     folder: Path | None = None
-    waited_for: bool = True
+    awaited: bool = True
 
 
 @dataclass(frozen=True)
 class Ending:
     """How a run ended: its exit code (128 + signal for a killed one), and the process that decided it.
 
-    `killed` names the processes that did not end in time when asked to.
+    `killed` names the processes that did not exit in time after SIGTERM.
     """
 
     exit_code: int
@@ -63,26 +63,26 @@ class Ending:
         return self.exit_code == STOPPED and not self.culprit
 
 
-def meeting_variables(ranks: int) -> dict[str, str]:
-    """Where the ranks of a new cluster on this machine meet, and how long they wait for each other."""
+def rendezvous_variables(ranks: int) -> dict[str, str]:
+    """The variables for the rendezvous of a new cluster on this machine: address, port and timeouts."""
     return {
         "MS_WORKER_NUM": str(ranks),
         "MS_SCHED_HOST": "127.0.0.1",
         "MS_SCHED_PORT": str(_free_port()),
         "MS_TOPO_TIMEOUT": "120",
         "MS_NODE_TIMEOUT": "30",
-        "MS_CPU_COMM_OP_TIMEOUT": "600",  # ranks may drift apart: compiling, saving, a slow disk
+        "MS_CPU_COMM_OP_TIMEOUT": "600",  # ranks may lag behind: compiling, saving, a slow disk
     }
 
 
-def scheduler_variables(meeting: Mapping[str, str]) -> dict[str, str]:
-    """What makes a process the scheduler of a cluster."""
-    return {**meeting, "MS_ROLE": "MS_SCHED", "RANK_ID": "0", "RANK_SIZE": meeting["MS_WORKER_NUM"]}
+def scheduler_variables(rendezvous: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a cluster's scheduler."""
+    return {**rendezvous, "MS_ROLE": "MS_SCHED", "RANK_ID": "0", "RANK_SIZE": rendezvous["MS_WORKER_NUM"]}
 
 
-def worker_variables(meeting: Mapping[str, str], rank: int) -> dict[str, str]:
-    """What makes a process a rank of a cluster."""
-    return {**meeting, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": str(rank), "RANK_ID": str(rank)}
+def worker_variables(rendezvous: Mapping[str, str], rank: int) -> dict[str, str]:
+    """The variables of a rank of a cluster."""
+    return {**rendezvous, "MS_ROLE": "MS_WORKER", "MS_NODE_ID": str(rank), "RANK_ID": str(rank)}
 
 
 def run_together(
@@ -93,9 +93,9 @@ def run_together(
     should_stop: ShouldStop | None = None,
     on_line: OnLine | None = None,
 ) -> Ending:
-    """Start all processes; end them when the awaited ones finish, one fails, a stop is requested or time is up.
+    """Start all processes; end them when the awaited ones finish, one fails, a stop is requested or on timeout.
 
-    `on_line(name, line)` gets every line of output beside the log files. No process outlives this call.
+    `on_line(name, line)` gets every line of output in addition to the log files. No process outlives this call.
     """
     running: list[_Running] = []
     try:
@@ -109,7 +109,7 @@ def run_together(
 
 
 class _Running:
-    """A started process with its own group, so that its children end with it."""
+    """A process in its own process group, so that its children can be ended with it."""
 
     def __init__(self, start: Start, on_line: OnLine | None) -> None:
         self.start = start
@@ -141,11 +141,11 @@ class _Running:
             os.killpg(self._process.pid, number)
 
     def kill(self) -> None:
-        """End it and all its children at once, and close its log."""
+        """Kill the process and all its children, and close its log."""
         self.signal(signal.SIGKILL)
         self._process.wait()
         if self._pump is not None:
-            self._pump.join(_PIPE_CLOSES_S)
+            self._pump.join(_PIPE_CLOSE_S)
         self._log.close()
 
     def _copy_lines(self, on_line: OnLine) -> None:
@@ -159,13 +159,15 @@ class _Running:
 
 def _watch(running: Sequence[_Running], timeout_s: float | None, should_stop: ShouldStop | None) -> Ending:
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    ranks_first = sorted(running, key=lambda process: not process.start.waited_for)
+    ranks_first = sorted(running, key=lambda process: not process.start.awaited)
     while True:
         for process in ranks_first:
             if process.exit_code:
-                logger.error("%s ended with exit code %d; see %s", *_facts(process))
+                logger.error(
+                    "%s ended with exit code %d; see %s", process.start.name, process.exit_code, process.start.log
+                )
                 return Ending(process.exit_code, process.start.name)
-        if all(process.exit_code == 0 for process in running if process.start.waited_for):
+        if all(process.exit_code == 0 for process in running if process.start.awaited):
             return Ending(0)
         if should_stop is not None and should_stop():
             return Ending(STOPPED)
@@ -176,10 +178,6 @@ def _watch(running: Sequence[_Running], timeout_s: float | None, should_stop: Sh
         time.sleep(_POLL_S)
 
 
-def _facts(process: _Running) -> tuple[str, int | None, Path]:
-    return process.start.name, process.exit_code, process.start.log
-
-
 def _terminate(running: Sequence[_Running], grace_s: float) -> tuple[str, ...]:
     """Send SIGTERM to running processes and wait; returns the names of those that did not exit in time."""
     for process in running:
@@ -188,7 +186,7 @@ def _terminate(running: Sequence[_Running], grace_s: float) -> tuple[str, ...]:
     deadline = time.monotonic() + grace_s
     while time.monotonic() < deadline and any(process.exit_code is None for process in running):
         time.sleep(_POLL_S)
-    return tuple(process.start.name for process in running if process.exit_code is None and process.start.waited_for)
+    return tuple(process.start.name for process in running if process.exit_code is None and process.start.awaited)
 
 
 def _free_port() -> int:

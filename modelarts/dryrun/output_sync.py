@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Route:
-    """A folder, where its content goes, and what to call it in messages."""
+    """A folder, the URL that its content is copied to, and its name in messages."""
 
     folder: Path
     url: str
@@ -25,26 +25,26 @@ class Route:
 class PeriodicSync:
     """Copies new and changed files every `period_s` seconds; nothing is ever deleted in OBS.
 
-    A failed pass is repeated at the next one and reported when that fails as well: a file that grows while it is copied
-    is normal. `finish` makes the last pass and raises what is still wrong then.
+    A failed copy is retried with the next pass and reported only if that fails as well: files that grow while they are
+    copied are normal. `finish` makes the last pass and raises its errors.
     """
 
     def __init__(self, routes: Sequence[Route], filesystem: obs_sync.ObsFileSystem, period_s: float) -> None:
         self._routes, self._filesystem, self._period_s = routes, filesystem, period_s
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._repeat, daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
         """Stop and copy what was written since; raises ObsSyncError when that fails."""
-        self._over.set()
+        self._stopped.set()
         self._thread.join()
         for route in self._routes:
             self._copy(route)
 
     def _repeat(self) -> None:
         failed: set[Route] = set()
-        while not self._over.wait(self._period_s):
+        while not self._stopped.wait(self._period_s):
             for route in self._routes:
                 try:
                     self._copy(route)

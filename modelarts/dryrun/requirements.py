@@ -1,4 +1,4 @@
-"""Installing a job's requirements over what is there already, as the platform does over its preset image."""
+"""Installs a job's requirements on top of the installed packages, as the platform does on its preset image."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 
 from src.errors import JobError
 
-#: The file names that the platform looks for in the code dir, first come first served.
+#: The file names that the platform looks for in the code dir; the first one found is used.
 FILE_NAMES = ("pip-requirement.txt", "pip-requirements.txt", "requirement.txt", "requirements.txt")
 _TIMEOUT_S = 1800
 
 
 def requirements_file(code_dir: Path) -> Path | None:
-    """The file that the platform would install from, if the code has one."""
+    """The requirements file that the platform would use, if the code has one."""
     return next((code_dir / name for name in FILE_NAMES if (code_dir / name).is_file()), None)
 
 
 def make_interpreter(folder: Path) -> Path:
-    """A Python of its own in `folder` that sees all packages of this one; what is installed into it stays there."""
+    """Create a Python environment in `folder` that also sees this one's packages; returns its interpreter."""
     command = [sys.executable, "-m", "venv", "--without-pip", str(folder)]
     _run(command, {**os.environ}, folder.parent / "venv.log", f"{folder}: could not create a Python environment there")
     python = folder / "bin" / "python"
@@ -33,14 +33,14 @@ def make_interpreter(folder: Path) -> Path:
         text=True,
         check=True,
     ).stdout.strip()
-    # addsitedir, because packages of this Python may themselves hang on .pth files
+    # addsitedir, because packages of this Python may depend on .pth files
     lines = "".join(f"import site; site.addsitedir({path!r})\n" for path in here)
-    (Path(inside) / "packages_of_the_laptop.pth").write_text(lines, encoding="utf-8")
+    (Path(inside) / "outer_packages.pth").write_text(lines, encoding="utf-8")
     return python
 
 
 def install(file: Path, python: Path, environment: Mapping[str, str], log: Path) -> None:
-    """Install what is missing; without a connection this works when nothing is. JobError, naming the log, otherwise."""
+    """Install missing packages, offline if none are missing; raises JobError that names the log."""
     command = [
         sys.executable,
         "-m",
@@ -48,11 +48,11 @@ def install(file: Path, python: Path, environment: Mapping[str, str], log: Path)
         "--python",
         str(python),
         "install",
-        "--quiet",  # the log is the job's: what is there already, and where pip looked, does not belong in it
+        "--quiet",  # the log is the job's: pip's account of installed packages and indexes does not belong in it
         "--no-input",
         "--disable-pip-version-check",
     ]
-    problem = f"{file.name}: could not install all of it (no connection?); see {log}"
+    problem = f"{file.name}: could not install all requirements (no connection?); see {log}"
     _run(
         [*command, "--retries", "1", "-r", str(file)],
         environment,

@@ -1,4 +1,4 @@
-"""What is known about dry runs, on disk: written by the one that runs, read by `list`, `status`, `logs`, `stop`."""
+"""State files of dry runs: written by the running one, read by `list`, `status`, `logs` and `stop`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RUNNING_PHASES = ("Creating", "Running")
 
 @dataclass(frozen=True)
 class DryRunState:
-    """One dry run, in the words of the platform's API; times are local, "2026-11-27 18:30:00".
+    """One dry run, in the terms of the platform's API; times are local, "2026-11-27 18:30:00".
 
     `values`: the boot file's arguments. `changes` and `options` are those of the command line, for a rebuild.
     `pid_started` tells the process from a later one with the same number. `log_file` is the first node's log,
@@ -67,7 +67,7 @@ class DryRunState:
         return str(self.changes.get("name") or "")
 
     def logs(self) -> dict[str, Path]:
-        """The nodes' logs by the node's name (worker-0, worker-1, …); they need not be there yet."""
+        """The nodes' logs by the node's name (worker-0, worker-1, …); they may not exist yet."""
         return {f"worker-{node}": Path(name) for node, name in enumerate(self.log_files or [self.log_file])}
 
     def seconds(self, now: datetime | None = None) -> float:
@@ -88,12 +88,12 @@ def dry_runs(work: Path = WORK_FOLDER) -> list[DryRunState]:
         with contextlib.suppress(ValueError, TypeError, OSError, AttributeError, KeyError):
             state = _from_json(json.loads(path.read_text(encoding="utf-8")))
             gone = state.phase in _RUNNING_PHASES and not state.is_running
-            found.append(replace(state, phase="Abnormal", message="its process is gone") if gone else state)
+            found.append(replace(state, phase="Abnormal", message="its process has ended") if gone else state)
     return sorted(found, key=lambda state: state.started)
 
 
 def find_dry_run(word: str, work: Path = WORK_FOLDER) -> DryRunState | None:
-    """The dry run with this id, or with a unique beginning of it (at least 4 characters), or the newest so named."""
+    """The dry run with this id or a unique prefix of it (4 characters or more), else the newest of this name."""
     states = dry_runs(work)
     exact = [state for state in states if state.id == word]
     by_start = [state for state in states if len(word) >= SHORTEST_ID and state.id.startswith(word)]
@@ -102,14 +102,14 @@ def find_dry_run(word: str, work: Path = WORK_FOLDER) -> DryRunState | None:
 
 
 def ask_to_stop(state: DryRunState, work: Path = WORK_FOLDER) -> None:
-    """Have a dry run send SIGTERM to its processes, and SIGKILL 15 seconds later; JobError when it is not running."""
+    """Have a dry run send SIGTERM to its processes and SIGKILL 15 seconds later; JobError if it is not running."""
     if not state.is_running:
         raise JobError(f"dry run {state.id} is not running: it is {state.phase}")
     (work / state.id / STOP_FILE).touch()
 
 
 def _from_json(raw: Mapping[str, object]) -> DryRunState:
-    """A state from its JSON; keys of later versions are left out."""
+    """A state from its JSON; unknown keys, of later versions, are ignored."""
     known = {one.name for one in fields(DryRunState)}
     given = {"outputs": raw["outputs"], "log_files": raw.get("log_files", [])}
     lists = {name: tuple(map(str, cast("list[object]", each))) for name, each in given.items()}

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from modelarts.dryrun.launcher import Start, meeting_variables, run_together, scheduler_variables, worker_variables
+from modelarts.dryrun.launcher import Start, rendezvous_variables, run_together, scheduler_variables, worker_variables
 
 
 def launch_ranks(
@@ -30,7 +30,7 @@ def launch_ranks(
             command,
             {**base, **variables},
             folder / ("scheduler.log" if rank is None else f"worker_{rank}.log"),
-            waited_for=rank is not None,
+            awaited=rank is not None,
         )
         for rank, variables in cluster_variables(ranks)
     ]
@@ -39,9 +39,9 @@ def launch_ranks(
 
 def cluster_variables(ranks: int) -> list[tuple[int | None, dict[str, str]]]:
     """What msrun would set, for the scheduler (None) and for each rank of a new cluster on this machine."""
-    meeting = meeting_variables(ranks)
+    rendezvous = rendezvous_variables(ranks)
     workers = [
-        (rank, {**worker_variables(meeting, rank), "RANK_SIZE": str(ranks), "DEVICE_ID": str(rank)})
+        (rank, {**worker_variables(rendezvous, rank), "RANK_SIZE": str(ranks), "DEVICE_ID": str(rank)})
         for rank in range(ranks)
     ]
-    return [(None, scheduler_variables(meeting)), *workers]
+    return [(None, scheduler_variables(rendezvous)), *workers]

@@ -34,7 +34,7 @@ def test_requirement_that_cannot_be_had_is_one_clear_line(bench: Bench, monkeypa
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     run = bench.prepare(TELL, {"install_requirements": True}, code={"folder": "checkout", "files": ["."]})
     with pytest.raises(
-        JobError, match=r"pip-requirements\.txt: could not install all of it .* --no-requirements"
+        JobError, match=r"pip-requirements\.txt: could not install all requirements .* --no-requirements"
     ) as caught:
         run.run()
     log = str(caught.value).split("see ")[1].split(",")[0]
