@@ -82,7 +82,7 @@ def read_everything(folder: Path, content: bytes) -> None:
     (folder / "output_img1").mkdir(exist_ok=True)
     (folder / "output_img1" / RUN_FILE).write_bytes(content)
     rank_status.read(folder, 0)
-    assert isinstance(Peers(folder, 0, [0, 1], 2, 0.0, 1e9).trouble(), str)
+    assert isinstance(Peers(folder, 0, [0, 1], 2, 0.0, 1e9).problem(), str)
     outcome = WorkStatus(folder, "work").outcome()
     assert isinstance(outcome.get("mark", ""), str)
     for line in Lines([folder / "results.jsonl"]).values():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import obs_sync
 from modelarts.runtime.node_lock import Report
-from modelarts.runtime.streaming import ENDS_S, PARENT_CHECK_S, RequestQueue, StageRequest, in_turn
+from modelarts.runtime.streaming import EXIT_S, PARENT_CHECK_S, RequestQueue, StageRequest, in_turn
 from obs_sync.formatting import single_line_handler
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     threading.Thread(target=_end_with, args=(int(argv[1]),), daemon=True).start()
     obs_sync.configure(None, **request.storage)
     status = request.status
-    for _ in range(LOCK_TRIES):  # others take it briefly to see whether it is free
+    for _ in range(LOCK_TRIES):  # others take it briefly to test whether it is free
         if status.lock.take():
             break
         time.sleep(LOCK_PAUSE_S)
@@ -72,11 +72,11 @@ def copy_names(
 
 
 def _end_with(parent: int) -> None:
-    """End this process soon after its parent has ended."""
+    """End this process after its parent has ended."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK_S)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(ENDS_S)
+    time.sleep(EXIT_S)
     os._exit(1)
 
 

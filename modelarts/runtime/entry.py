@@ -15,7 +15,7 @@ from modelarts.runtime.logs import set_up_logging
 from modelarts.runtime.node_lock import NodeError
 from modelarts.runtime.refusals import Refusals
 from modelarts.runtime.staging import stage_checkpoint, stage_pictures
-from modelarts.runtime.supervision.watchdog import Watch
+from modelarts.runtime.supervision.watchdog import Watchdog
 from modelarts.runtime.topology import SCHEDULER, locate
 from modelarts.runtime.training import train_and_publish
 from src.data.listing import Listing, pictures_to_judge
@@ -42,7 +42,7 @@ INFERENCE_EXAMPLES = """examples:
 
 
 def training_job(argv: Sequence[str]) -> int:
-    """`train_start.py`: train and publish checkpoints meanwhile; returns the exit code."""
+    """`train_start.py`: train, and publish checkpoints while training runs; returns the exit code."""
     return _run(_train, TRAINING, argv, "train_start.py", TRAINING_EXAMPLES)
 
 
@@ -54,7 +54,7 @@ def inference_job(argv: Sequence[str]) -> int:
 def val(config: Config | None = None) -> Mapping[str, object]:
     """The inference job: stage in, load the model, judge every picture, stage out. Returns the summary.
 
-    Without a configuration it takes the process's command line.
+    Without a configuration, the process's command line is parsed.
     """
     config = config or parse_config(sys.argv[1:], "test_tmp.py", INFERENCE_EXAMPLES, job=INFERENCE)
     _choose_storage(config)
@@ -81,10 +81,11 @@ def _train(config: Config) -> None:
         _warn_of_unused(TRAINING, config, topology.rank_size)
     first = topology.rank - topology.local_rank
     ranks = range(first, first + topology.rank_size // topology.nodes)
-    with Watch(topology.scratch / "ranks", topology.rank, ranks, topology.rank_size, config.hang_timeout) as watch:
-        missing = train_and_publish(config, topology, watch)
+    folder = topology.scratch / "ranks"
+    with Watchdog(folder, topology.rank, ranks, topology.rank_size, config.hang_timeout) as watchdog:
+        missing = train_and_publish(config, topology, watchdog)
     if missing:
-        raise IncompleteError(f"{len(missing)} checkpoints were not published, see the lines above")
+        raise IncompleteError(f"{len(missing)} checkpoints were not published, see the errors above")
 
 
 def _warn_of_unused(job: str, config: Config, cards: int) -> None:
@@ -101,7 +102,7 @@ def _schedule(config: Config) -> None:
 
 
 def _inference_inputs(config: Config) -> tuple[Path, Path, Listing]:
-    """Local checkpoint, local folder and the pictures in it that are to be judged."""
+    """Local checkpoint, local folder, and the pictures in it to judge."""
     missing = setting_problems(INFERENCE, config)
     if missing:
         raise ConfigError("; ".join(missing))
@@ -146,7 +147,7 @@ def _run(work: Callable[[Config], object], job: str, argv: Sequence[str], prog: 
 
 
 def _run_once(work: Callable[[Config], object], job: str, config: Config) -> int:
-    """Run a job, unless the platform restarts one that has ended because of a wrong input."""
+    """Run a job, unless this is a restart of one that failed on invalid input."""
     _choose_storage(config)
     results_at = config.output_path_root_obs
     if job == TRAINING:
@@ -154,13 +155,13 @@ def _run_once(work: Callable[[Config], object], job: str, config: Config) -> int
     refusals = Refusals(config, os.environ, results_at)
     if message := refusals.earlier():
         logger.error("%s", message)
-        logger.error("this job ended with the line above before; correct its settings and submit it as a new job")
+        logger.error("an earlier start of this job failed with this error; correct the settings and submit a new job")
         return ConfigError.exit_code
     try:
         work(config)
     except (JobError, obs_sync.ObsSyncError) as error:
         if exit_code_of(error) == ConfigError.exit_code and not isinstance(error, NodeError):
-            refusals.note(str(error))
+            refusals.record(str(error))
         raise
     return 0
 
@@ -170,7 +171,7 @@ def _choose_storage(config: Config) -> None:
 
 
 def _set_up_process() -> None:
-    """Log lines with time and rank; MindSpore's own warnings off unless asked for (must precede its import)."""
+    """Set up logging; silence MindSpore's warnings unless GLOG_v is set. Must precede MindSpore's import."""
     os.environ.setdefault("GLOG_v", "3")
     try:
         local_rank = locate(os.environ).local_rank

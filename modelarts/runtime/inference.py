@@ -28,7 +28,7 @@ from src.version import VERSION
 logger = logging.getLogger(__name__)
 
 
-#: Files that are not pictures of a kind that is read, as far as the summary names them.
+#: How many unsupported files the summary lists, and how many unstored files an error names.
 NOT_READ_LISTED = 1000
 NOT_STORED_NAMED = 5
 
@@ -41,7 +41,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
 
     topology = locate(os.environ, config.scratch_path)
     cache = compile_cache_folder(config.infer_compile_cache, topology.scratch)
-    network = load_model_for(_told(config), checkpoint, topology.device_id, config.infer_batch_size, cache)
+    network = load_model_for(_explicit(config), checkpoint, topology.device_id, config.infer_batch_size, cache)
     action = config.actions[config.target_action_type]
     options = options_of(config)
     facts = {"version": VERSION, "checkpoint": str(checkpoint), "settings": config.settings(INFERENCE)}
@@ -60,7 +60,7 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
                 network, folder, listing.names, output, action, facts, shard=shard, sink=sink, options=options
             )
     except FinishedBefore as finished:
-        logger.info("nothing left to do: rank 0 has finished %s", finished)
+        logger.info("nothing left to do: rank 0 has already finished %s", finished)
         return {}
     counts = cast("Mapping[str, int]", summary)
     logger.info(
@@ -78,27 +78,27 @@ def judge_pictures_of_job(config: Config, checkpoint: Path, folder: Path, listin
 def _not_stored(files: Mapping[str, str], results: str, output: Path) -> str:
     named = ", ".join(list(files)[:NOT_STORED_NAMED]) + (", …" if len(files) > NOT_STORED_NAMED else "")
     first = next(iter(files.values()))
-    return f"{results}: {plural(len(files), 'file')} could not be stored: {named} ({first}); still in {output}"
+    return f"{results}: {plural(len(files), 'file')} could not be stored: {named} ({first}); copies are in {output}"
 
 
-def _told(config: Config) -> Config:
-    """The settings with network and stages None unless they were set explicitly: then the checkpoint says them."""
-    told = {name: config.if_given(name) for name in ("network", "stages")}
-    return fill(Config, {**config.__dict__, **told})
+def _explicit(config: Config) -> Config:
+    """The settings with network and stages None unless set explicitly: None means those of the checkpoint."""
+    explicit = {name: config.if_given(name) for name in ("network", "stages")}
+    return fill(Config, {**config.__dict__, **explicit})
 
 
-def compile_cache_folder(told: str, scratch: Path) -> Path | None:
-    """Where compiled graphs are kept, as the setting `infer_compile_cache` says; None where they are not.
+def compile_cache_folder(setting: str, scratch: Path) -> Path | None:
+    """The folder of compiled graphs by the setting `infer_compile_cache`; None when they are not kept.
 
-    `True` and `False`, which the training's `compile_cache` takes, are understood as well.
+    Also accepts `True` and `False`, the values of the training's `compile_cache`.
     """
-    if told.lower() in ("none", "false"):
+    if setting.lower() in ("none", "false"):
         return None
-    return scratch / "compiled_inference" if told.lower() in ("auto", "true") else Path(told)
+    return scratch / "compiled_inference" if setting.lower() in ("auto", "true") else Path(setting)
 
 
 def digest_of(config: Config, checkpoint: Path, folder: Path) -> str:
-    """Equal for two jobs whose results would be identical: the second may continue the first."""
+    """A digest that is equal for jobs with identical results, so that one may continue the other."""
     return run_digest(
         {
             "checkpoint": file_sha256(checkpoint),

@@ -6,8 +6,8 @@ import logging
 
 from obs_sync.formatting import single_line_handler
 
-#: Their lines are the same in every process of a node; one process writes them for all. Errors are always written.
-ALIKE_IN_ALL_PROCESSES = frozenset(
+#: Modules whose lines are the same in every process of a node: one process writes them. Errors are always written.
+SAME_IN_ALL_PROCESSES = frozenset(
     {
         "modelarts.runtime.entry",
         "obs_sync.stores.open",
@@ -40,4 +40,4 @@ def set_up_logging(rank: str, writes_for_all: bool = True) -> None:
 
 
 def _is_of_this_process(record: logging.LogRecord) -> bool:
-    return record.levelno >= logging.ERROR or record.name not in ALIKE_IN_ALL_PROCESSES
+    return record.levelno >= logging.ERROR or record.name not in SAME_IN_ALL_PROCESSES

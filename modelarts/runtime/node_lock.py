@@ -2,8 +2,8 @@
 
 Processes that share a folder form a node. A kernel lock (flock) on a file in it decides who works; it is released when
 its holder ends, however it ends, so another process takes over from a killed worker. The outcome is a file next to the
-lock, with a mark that is new each time; a process accepts an outcome only when the mark has changed since it first
-looked. What an earlier start of the job left there is therefore ignored, without relying on clocks or process numbers.
+lock, with a new random mark each time; a process accepts an outcome only if the mark has changed since it first read
+it. Files of an earlier start of the job are therefore ignored, without relying on clocks or process numbers.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def once_per_node(folder: Path, name: str, work: Callable[[Report], T], stalled_
     """Return what `work` returns (JSON values), run by one of the processes that call this with this folder and name.
 
     `work` is given a function that reports one line of progress; all processes log it. A process that arrives after the
-    work is done runs it as well: `work` must notice by itself that nothing is left to do. Raises what `work` raises, in
-    the other processes NodeError with the same message; also NodeError after `stalled_s` seconds without progress.
+    work is done runs it again: `work` must detect that nothing is left to do. Raises what `work` raises; in the other
+    processes NodeError with the same message, and also after `stalled_s` seconds without progress.
     """
     status = WorkStatus(folder, name)
     before = status.outcome()
@@ -56,18 +56,22 @@ def once_per_node(folder: Path, name: str, work: Callable[[Report], T], stalled_
         after = status.outcome()
         if after.get("mark") != before.get("mark"):
             return cast(T, _shared(after))
-        return _done_here(status, work)
+        return _run_here(status, work)
 
 
 def _shared(outcome: Mapping[str, object]) -> object:
-    if "error" in outcome:
-        text = f"process {outcome.get('pid')} of this node failed: {outcome['error']}"
-        code = outcome.get("exit_code", 1)
-        raise NodeError(text, code if isinstance(code, int) else 1)
+    raise_failure(outcome, f"process {outcome.get('pid')} of this node failed")
     return outcome.get("value")
 
 
-def _done_here(status: WorkStatus, work: Callable[[Report], T]) -> T:
+def raise_failure(outcome: Mapping[str, object], what: str) -> None:
+    """Raise NodeError with `what` and the error if the outcome is a failure."""
+    if "error" in outcome:
+        code = outcome.get("exit_code")
+        raise NodeError(f"{what}: {outcome['error']}", code if isinstance(code, int) else 1)
+
+
+def _run_here(status: WorkStatus, work: Callable[[Report], T]) -> T:
     status.report("started")  # replaces the last line of an earlier start
     try:
         value = work(status.report)
@@ -112,7 +116,7 @@ class NodeLock:
 
 
 class StallTimeout:
-    """Waits for another process: logs its progress, and gives up when there is none."""
+    """Limits the wait for another process: logs its progress, and gives up when there is none."""
 
     def __init__(self, progress: Callable[[], str], stalled_s: float) -> None:
         self._progress, self._stalled_s = progress, stalled_s
@@ -127,11 +131,11 @@ class StallTimeout:
         if now - self._since > self._stalled_s:
             raise NodeError(
                 f"no progress for {self._stalled_s:g} s ({text or 'no progress reported'}): see that process's log; "
-                "raise stage_timeout if the storage is that slow"
+                "raise stage_timeout if the storage is slow"
             )
         if now - self._logged > LOGGED_EVERY_S:
             self._logged = now
-            logger.info("waiting: %s", text or "another process of this node is working")
+            logger.info("waiting: %s", text or "another process of this node is at work")
 
 
 class WorkStatus:
@@ -157,7 +161,7 @@ class WorkStatus:
             write_atomically(self._outcome, json.dumps({"mark": uuid.uuid4().hex, "pid": os.getpid(), **outcome}))
 
     def post_error(self, error: Exception) -> None:
-        """Publish a failure; if even that cannot be written, the other processes will fail by themselves."""
+        """Publish a failure; if it cannot be written, the other processes will fail on their own."""
         with contextlib.suppress(JobError):
             self.post({"error": str(error) or type(error).__name__, "exit_code": exit_code_of(error)})
 
@@ -173,7 +177,7 @@ class WorkStatus:
         now = time.monotonic()
         if now - self._reported >= REPORTED_EVERY_S:
             self._reported = now
-            with contextlib.suppress(OSError):  # progress is optional; a real problem will fail the work itself
+            with contextlib.suppress(OSError):  # progress is optional; a real problem will make the work fail
                 write_atomically(self._progress, f"process {os.getpid()}: {text}")
         if now - self._logged >= LOGGED_EVERY_S:
             if self._logged:
@@ -186,5 +190,5 @@ def _usable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        text = f"{path}: {error.strerror or error}; set scratch_path to a folder that can be written"
+        text = f"{path}: {error.strerror or error}; set scratch_path to a writable folder"
         raise NodeError(text, exit_code=2) from None

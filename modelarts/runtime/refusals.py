@@ -1,7 +1,7 @@
-"""After a wrong input (exit code 2) the platform's restarts of the same job end at once, with the same line.
+"""Makes restarts of a job that failed on invalid input (exit code 2) end at once, with the same error.
 
 The platform restarts a failed job unconditionally, in the same container or in a fresh one. A marker with the job's id
-is left on the scratch disk and, for fresh containers, where the job's results go.
+is written to the scratch disk and, for fresh containers, to the folder of the job's results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Refusals:
         self._folders = [str(scratch_folder(config.scratch_path) / "refused"), results_at]
 
     def earlier(self) -> str:
-        """The line with which an earlier start of this job ended; empty when there was none."""
+        """The error that an earlier start of this job ended with; empty if there is none."""
         for url in self._urls():
             try:
                 document = parse_json_object(read_bytes(url))
@@ -38,8 +38,8 @@ class Refusals:
                 return str(document["message"])
         return ""
 
-    def note(self, message: str) -> None:
-        """This start ends with that line because of a wrong input; the first line noted for a job stays."""
+    def record(self, message: str) -> None:
+        """Record the error on invalid input that this start ends with, unless an earlier start has recorded one."""
         if self.earlier():
             return
         content = json.dumps({"job": self._job, "message": message}, ensure_ascii=False).encode("utf-8", "replace")

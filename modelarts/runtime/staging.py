@@ -51,18 +51,18 @@ class _Copied(TypedDict):
 
 @dataclass(frozen=True)
 class Site:
-    """Where a job stages to, how long it waits for another process of the node, and the start-up times."""
+    """Where a job stages to, how long it waits for another process of the node, and its start-up times."""
 
     scratch: Path
     stalled_s: float
     startup: Startup = field(default_factory=Startup)
 
     def once(self, kind: str, target: Path, work: Callable[[Report], T]) -> T:
-        """What `work` returns; one process of the node runs it for all that stage the same kind to the same target."""
+        """The result of `work`, which one process of the node runs for all that stage the same kind to this target."""
         return once_per_node(self.node, _work_name(kind, target), work, self.stalled_s)
 
     def last(self, kind: str, target: Path) -> object:
-        """What the last such work returned, in this start of the job or an earlier one; None if it failed."""
+        """The result of the last such work, in this start of the job or an earlier one; None if it failed."""
         return WorkStatus(self.node, _work_name(kind, target)).outcome().get("value")
 
     @property
@@ -83,7 +83,7 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
     """Stage everything that training reads, once per node; returns local paths and records the times in `startup`.
 
     With stage=stream pictures may still be being copied: `streamed` waits for each. Raises what obs_sync raises,
-    DataError for a missing local path, and NodeError when the node's working process failed or stalls.
+    DataError for a missing local path, and NodeError when the process that works for the node failed or stalls.
     """
     site = Site(scratch, config.stage_timeout, startup or Startup())
     missing_names = setting_problems(TRAINING, config)
@@ -98,7 +98,7 @@ def stage_training(config: Config, scratch: Path, startup: Startup | None = None
 
 
 def _training_set(config: Config, inputs: Mapping[str, str], site: Site) -> TrainingSet:
-    annotations = _annotations(inputs["jsonpath_train"], site)
+    annotations = _file(inputs["jsonpath_train"], "jsonpath_train", site)
     cache = site.scratch / "index" / hashlib.sha256(str(annotations.absolute()).encode()).hexdigest()[:12]
     index = _index(annotations, Selection(config.min_keypoints, config.min_area), cache, site)
     pictures_at = inputs["imgpath_train"]
@@ -116,7 +116,7 @@ def _training_set(config: Config, inputs: Mapping[str, str], site: Site) -> Trai
 
 
 def _validation_set(config: Config, inputs: Mapping[str, str], site: Site) -> tuple[Path | None, Path | None]:
-    """Pictures and annotations to validate on, if any; of a folder in the store only the pictures that are used."""
+    """Pictures and annotations to validate on, if any; from the store, only the pictures in use are fetched."""
     if "jsonpath_val" not in inputs or not config.val_pictures:
         return None, None
     annotations = _file(inputs["jsonpath_val"], "jsonpath_val", site)
@@ -154,17 +154,17 @@ def stage_checkpoint(folder_obs: str, folder_relative: str, filename: str, site:
 def stage_pictures(url: str, folder_relative: str, only: str = "", results: str = "") -> tuple[Path, Listing]:
     """Copy the pictures to judge; returns their local folder and what was listed in the store.
 
-    Each OBS folder has a local folder of its own below `folder_relative`, so nothing that already lies there is mixed
-    in. `only` names a single picture; what lies below the URL `results` is not an input. A picture that is deleted
-    while others are copied is still named: its reader reports it. Raises DataError when there are no pictures.
+    Each OBS folder has its own local folder below `folder_relative`, so that files already there are not mixed in.
+    `only` names a single picture; files below the URL `results` are no inputs. A picture that is deleted during the
+    copy is still listed: its reader reports it. Raises DataError when there are no pictures.
     """
     folder = Path(folder_relative) / url.split("://", 1)[1].strip("/")
     if only:
         inside(folder, only)
     base = url.rstrip("/") + "/"
     left_out = results.rstrip("/")[len(base) :] + "/" if results.startswith(base) else ""
-    there = (name for name in obs_sync.list_files(url) if not left_out or not name.startswith(left_out))
-    listing = Listing([only]) if only else listing_by_ending(there)
+    found = (name for name in obs_sync.list_files(url) if not left_out or not name.startswith(left_out))
+    listing = Listing([only]) if only else listing_by_ending(found)
     listing.log_skipped(url)
     names = listing.names
     if not names:
@@ -173,10 +173,6 @@ def stage_pictures(url: str, folder_relative: str, only: str = "", results: str 
     if len(missing) == len(names):
         raise DataError(f"{obs_sync.join(url, missing[0])}: no such picture")
     return folder, listing
-
-
-def _annotations(path: str, site: Site) -> Path:
-    return _file(path, "jsonpath_train", site)
 
 
 def _index(annotations: Path, selection: Selection, cache: Path, site: Site) -> PoseIndex:
@@ -213,7 +209,7 @@ def _masks(path: str, index: PoseIndex, site: Site) -> Path:
 def _streamed_pictures(
     url: str, target: Path, index: PoseIndex, config: Config, site: Site
 ) -> tuple[tuple[str, ...], StreamedPictures]:
-    """Names of the pictures missing from the store, and the object that waits for the others.
+    """The names of pictures missing from the store, and the object that waits for the others.
 
     Outdated copies are removed before anything can read them.
     """
@@ -224,11 +220,11 @@ def _streamed_pictures(
     def compare(report: Report) -> _Compared:
         last = site.last("compare", target)
         if isinstance(last, dict) and {"missing", "due"} <= last.keys() and request.is_under_way():
-            return cast(_Compared, last)  # this rank is late: others already train on these files
+            return cast(_Compared, last)  # this rank is late: others are already training on these files
         report(f"comparing {len(index)} pictures with {url}")
         result = copy_names(url, str(target), index.names.tolist(), report, dry_run=True)
-        there = leave_out(index, result.missing, url, config.missing_pictures_max)
-        first = there.names[epoch_order(len(there), config.seed, 0)].tolist()
+        present = leave_out(index, result.missing, url, config.missing_pictures_max)
+        first = present.names[epoch_order(len(present), config.seed, 0)].tolist()
         due = set(result.copied)
         for old in due:
             (target / old).unlink(missing_ok=True)
@@ -240,7 +236,7 @@ def _streamed_pictures(
 
     with site.startup("staging pictures") as phase:
         found = site.once("compare", target, compare)
-        phase.files, phase.note = found["due"], "to come while training runs (stage=stream)"
+        phase.files, phase.note = found["due"], "copied while training runs (stage=stream)"
     streamed = started[0] if started else StreamedPictures(request, site.stalled_s)
     return tuple(found["missing"]), streamed
 
@@ -249,13 +245,13 @@ def _fetch_shards(url: str, site: Site) -> bool:
     """Copy a packed data set's shards, once per node; False when the URL holds none. Shards are never streamed."""
     folder = site.copy_of(url)
     if not site.once("packed", folder, lambda _report: obs_sync.exists(obs_sync.join(url, SHARD_INDEX))):
-        (folder / SHARD_INDEX).unlink(missing_ok=True)  # of shards that were there before
+        (folder / SHARD_INDEX).unlink(missing_ok=True)  # of earlier shards
         return False
     _fetch_names(url, folder, [SHARD_INDEX], "shard index", site)
     missing = _fetch_names(url, folder, packed_file_names(folder), "shards", site)
     if missing:
         raise DataError(
-            f"{url}: lacks {len(missing)} of its shards, like {missing[0]}; upload the packed data set again"
+            f"{url}: {len(missing)} of its shards are missing, such as {missing[0]}; upload the packed data set again"
         )
     return True
 

@@ -1,4 +1,4 @@
-"""One way to use obs:// URLs and plain folders: the few operations that checkpoints and results need of either."""
+"""One interface to obs:// URLs and plain folders, with the operations that checkpoints and results need."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from fsspec import AbstractFileSystem
 import obs_sync
 from src.files import write_atomically
 
-#: What a listing says of a file; equal for two listings between which the file was not written.
+#: The attributes of a file in a listing; equal in two listings if the file was not written in between.
 Stamp = tuple[object, ...]
 
 
 def filesystem_of(url: str) -> AbstractFileSystem:
-    """The fsspec filesystem of an obs:// URL or of a folder, with nothing remembered of earlier listings."""
+    """The fsspec filesystem of an obs:// URL or of a folder, without cached listings."""
     filesystem = obs_sync.filesystem() if obs_sync.is_url(url) else fsspec.filesystem("file")
     filesystem.invalidate_cache()
     return filesystem
 
 
 def list_with_stamps(url: str) -> Mapping[str, Stamp]:
-    """Relative name of each file below `url` and what tells its content from an earlier one; empty without a folder."""
+    """Relative name -> stamp of each file below `url`; empty if there is no such folder."""
     base = Path(absolute(url)).as_posix() + "/" if not obs_sync.is_url(url) else absolute(url).partition("://")[2] + "/"
     found = filesystem_of(url).find(url, detail=True)
     return {path[len(base) :]: _stamp(entry) for path, entry in found.items() if path.startswith(base)}
@@ -37,7 +37,7 @@ def read_bytes(url: str) -> bytes:
 
 
 def write_bytes(url: str, content: bytes) -> None:
-    """Write a small object or file as a whole; raises what obs_sync raises, or OSError."""
+    """Write a small object or file atomically; raises what obs_sync raises, or OSError."""
     if obs_sync.is_url(url):
         obs_sync.filesystem().pipe_file(url, content)
         return
@@ -50,8 +50,16 @@ def remove(url: str) -> None:
         filesystem_of(url).rm_file(url)
 
 
+def names_in(url: str) -> list[str]:
+    """The names of files and folders directly below `url`; empty if there is no such folder."""
+    try:
+        return [path.rstrip("/").rsplit("/", 1)[-1] for path in filesystem_of(url).ls(url, detail=False)]
+    except FileNotFoundError:
+        return []
+
+
 def absolute(url: str) -> str:
-    """The URL or folder without a trailing slash, folders as absolute paths: equal for equal places."""
+    """The URL or folder without a trailing slash, folders as absolute paths: equal for the same location."""
     return url.rstrip("/") if obs_sync.is_url(url) else os.path.abspath(url)
 
 

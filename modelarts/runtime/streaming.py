@@ -2,8 +2,8 @@
 
 Each rank writes the names it will need, in order, to a file of its own; the copying process serves the ranks in turn. A
 picture that a rank waits for right now goes first. The copying process ends with the rank that started it; a rank that
-waits while nothing is being copied starts another. It is a process of its own because Python's global lock would make
-copying and sample preparation share one processor.
+waits while no such process runs starts another. It is a separate process because Python's global lock would make
+copying and sample preparation share one CPU.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import obs_sync
-from modelarts.runtime.node_lock import POLL_S, NodeError, StallTimeout, WorkStatus
+from modelarts.runtime.node_lock import POLL_S, StallTimeout, WorkStatus, raise_failure
 from src.files import write_atomically
 from src.json_text import parse_json
 
 ROOT = Path(__file__).resolve().parents[2]
-LOOK_S = 0.02
+QUEUE_POLL_S = 0.02
 CHECK_S = 0.5
 PARENT_CHECK_S = 1.0
-ENDS_S = 5.0  # for copies under way, and to record what is there for the next start
-ORPHAN_S = PARENT_CHECK_S + ENDS_S + 1
+EXIT_S = 5.0  # for copies in progress, and to record what is complete for the next start
+ORPHAN_S = PARENT_CHECK_S + EXIT_S + 1
 
 
 @dataclasses.dataclass(frozen=True)
 class StageRequest:
-    """What a node's copying process does: copy `names` from `url` to `target`; `folder` holds its lock and queue."""
+    """The request to a node's copying process: `names` from `url` to `target`; `folder` holds its lock and queue."""
 
     url: str
     target: str
@@ -121,7 +121,7 @@ class StreamedPictures:
                     return  # not in the store: the reader will report it
                 self.start()
                 timeout.check()
-            time.sleep(LOOK_S)
+            time.sleep(QUEUE_POLL_S)
 
     def start(self) -> None:
         """Start the copying process unless one is running."""
@@ -146,7 +146,7 @@ class StreamedPictures:
             if self._copier is not None:
                 self._copier.terminate()
                 try:
-                    self._copier.wait(ENDS_S)
+                    self._copier.wait(EXIT_S)
                 except subprocess.TimeoutExpired:
                     self._copier.kill()
                     self._copier.wait()
@@ -155,14 +155,12 @@ class StreamedPictures:
         outcome = self._request.status.outcome()
         if outcome.get("mark") == self._mark:
             return False
-        if "error" in outcome:
-            code = outcome.get("exit_code", 1)
-            raise NodeError(f"copying the pictures failed: {outcome['error']}", code if isinstance(code, int) else 1)
+        raise_failure(outcome, "copying the pictures failed")
         return True
 
 
 class RequestQueue:
-    """The lists of names that the ranks have requested since the last look."""
+    """The lists of names that the ranks have requested since the last call."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -170,9 +168,9 @@ class RequestQueue:
         self._looked = 0.0
 
     def new(self) -> list[list[str]]:
-        """Each list once; reads the files at most every `LOOK_S` seconds."""
+        """Each list once; reads the files at most every `QUEUE_POLL_S` seconds."""
         now = time.monotonic()
-        if now - self._looked < LOOK_S:
+        if now - self._looked < QUEUE_POLL_S:
             return []
         self._looked = now
         found: list[list[str]] = []
@@ -191,7 +189,7 @@ class RequestQueue:
 
 
 def _names_in(line: bytes) -> list[str]:
-    """The names of one list; empty when it is damaged, since whoever waits for a picture asks for it again."""
+    """The names of one list; empty if it is damaged, since a waiting rank requests its picture again."""
     try:
         names = parse_json(line)
     except ValueError:

@@ -18,7 +18,7 @@ from src.json_text import parse_json_object
 PLATFORM_SCRATCH = Path("/cache")
 LOCAL_SCRATCH = Path("work")
 
-#: Names that launchers give the job's id, the current one first; none is documented.
+#: Variables in which launchers pass the job's id, the current one first; none is documented.
 JOB_ID_VARIABLES = ("JOB_ID", "BATCH_JOB_ID")
 #: The documented variable with the name of a node's container, `modelarts-job-<id>-worker-<node>`.
 _INSTANCE = "MA_CURRENT_INSTANCE_NAME"
@@ -69,7 +69,7 @@ class JobTopology:
 def locate(
     environment: Mapping[str, str], scratch_path: str = "", arguments: Mapping[str, str] | None = None
 ) -> JobTopology:
-    """Read the topology from the environment; without its variables one process on card 0 of one node.
+    """Read the topology from the environment; without its variables, one process on card 0 of one node.
 
     `arguments` are inputs and outputs by name (`data_url`, `train_url`); an empty one is looked up in the environment
     variable of that name, which the platform sets for channels "obtained from: environment variable".
@@ -107,7 +107,7 @@ def _launch(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _rank(environment: Mapping[str, str], launch: str, role: str, table: Mapping[int, _Card]) -> tuple[int, int]:
-    """Rank and number of processes, which must fit each other."""
+    """Rank and number of processes, checked for consistency."""
     rank_size = _optional(environment, ("RANK_SIZE",))
     if launch == MSRUN:
         workers = _optional(environment, ("MS_WORKER_NUM",))
@@ -158,7 +158,7 @@ class _Card:
 
 
 def _read_table(environment: Mapping[str, str]) -> dict[int, _Card]:
-    """The cards by rank; empty without a table, or with a table that has no rank ids."""
+    """The cards by rank; empty without a table or for one without servers."""
     name = environment.get("RANK_TABLE_FILE", "").strip()
     if not name:
         return {}
@@ -187,9 +187,9 @@ def _restarts(environment: Mapping[str, str]) -> int:
 
 def job_id_of(environment: Mapping[str, str]) -> str:
     """The platform's id of the job, equal for all its ranks and restarts; empty elsewhere."""
-    told = (environment.get(name, "").strip() for name in JOB_ID_VARIABLES)
+    values = (environment.get(name, "").strip() for name in JOB_ID_VARIABLES)
     instance = _INSTANCE_OF_JOB.fullmatch(environment.get(_INSTANCE, "").strip())
-    return next(filter(None, told), "") or (instance[1] if instance else "")
+    return next(filter(None, values), "") or (instance[1] if instance else "")
 
 
 def _locations(environment: Mapping[str, str], arguments: Mapping[str, str]) -> dict[str, Location]:
@@ -204,11 +204,11 @@ def _locations(environment: Mapping[str, str], arguments: Mapping[str, str]) -> 
 
 
 def location(name: str, path: str) -> Location:
-    """Where an argument points: `obs://` (or its synonym `s3://`) is remote, anything else a local folder."""
+    """The location that an argument names: `obs://` (or its synonym `s3://`) is remote, anything else local."""
     for scheme, written in _REMOTE.items():
         if path.startswith(scheme):
             if not path[len(scheme) :].strip("/"):
-                raise ConfigError(f"{name}: {path} names no bucket; write obs://bucket/folder/")
+                raise ConfigError(f"{name}: {path} has no bucket; write obs://bucket/folder/")
             return Location(written + path[len(scheme) :], remote=True)
     if "://" in path or path.startswith(("obs:", "s3:")):
         raise ConfigError(f"{name}: {path} is neither obs://bucket/folder/ nor a folder")

@@ -14,7 +14,7 @@ from modelarts.runtime.checkpoints.owner import RunOwner
 from modelarts.runtime.checkpoints.publisher import Publisher
 from modelarts.runtime.checkpoints.store import RESUME_NEVER, CheckpointStore, resume_source
 from modelarts.runtime.staging import stage_training
-from modelarts.runtime.supervision.watchdog import Watch
+from modelarts.runtime.supervision.watchdog import Watchdog
 from modelarts.runtime.topology import JobTopology
 from src.errors import JobError, OutputError, StoppedError
 from src.model_utils.config import Config
@@ -29,41 +29,41 @@ if TYPE_CHECKING:  # MindSpore is imported when staging is done
 logger = logging.getLogger(__name__)
 
 NO_EXPORT = "none"
-#: The platform leaves 15 s between SIGTERM and SIGKILL; this much is for the current step, saving and uploads, the rest
-#: for ending the process.
+#: Of the platform's 15 s between SIGTERM and SIGKILL, those for the current step, saving and uploads; the rest is for
+#: exiting.
 DRAIN_WHEN_STOPPED_S = 10.0
-#: What uploads get even after a slow step.
+#: The minimum for uploads, even after a slow step.
 DRAIN_AT_LEAST_S = 3.0
-#: What the system says of a path that a job can never write, as opposed to a full or broken disk.
+#: Errors of a path that the job can never write to, as opposed to a full or broken disk.
 _NO_FOLDER = (NotADirectoryError, IsADirectoryError, FileExistsError, PermissionError)
 
 
-def train_and_publish(config: Config, topology: JobTopology, watch: Watch) -> Sequence[str]:
-    """From staging to the last checkpoint and the final export; returns one line for each missing checkpoint.
+def train_and_publish(config: Config, topology: JobTopology, watchdog: Watchdog) -> Sequence[str]:
+    """Run the job from staging to the final export; returns one line for each missing checkpoint.
 
-    Raises what staging and `src.train.run.train` raise, once pending uploads have had their time to finish.
+    Raises what staging and `src.train.run.train` raise, after giving pending uploads time to finish.
     """
     card = Card(topology.rank, topology.rank_size, topology.device_id, topology.local_rank)
     startup = Startup()
-    watch.alive("staging", 0)
+    watchdog.alive("staging", 0)
     inputs = stage_training(config, topology.scratch, startup)
     with ExitStack() as stack:
         for streamed in inputs.streamed:
             stack.callback(streamed.close)
         from src.train.run import read_samples
 
-        watch.alive("reading the annotations", 0)
-        samples = read_samples(config, inputs, card, startup)  # whatever is refused changes nothing in train_url
-        watch.alive("opening train_url", 0)
+        watchdog.alive("reading the annotations", 0)
+        samples = read_samples(config, inputs, card, startup)  # invalid data is rejected before train_url is touched
+        watchdog.alive("opening train_url", 0)
         publisher, owner = _open_writable(config, topology)
         stack.callback(owner.release)
         stack.callback(publisher.close)
-        # a rank that waits for a picture does not hang: the copying process is watched by itself
-        watch.before_the_end(publisher.drain, config.stage_timeout if inputs.streamed else 0)
+        # a rank that waits for a picture is not hanging: the wait has its own timeout
+        watchdog.drain_with(publisher.drain, config.stage_timeout if inputs.streamed else 0)
         try:
-            return _train_and_publish(config, topology, card, inputs, samples, publisher, watch, startup)
+            return _train_and_publish(config, topology, card, inputs, samples, publisher, watchdog, startup)
         except BaseException as error:
-            watch.failed(error)
+            watchdog.failed(error)
             since_s = error.since_s if isinstance(error, StoppedError) else 0.0
             left_s = max(DRAIN_WHEN_STOPPED_S - since_s, DRAIN_AT_LEAST_S)
             _log_missing(publisher.drain(left_s, quietly=isinstance(error, StoppedError)))
@@ -77,17 +77,17 @@ def _train_and_publish(
     inputs: TrainingInputs,
     samples: Samples,
     publisher: Publisher,
-    watch: Watch,
+    watchdog: Watchdog,
     startup: Startup,
 ) -> Sequence[str]:
     from src.train.run import train
 
     local = _local_folder(config, topology)
-    trained = train(config, inputs, samples, card, local, publisher, watch.alive, startup)
-    watch.alive("publishing", 0)
+    trained = train(config, inputs, samples, card, local, publisher, watchdog.alive, startup)
+    watchdog.alive("publishing", 0)
     missing = _finish_uploads(publisher, config.publish_wait)
     if card.rank == 0 and not missing and config.export_format != NO_EXPORT:
-        watch.alive("exporting", 0)
+        watchdog.alive("exporting", 0)
         _export(config, trained, publisher, local)
     if card.rank == 0 and trained.went_on and not missing:
         _log_results(publisher, CheckpointName(card.rank, *trained.moment))
@@ -100,20 +100,20 @@ def _log_results(publisher: Publisher, last: CheckpointName) -> None:
 
 
 def _open_writable(config: Config, topology: JobTopology) -> tuple[Publisher, RunOwner]:
-    """Open train_url; OutputError where it, or the local folder of the checkpoints, cannot be such a folder."""
+    """Open train_url; OutputError if it or the local checkpoint folder can never be written, else JobError."""
     try:
         return _open_train_url(config, topology)
     except obs_sync.ObsSyncError:
         raise
     except OSError as error:
-        said = f"train_url, save_model_path: {error.filename or config.train_url}: {error.strerror or error}"
+        problem = f"train_url, save_model_path: {error.filename or config.train_url}: {error.strerror or error}"
         if isinstance(error, _NO_FOLDER):
-            raise OutputError(f"{said}; name folders that this job may write") from None
-        raise JobError(f"{said}; start the job again when the disk is in order") from None
+            raise OutputError(f"{problem}; name folders that this job can write to") from None
+        raise JobError(f"{problem}; repair the disk or free space, then start the job again") from None
 
 
 def _open_train_url(config: Config, topology: JobTopology) -> tuple[Publisher, RunOwner]:
-    """Lock this rank's local folder, own the run (rank 0), and prepare to publish."""
+    """Lock this rank's local folder, claim the run (rank 0), and prepare to publish."""
     store = CheckpointStore(config.train_url, topology.rank, topology.rank_size)
     local = _local_folder(config, topology)
     obs_sync.create_local_buckets([store.url])
@@ -136,7 +136,7 @@ def _open_train_url(config: Config, topology: JobTopology) -> tuple[Publisher, R
 
 
 def _finish_uploads(publisher: Publisher, publish_wait_s: float) -> Sequence[str]:
-    """Wait for the last uploads; a signal leaves them the time the platform gives. Logs and returns what is missing.
+    """Wait for the last uploads, after a signal for DRAIN_WHEN_STOPPED_S. Logs and returns what is missing.
 
     Raises StoppedError when something is missing after a signal.
     """
@@ -144,13 +144,13 @@ def _finish_uploads(publisher: Publisher, publish_wait_s: float) -> Sequence[str
         missing = publisher.drain(publish_wait_s, lambda: stop.since_s > DRAIN_WHEN_STOPPED_S)
     _log_missing(missing)
     if stop and missing:
-        said = f"stopped by {stop.cause} during the last uploads: {len(missing)} missing, see the lines above"
-        raise StoppedError(said, stop.signal_number)
+        problem = f"stopped by {stop.cause} during the last uploads: {len(missing)} missing, see the errors above"
+        raise StoppedError(problem, stop.signal_number)
     return missing
 
 
 def _export(config: Config, trained: Trained, publisher: Publisher, local: Path) -> None:
-    """Leave the trained network beside its last checkpoint; nothing that goes wrong here fails the job."""
+    """Export the trained network beside its last checkpoint; an error here does not fail the job."""
     from src.net.weights import first_line
     from src.train.export import export_path, export_trained
 
@@ -164,9 +164,9 @@ def _export(config: Config, trained: Trained, publisher: Publisher, local: Path)
         if missing:
             raise OutputError(missing[0])
         path.unlink()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the training has succeeded
+    except Exception as error:  # noqa: BLE001 - the training itself has succeeded
         what = error if isinstance(error, (JobError, obs_sync.ObsSyncError)) else first_line(error)
-        logger.error("not exported: %s; all checkpoints are safe, `python -m src.tools.export` exports one", what)
+        logger.error("not exported: %s; all checkpoints are published, `python -m src.tools.export` exports one", what)
     else:
         logger.info("exported %s", publisher.url_of(path.name))
 

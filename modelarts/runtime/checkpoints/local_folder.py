@@ -1,11 +1,10 @@
-"""The local folder in which a rank writes checkpoints before publishing them, and what an earlier start left there."""
+"""The local folder of a rank's checkpoints before they are published, with the files of earlier starts."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
 
-from src.errors import OutputError
 from src.files import LEFTOVERS, write_atomically, writing
 from src.train.checkpoints.manifest import MANIFEST_ENDING, CheckpointName
 
@@ -16,7 +15,7 @@ SET_ASIDE = "of-another-run"
 
 
 def open_folder(folder: Path, run_id: str) -> None:
-    """Create the folder; what it holds of a run other than `run_id` is moved aside into a subfolder, and named.
+    """Create the folder; move files of a run other than `run_id` into a subfolder, and log its checkpoints.
 
     Raises OutputError when the folder cannot be written.
     """
@@ -32,12 +31,12 @@ def open_folder(folder: Path, run_id: str) -> None:
 
 
 def write_run_id(folder: Path, run_id: str) -> None:
-    """Note which run the folder's content belongs to."""
+    """Record which run the folder's content belongs to."""
     write_atomically(folder / RUN_FILE, run_id)
 
 
 def read_run_id(folder: Path) -> str:
-    """Which run the folder's content belongs to; empty when it does not say."""
+    """Which run the folder's content belongs to; empty if that is not recorded."""
     try:
         return (folder / RUN_FILE).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
@@ -45,7 +44,7 @@ def read_run_id(folder: Path) -> str:
 
 
 def complete_leftovers(folder: Path) -> list[str]:
-    """File names of the checkpoints that are complete, by their manifests, but were not published; oldest first.
+    """File names of unpublished checkpoints that are complete, that is, have a manifest; oldest first.
 
     Checkpoints without a manifest were still being written when the process ended: they are deleted.
     """
@@ -73,8 +72,6 @@ def _set_aside(folder: Path, former: str) -> None:
 def check_writable(folder: Path, content: str) -> Path:
     """Write settings.json into the folder; OutputError when that is impossible."""
     path = folder / "settings.json"
-    try:
+    with writing(folder):
         write_atomically(path, content)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot write checkpoints there: {error.strerror or error}") from None
     return path

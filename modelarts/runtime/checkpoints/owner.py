@@ -1,7 +1,7 @@
-"""Who may write to a `train_url`, or to an output folder of inference: a note in it, which one job at a time owns.
+"""Ownership of a `train_url`, or of an output folder of inference, by one job at a time: a note in the folder.
 
-Rank 0 claims it, renews it while the job runs and marks it as ended; all ranks read it again before each upload. A
-store has no locks, so a job that finds another one's note stops: whoever wrote last owns the run.
+Rank 0 writes the note, renews it while the job runs and marks it as ended; all ranks read it again before each upload.
+A store has no locks, so a job that finds another job's note stops: the last writer owns the run.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from filelock import FileLock
 
 import obs_sync
 from modelarts.runtime.storage import read_bytes, remove, write_bytes
-from src.errors import ConfigError, OutputError
-from src.files import lock_file
+from src.errors import ConfigError
+from src.files import lock_file, writing
 from src.json_text import parse_dataclass
 from src.processes import is_running, started_at
 
@@ -30,16 +30,16 @@ logger = logging.getLogger(__name__)
 
 NOTE_FILE = "owner.json"
 RENEW_S = 15.0
-#: An owner on another machine that does not renew its note for so long is taken to be dead.
+#: An owner on another machine that has not renewed its note for this long counts as dead.
 DEAD_AFTER_S = 50.0
-LOOK_S = 1.0
+POLL_S = 1.0
 
 
 @dataclass(frozen=True)
 class OwnerNote:
-    """Which start of which run owns a folder; `job` is the platform's job id, `renewed` counts signs of life.
+    """Which start of which run owns a folder; `job` is the platform's job id, `renewed` counts heartbeats.
 
-    `inputs` is what all ranks of the job must agree on (the pictures of inference), in few characters.
+    `inputs` identifies what all ranks of the job must agree on: the pictures of inference.
     """
 
     run_id: str
@@ -67,14 +67,14 @@ class OwnerNote:
 
 
 def new_note(run_id: str, job: str, inputs: str = "") -> OwnerNote:
-    """The note of a start of this process."""
+    """A note for this process."""
     started = datetime.now().astimezone().isoformat(timespec="seconds")
     pid = os.getpid()
     return OwnerNote(run_id, uuid.uuid4().hex, started, this_machine(), pid, started_at(pid), job, inputs=inputs)
 
 
 def this_machine() -> str:
-    """Tells this machine or container from others: process numbers mean something only within it."""
+    """Identifies this machine or container, within which process numbers are unique."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         namespace = os.stat("/proc/self/ns/pid").st_ino
@@ -84,9 +84,9 @@ def this_machine() -> str:
 
 
 class RunOwner:
-    """This rank's part in owning the run in `folder`: rank 0's folder of a `train_url`, or an output folder.
+    """Ownership of the run in `folder`, for one rank: rank 0's folder of a `train_url`, or an output folder.
 
-    `kind` is the word for the owned folder in messages, `address` where it is.
+    `kind` and `address` name the owned folder in messages.
     """
 
     def __init__(
@@ -98,12 +98,12 @@ class RunOwner:
         self._note: OwnerNote | None = None
         self._lock: FileLock | None = None
         self._lost = self._former_run = ""
-        self._over = threading.Event()
-        self._renewer = threading.Thread(target=self._renew_until_over, name="run-owner", daemon=True)
+        self._stopped = threading.Event()
+        self._renewer = threading.Thread(target=self._renew_until_stopped, name="run-owner", daemon=True)
 
     @property
     def run_id(self) -> str:
-        """The run's id; empty while it is not known."""
+        """The run's id; empty while unknown."""
         return self._note.run_id if self._note is not None else self._former_run
 
     @property
@@ -112,11 +112,9 @@ class RunOwner:
         return self._lost
 
     def lock(self, local: Path) -> None:
-        """Lock this rank's local folder for as long as this process lives; ConfigError when another one has it."""
-        try:
+        """Lock this rank's local folder until release or the end of this process; ConfigError if it is locked."""
+        with writing(local):
             self._lock = lock_file(local / ".lock")
-        except OSError as error:
-            raise OutputError(f"{local}: cannot be written: {error.strerror or error}") from None
         if self._lock is None:
             note = self.read()
             owner = note.owner if note is not None and not note.ended else "another job on this machine"
@@ -125,38 +123,38 @@ class RunOwner:
             )
 
     def is_restart(self) -> bool:
-        """Whether the platform starts the job again that owns the run."""
-        note = self.read()
+        """Whether this is a restart, by the platform, of the job that owns the run."""
+        return self._is_own(self.read())
+
+    def _is_own(self, note: OwnerNote | None) -> bool:
         return note is not None and bool(self._job) and note.job == self._job
 
     def claim(self, new_run: bool) -> None:
-        """Take over the run that is there, or begin a new one; ConfigError while another job is alive (rank 0).
+        """Take over the existing run, or begin a new one; ConfigError while another job is running (rank 0).
 
-        Other ranks only look which run there is: before all have met, they may find the note of an earlier start.
+        Other ranks only read which run it is: before the rendezvous they may find the note of an earlier start.
         """
         before = self.read()
-        goes_on = before is not None and not new_run
+        former_run = before.run_id if before is not None and not new_run else ""
         if self._rank > 0:
-            self._former_run = before.run_id if before is not None and goes_on else ""
+            self._former_run = former_run
             return
-        is_restart = before is not None and bool(self._job) and before.job == self._job
-        if before is not None and not before.ended and not is_restart and self.is_alive(before):
+        if before is not None and not before.ended and not self._is_own(before) and self.is_alive(before):
             raise ConfigError(
                 f"{self._kind}: {self._address} belongs to {before.owner}, which is still running; stop it, or use "
                 f"another {self._kind}"
             )
-        run_id = before.run_id if before is not None and goes_on else uuid.uuid4().hex
-        self._note = new_note(run_id, self._job, self._inputs)
+        self._note = new_note(former_run or uuid.uuid4().hex, self._job, self._inputs)
         write_bytes(self._url, self._note.to_json())
         self._renewer.start()
 
     def join(self) -> None:
-        """Ranks other than 0, once all have met: belong to the start that rank 0 has claimed the run for."""
+        """In ranks other than 0, after the rendezvous: adopt the note that rank 0 has written."""
         if self._note is None:
             self._note = self.read()
 
     def confirm(self) -> None:
-        """Read the note again; raises InvalidRequest when another job has taken over, and what the store raises."""
+        """Read the note again; InvalidRequest if another job has taken over. Raises what the store raises."""
         if self._note is None:
             return
         note = self.read()
@@ -164,15 +162,13 @@ class RunOwner:
             self._lost = f"{note.owner} has taken over this {self._kind}"
             logger.error("%s: %s; this job publishes nothing more", self._url, self._lost)
         if self._lost:
-            raise obs_sync.InvalidRequest(
-                self._lost, url=self._url, next_step=f"give each job a {self._kind} of its own"
-            )
+            raise obs_sync.InvalidRequest(self._lost, url=self._url, next_step=f"give each job its own {self._kind}")
 
     def release(self, remove_note: bool = False) -> None:
-        """The work is over: the next job need not wait. The note says so, or goes."""
-        self._over.set()
+        """Mark the note as ended, or remove it, so that the next job need not wait; release the local lock."""
+        self._stopped.set()
         if self._renewer.is_alive():
-            self._renewer.join(LOOK_S)
+            self._renewer.join(POLL_S)
         try:
             if self._rank == 0 and self._note is not None:
                 self.confirm()
@@ -181,14 +177,14 @@ class RunOwner:
                 else:
                     write_bytes(self._url, replace(self._note, ended=True).to_json())
         except (obs_sync.ObsSyncError, OSError) as error:
-            logger.warning("%s: not marked as ended: %s", self._url, error)
+            logger.warning("%s: could not be marked as ended: %s", self._url, error)
         finally:
             if self._lock is not None:
                 self._lock.release()
                 self._lock = None
 
     def read(self) -> OwnerNote | None:
-        """The note as it is in the store; None when there is none, or only a damaged one."""
+        """The note in the store; None if it is missing or damaged."""
         try:
             content = read_bytes(self._url)
         except FileNotFoundError:
@@ -200,13 +196,13 @@ class RunOwner:
             return None
 
     def is_alive(self, note: OwnerNote) -> bool:
-        """Whether the job of a note is running; of one on another machine, that takes up to DEAD_AFTER_S to tell."""
+        """Whether the job of a note is running; waits up to DEAD_AFTER_S for a heartbeat from another machine."""
         if note.machine == this_machine():
             return note.pid != os.getpid() and is_running(note.pid, note.pid_started)
         logger.info("waiting up to %.0f s to see whether %s is still running", DEAD_AFTER_S, note.owner)
         end = time.monotonic() + DEAD_AFTER_S
         while time.monotonic() < end:
-            time.sleep(LOOK_S)
+            time.sleep(POLL_S)
             now = self.read()
             if now is None or now.ended:
                 return False
@@ -214,8 +210,8 @@ class RunOwner:
                 return True
         return False
 
-    def _renew_until_over(self) -> None:
-        while not self._over.wait(RENEW_S):
+    def _renew_until_stopped(self) -> None:
+        while not self._stopped.wait(RENEW_S):
             try:
                 self.confirm()
                 assert self._note is not None
@@ -224,4 +220,4 @@ class RunOwner:
             except obs_sync.InvalidRequest:
                 return
             except (obs_sync.ObsSyncError, OSError) as error:
-                logger.debug("%s: not renewed: %s", self._url, error)
+                logger.debug("%s: could not be renewed: %s", self._url, error)

@@ -1,7 +1,7 @@
-"""Publishing checkpoints while training runs: write, upload, verify, state in a manifest, remove old ones.
+"""Publishes checkpoints while training runs: write, upload, verify, describe in a manifest, remove old ones.
 
-Nothing here stops training, unless another job has taken over the `train_url`. What could not be published is logged at
-once and listed by `drain` at the end.
+Training stops only if another job has taken over the `train_url`. Files that could not be published are logged at once
+and listed by `drain` at the end.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from src.train.page.pictures import POSES_FILE
 
 logger = logging.getLogger(__name__)
 
-MAX_WAITING = 8  # checkpoints on the local disk that wait for the store
+MAX_WAITING = 8  # checkpoints on the local disk that wait for upload
 NO_LIMIT = 1_000_000
 MONTH_S = 30 * 86400.0
-SETTLE_S = 600.0  # the longest that writing one checkpoint to the local disk may take
+SETTLE_S = 600.0  # limit for writing one checkpoint to the local disk
 LEFTOVERS_S = 600.0
-LOOK_S = 0.1
+POLL_S = 0.1
 
 PUBLISH_ALL, PUBLISH_VERIFY = "all", "verify"
 
@@ -50,7 +50,7 @@ class Publisher:
     """This rank's side of the store: implements `src.train.checkpoints.storage.CheckpointStorage` for one `train_url`.
 
     `keep` complete checkpoints stay in the store (0 keeps all, never fewer than two). With `publish` = "verify" only
-    rank 0 uploads its files; the other ranks upload their digests. `source` is another run to go on from.
+    rank 0 uploads its files; the other ranks upload their digests. `source` is another run to resume from.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Publisher:
         self._generation, self._resumed_from = 1, ""
         self._writing: Future[None] | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint-writer")
-        self._uploader = obs_sync.Uploader(max_waiting=NO_LIMIT, give_up_s=MONTH_S)  # this class keeps its own limit
+        self._uploader = obs_sync.Uploader(max_waiting=NO_LIMIT, give_up_s=MONTH_S)  # this class has its own limit
         self._small = SmallFiles(lambda path, url, arrived: self._submit((path, url), on_done=arrived))
         self._record = PublishedRecord(self._local / record_name(store.rank), store.url_of)
         self._waiting: list[str] = []
@@ -80,24 +80,24 @@ class Publisher:
         self._lock = threading.Lock()
 
     def start(self, settings: Mapping[str, object], run_id: str = "") -> None:
-        """Write settings.json beside the checkpoints to come, so that an unwritable location is noticed now.
+        """Write settings.json to the local folder and the store, so that an unwritable location is detected now.
 
-        Then fetch the records that continue an earlier start's, and publish what an earlier start of this run in
-        this container had written but not published.
+        Then fetch the records of earlier starts, and publish what an earlier start of this run in this container had
+        written but not published.
         """
         obs_sync.create_local_buckets([self._store.folder])
         open_folder(self._local, run_id)
         written = check_writable(self._local, json.dumps(settings, indent=2) + "\n")
         obs_sync.copy(str(written), self._store.url_of(written.name))
-        self._bring_back(POSES_FILE)
-        self._record.bring_back()
+        self._fetch_published(POSES_FILE)
+        self._record.fetch()
         self._publish_leftovers()
 
     def candidates(self) -> Sequence[Candidate]:
-        """Complete checkpoints to go on from, those to be preferred first.
+        """Complete checkpoints to resume from, in order of preference.
 
-        These are the ones of this `train_url`, newest first. The ones of `source` precede them, unless the newest of
-        this `train_url` was itself trained from `source`.
+        Those of this `train_url`, newest first, preceded by those of `source` unless the newest one here was itself
+        resumed from `source`.
         """
         if self._owner is not None:
             self._owner.join()
@@ -113,8 +113,8 @@ class Publisher:
             manifest = candidate.manifest
             is_own = candidate.url == self._store.url
             self._resumed_from = manifest.resumed_from if is_own or self._source is None else self._source.address
-            goes_on = is_own and exactly and manifest.order == newest
-            self._generation = manifest.generation if goes_on else next_generation
+            continues = is_own and exactly and manifest.order == newest
+            self._generation = manifest.generation if continues else next_generation
 
         return [replace(each, chosen=partial(chosen, each)) for each in self._preferred(own)]
 
@@ -140,30 +140,30 @@ class Publisher:
         self._writing = self._writer.submit(self._write, write, file_name)
 
     def publish_file(self, path: Path) -> None:
-        """Publish a small file as it is now; while an earlier state of it is being uploaded, after that."""
+        """Publish a small file as it is now, after a pending upload of an earlier version."""
         self._small.publish(path, self._store.url_of(path.name))
 
     def publish_made(self, make: Callable[[], Path | None]) -> None:
-        """Have `make` make a small file and publish it, both in the background; a failure is only logged."""
+        """Create a small file with `make` and publish it, in the background; a failure is only logged."""
         self._writer.submit(self._small.make_and_publish, make, self._store.url_of)
 
     def publish_record(self, record: Path) -> None:
-        """Publish what has changed of the loss record since the last time, in the background."""
+        """Publish the changed parts of the loss record, in the background."""
         self._writer.submit(self._record.publish_changes, record, self._small)
 
     def publish_page(self, make: Callable[[], Path | None]) -> None:
-        """The same for the page of the run, which is put above the folders of the ranks."""
+        """Like `publish_made`, for the run's page, which is published above the folders of the ranks."""
         self._writer.submit(self._small.make_and_publish, make, partial(obs_sync.join, self._store.url))
 
     def drain(self, deadline_s: float, stopping: Stopping = lambda: False, *, quietly: bool = False) -> Sequence[str]:
-        """Wait for writing and uploads to end, or until `stopping` says so; one line for each missing file.
+        """Wait for writing and uploads until the deadline or until `stopping()`; one line for each missing file.
 
-        `quietly`: what is published from now on is not logged.
+        `quietly`: files published from now on are not logged.
         """
         self._quietly = quietly
         end = time.monotonic() + deadline_s
-        written = self._writer.submit(lambda: None)  # the writer takes one after the other
-        while not _is_done(written, min(LOOK_S, deadline_s)):
+        written = self._writer.submit(lambda: None)  # runs after all earlier tasks of the writer
+        while not _is_done(written, min(POLL_S, deadline_s)):
             if time.monotonic() >= end or stopping():
                 break
         late = [] if written.done() else self._late()
@@ -173,11 +173,11 @@ class Publisher:
         return [*lost, *late, *(f"{url}: {reason}" for url, reason in missing.items())]
 
     def _late(self) -> list[str]:
-        """A line when a checkpoint is still being written; plot and page, made after it, are not waited for."""
+        """One line if a checkpoint is still being written; plot and page, created after it, are not waited for."""
         if self._writing is not None and not self._writing.done():
             return [f"{self._local}: the last checkpoint is still being written"]
         if not self._quietly:
-            logger.warning("%s: training page and plot are those of an earlier step", self._store.url)
+            logger.warning("%s: training page and plot show an earlier step", self._store.url)
         return []
 
     def url_of(self, file_name: str) -> str:
@@ -190,7 +190,7 @@ class Publisher:
         return obs_sync.join(self._store.url, PAGE_FILE)
 
     def close(self) -> None:
-        """Start nothing new; a checkpoint that is still being written is finished."""
+        """Accept nothing new; a checkpoint that is being written is finished."""
         self._uploader.close()
         if self._writing is None or self._writing.done():
             self._writer.shutdown(wait=False, cancel_futures=True)
@@ -202,11 +202,11 @@ class Publisher:
         )
         waiting.start()
         while waiting.is_alive() and not stopping():
-            waiting.join(LOOK_S)
+            waiting.join(POLL_S)
         return found[0] if found else self._uploader.drain(0.0)
 
     def _write(self, write: Callable[[Path], Manifest], file_name: str) -> None:
-        """In the writing thread. Whatever goes wrong, training goes on and the checkpoint is listed as missing."""
+        """In the writing thread. After any error training continues, and the checkpoint is listed as missing."""
         try:
             manifest = replace(
                 write(self._local / file_name),
@@ -222,7 +222,7 @@ class Publisher:
             self._note_missing(f"{self._store.url_of(file_name)}: not written: {reason}")
 
     def _send(self, file_name: str) -> None:
-        """Queue a checkpoint and, after it, its manifest; with too many waiting, the oldest one is given up."""
+        """Queue a checkpoint and then its manifest; if too many are waiting, the oldest one is given up."""
         with self._lock:
             too_many = self._waiting[: max(0, len(self._waiting) + 1 - MAX_WAITING)]
             self._waiting.append(file_name)
@@ -241,7 +241,7 @@ class Publisher:
         url = self._store.url_of(manifest_name(file_name))
         if self._uploader.withdraw(url):
             self._no_longer_waiting(file_name)
-            logger.error("%s: given up, %d newer checkpoints are waiting for the store", url, MAX_WAITING)
+            logger.error("%s: given up: %d newer checkpoints are waiting for upload", url, MAX_WAITING)
             self._note_missing(f"{url}: given up for newer ones; still at {self._local / file_name}")
 
     def _note_missing(self, line: str) -> None:
@@ -257,7 +257,7 @@ class Publisher:
         """In the uploading thread, once checkpoint and manifest are verified in the store; never raises."""
         try:
             self._no_longer_waiting(file_name)
-            for local in (manifest_name(file_name), file_name):  # a manifest says that its checkpoint is there
+            for local in (manifest_name(file_name), file_name):  # a manifest states that its checkpoint is there
                 (self._local / local).unlink(missing_ok=True)
             level = logging.DEBUG if self._quietly else logging.INFO
             logger.log(level, "published %s", self._store.url_of(file_name))
@@ -265,22 +265,22 @@ class Publisher:
             if name is not None:
                 self._retention.after_publishing(name)
         except Exception as error:  # noqa: BLE001 - the checkpoint has arrived
-            logger.warning("old checkpoints stay until the next one is published: %s", describe(error))
+            logger.warning("old checkpoints are kept until the next one is published: %s", describe(error))
 
-    def _bring_back(self, name: str) -> None:
-        """Fetch a small file that is published already, unless this container has it, which then is the newer one."""
+    def _fetch_published(self, name: str) -> None:
+        """Fetch a published small file, unless this container has one, which is newer."""
         local, published = self._local / name, self._store.url_of(name)
         if not local.exists() and obs_sync.exists(published):
             obs_sync.copy(published, str(local))
 
     def _publish_leftovers(self) -> None:
-        """Publish what an earlier start had written, before the ranks look for checkpoints to go on from."""
+        """Publish what an earlier start had written, before the ranks look for checkpoints to resume from."""
         for file_name in complete_leftovers(self._local):
             logger.info("publishing %s, left by an earlier start", file_name)
             self._send(file_name)
         end = time.monotonic() + LEFTOVERS_S
         while self._uploader.drain(1.0) and not self._uploader.failures and time.monotonic() < end:
-            pass  # where the store fails, the other ranks must not wait for it
+            pass  # if the store fails, the other ranks must not wait for it
 
 
 def _is_done(task: Future[None], within_s: float) -> bool:

@@ -23,8 +23,8 @@ class PublishedRecord:
         self._local, self._url_of = local, url_of
         self._parts: RecordParts | None = None
 
-    def bring_back(self) -> None:
-        """Fetch the record, unless this container has it, which then is the newer one."""
+    def fetch(self) -> None:
+        """Fetch the record, unless this container has one, which is newer."""
         if self._local.exists() or not obs_sync.exists(self._url_of(self._local.name)):
             return
         with tempfile.TemporaryDirectory(dir=self._local.parent, prefix=".record_") as folder:
@@ -51,7 +51,7 @@ class PublishedRecord:
             yield folder / name
 
     def _remove_parts_after(self, last: int) -> None:
-        """Remove parts of an interrupted run that had come further than this one has."""
+        """Remove the parts of an interrupted run that had progressed further."""
         for number in count(last + 1):
             url = self._url_of(part_name(self._local.name, number))
             if not obs_sync.exists(url):

@@ -1,4 +1,4 @@
-"""After each published checkpoint: do all ranks hold the same weights, and which older checkpoints may be removed?"""
+"""After each published checkpoint: checks that all ranks have the same weights, and removes old checkpoints."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from src.train.checkpoints.manifest import CheckpointName, Manifest, Moment, Ord
 logger = logging.getLogger(__name__)
 
 AT_LEAST_KEPT = 2
-#: A norm of all weights this many times that of the checkpoint before is a sign of divergence.
+#: Growth of the norm of all weights between two checkpoints that is a sign of divergence.
 EXPLODED = 10.0
 
 
 class Retention:
     """Keeps the newest `keep` complete checkpoints (0: all; never fewer than two) of a store, for one rank.
 
-    The one that best.json names stays as well, and so do files whose manifest cannot be read. A rank removes its own
+    Also keeps the one that best.json names, and files whose manifest cannot be read. A rank removes its own
     files, and those of ranks that the run no longer has: rank r of n takes r + n, r + 2n, ….
     """
 
@@ -31,7 +31,7 @@ class Retention:
         self._norm = 0.0
 
     def saved(self, file_name: str) -> None:
-        """This start has written a checkpoint of that name, which may be in the store before its manifest."""
+        """Record a checkpoint that this start has written; it may reach the store before its manifest."""
         self._saved.add(file_name)
 
     def after_publishing(self, name: CheckpointName) -> None:
@@ -43,9 +43,8 @@ class Retention:
         best = self._store.best(listing)
         own = {one: order for one, order in self._own(listing).items() if _moment(one) != best or best is None}
         complete = [first.order for first, _ in self._newest_complete(listing)]
-        by_name = {(rank, file): order for (rank, file), order in own.items()}
-        for rank in {rank for rank, _ in by_name}:
-            files = {file: order for (of, file), order in by_name.items() if of == rank}
+        for rank in {rank for rank, _ in own}:
+            files = {file: order for (of, file), order in own.items() if of == rank}
             for old in retired(files, complete, self._keep):
                 if (rank, old) in listing:
                     self._store.remove(old, rank)
@@ -61,7 +60,7 @@ class Retention:
         return found
 
     def _own(self, listing: Mapping[RankFile, Stamp]) -> dict[RankFile, Order]:
-        """Order of each checkpoint that this rank may remove; those that no manifest will ever follow come first."""
+        """Order of each checkpoint that this rank may remove; abandoned ones without a manifest come first."""
         mine = [(rank, file) for rank, file in listing if self._is_mine(rank)]
         stated = [(rank, file) for rank, file in mine if CheckpointName.of_manifest(file)]
         found: dict[RankFile, Order] = {}
@@ -80,7 +79,7 @@ class Retention:
         )
 
     def _compare_ranks(self, name: CheckpointName, listing: Mapping[RankFile, Stamp]) -> None:
-        """Log an error when the weights of the ranks differ; the rank that completes a step does it."""
+        """Log an error if the ranks' weights differ; done by the rank whose manifest completes the step."""
         ranks = range(self._store.rank_size)
         wanted = [(rank, manifest_name(name._replace(rank=rank))) for rank in ranks]
         if any(one not in listing for one in wanted):

@@ -1,4 +1,4 @@
-"""Small files beside the checkpoints (loss record, plots, reports), uploaded while they go on changing."""
+"""Uploads small, changing files beside the checkpoints: loss record, plots, reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Submit = Callable[[str, str, Callable[[], None]], None]
 
 
 class SmallFiles:
-    """Uploads a copy of each file as it is now; of a file whose upload is pending, only the last state follows."""
+    """Uploads a snapshot of each file; while an upload is pending, only the file's last version follows."""
 
     def __init__(self, submit: Submit) -> None:
         self._submit = submit
@@ -41,12 +41,12 @@ class SmallFiles:
         self._submit(str(copy), url, lambda: self._arrived(path, copy, url))
 
     def make_and_publish(self, make: Callable[[], Path | None], url_of: Callable[[str], str]) -> None:
-        """Have `make` make a file and upload it; a failure is only logged, it is not worth the training."""
+        """Create a file with `make` and upload it; a failure is only logged."""
         try:
             path = make()
             if path is not None:
                 self.publish(path, url_of(path.name))
-        except Exception as error:  # noqa: BLE001 - a plot is not worth the training
+        except Exception as error:  # noqa: BLE001 - a plot must not end training
             logger.warning("could not create or publish a report file: %s", describe(error))
 
     def _arrived(self, path: Path, copy: Path, url: str) -> None:
@@ -58,7 +58,7 @@ class SmallFiles:
 
 
 def describe(error: BaseException) -> str:
-    """An error in one line; errors that do not name a file or URL by themselves are given with their type."""
+    """An error in one line; with its type unless it names a file or URL."""
     text = next((line for line in str(error).splitlines() if line.strip()), "")
     if isinstance(error, (obs_sync.ObsSyncError, OSError)) and text:
         return text

@@ -1,4 +1,4 @@
-"""The checkpoints below a `train_url`: listing, manifests, order, and fetching one that is complete and verified."""
+"""The checkpoints below a `train_url`: listing, manifests, order, and verified download."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ RankFile = tuple[int, str]
 class CheckpointStore:
     """The checkpoints of one `train_url` as one rank sees them: `<url>/ckpt_<rank>/…`.
 
-    `only` restricts it to the checkpoints of one moment. Manifests are read once and again only when a listing shows
-    that they have been rewritten, so that the work at each checkpoint does not grow with their number.
+    `only` restricts it to the checkpoints of one moment. Manifests are read once, and again only when a listing shows
+    that they were rewritten, so that the work at each checkpoint does not grow with their number.
     """
 
     url: str
@@ -51,7 +51,7 @@ class CheckpointStore:
 
     @property
     def address(self) -> str:
-        """What this store is, as manifests name it: the `train_url`, or the one checkpoint in it."""
+        """The name of this store in manifests: the `train_url`, or the one checkpoint in it."""
         return absolute(self.url) + (f", epoch {self.only.epoch} step {self.only.step}" if self.only else "")
 
     @property
@@ -84,13 +84,13 @@ class CheckpointStore:
         except (obs_sync.ObsSyncError, OSError) as error:
             raise CheckpointError(f"{url}: cannot be read: {error}") from None
         if manifest_name(manifest.name) != file_name:
-            raise CheckpointError(f"{url}: is the manifest of {manifest.name}")
+            raise CheckpointError(f"{url}: holds the manifest of {manifest.name}")
         return manifest
 
     def manifests(
         self, listing: Mapping[RankFile, Stamp], wanted: list[RankFile]
     ) -> dict[RankFile, Manifest | CheckpointError]:
-        """The wanted manifests, or why they cannot be used; those that have not changed are not read again."""
+        """The wanted manifests, or why they cannot be used; unchanged ones are not read again."""
         due = [one for one in wanted if one not in self._read or self._read[one][0] != listing.get(one)]
         with ThreadPoolExecutor(READERS) as pool:
             for one, found in zip(due, pool.map(self._try_to_read, due)):
@@ -102,7 +102,7 @@ class CheckpointStore:
     ) -> Iterator[tuple[Manifest, Mapping[int, Manifest]]]:
         """Complete checkpoints, newest first: the lowest rank's manifest, and all by rank.
 
-        `report` is told why others are skipped. Manifests of older ones are read as they are asked for.
+        `report` is called with the reason for each skipped one. Older manifests are read on demand.
         """
         for first, ranks in self._by_order(listing, report):
             try:
@@ -112,7 +112,7 @@ class CheckpointStore:
                 report(f"{self.where(first.name.moment)}: {error}")
 
     def candidates(self, scratch: Path) -> list[Candidate]:
-        """Complete checkpoints to go on from, newest first; incomplete ones are logged."""
+        """Complete checkpoints to resume from, newest first; incomplete ones are logged."""
         listing = self.listing()
         stated = {name.moment for _, n in listing if (name := CheckpointName.of_manifest(n))}
         unstated = {name.moment for _, n in listing if (name := CheckpointName.parse(n))} - stated
@@ -143,7 +143,7 @@ class CheckpointStore:
         remove(self.url_of(file_name, rank))
 
     def where(self, moment: Moment) -> str:
-        """How log lines name the checkpoint of a moment."""
+        """The name of a moment's checkpoint in log lines."""
         return f"{self.url}, epoch {moment.epoch} step {moment.step}"
 
     def _by_order(
@@ -170,7 +170,7 @@ class CheckpointStore:
     def _all_manifests(
         self, first: Manifest, ranks: set[int], listing: Mapping[RankFile, Stamp]
     ) -> dict[int, Manifest]:
-        """The manifests of all ranks of a step that are there; CheckpointError when one of them is not valid."""
+        """The existing manifests of all ranks at a step; CheckpointError when one of them is invalid."""
         wanted = [
             (rank, manifest_name(CheckpointName(rank, *first.name.moment))) for rank in ranks if rank < first.rank_size
         ]
@@ -195,7 +195,7 @@ class CheckpointStore:
         )
 
     def _fetch(self, name: CheckpointName, scratch: Path) -> Path:
-        """Bring a rank's checkpoint to this machine and verify it against its manifest."""
+        """Copy a rank's checkpoint to this machine and verify it against its manifest."""
         manifest = self.read_manifest(name.rank, manifest_name(name))
         url = self.url_of(str(name), name.rank)
         local = scratch / f".resume-{name}"
@@ -204,7 +204,7 @@ class CheckpointStore:
         except obs_sync.ObsSyncError as error:
             raise CheckpointError(f"{url}: cannot be fetched: {error}") from None
         if local.stat().st_size != manifest.size:
-            problem = f"{local.stat().st_size} bytes where the manifest says {manifest.size}"
+            problem = f"{local.stat().st_size} bytes instead of the {manifest.size} in its manifest"
         elif file_sha256(local) != manifest.sha256:
             problem = "its content does not match its manifest (SHA-256 differs)"
         else:

@@ -1,1 +1,1 @@
-"""Where an inference job's results go: one job at a time in an output folder, delivered to OBS while it works."""
+"""Output folders of inference jobs: owned by one job at a time, uploaded to OBS while it runs."""

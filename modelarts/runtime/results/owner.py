@@ -1,4 +1,4 @@
-"""Which job works in an output folder: one at a time, and all of its cards on the same pictures."""
+"""Ownership of output folders: one job at a time, all of whose ranks judge the same pictures."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ logger = logging.getLogger(__name__)
 
 
 def describe_inputs(names: Sequence[str]) -> str:
-    """How many pictures there are, and a digest of their names in order: what all cards of a job must agree on."""
+    """The number of pictures and a digest of their names in order: what all ranks of a job must agree on."""
     digest = hashlib.sha256(b"\0".join(os.fsencode(name) for name in names)).hexdigest()[:12]
     return f"{len(names)} pictures (names {digest})"
 
 
 class FolderClaims:
-    """Claims output folders for a job, or joins what its rank 0 has claimed."""
+    """Claims output folders for a job, or joins those that its rank 0 has claimed."""
 
     def __init__(self, shard: Shard, job: str = "", inputs: str = "") -> None:
         self._shard, self._job, self._inputs = shard, job, inputs
         self._first_seen: dict[str, tuple[str, int]] = {}
 
     def take(self, address: str) -> RunOwner | None:
-        """This rank's part in owning a folder; None where another job works in it, or rank 0 has not come yet.
+        """This rank's ownership of a folder; None if another job uses it, or rank 0 has not claimed it yet.
 
         Raises JobError when rank 0 has listed other pictures.
         """
@@ -41,7 +41,7 @@ class FolderClaims:
         try:
             owner.claim(new_run=False)
         except ConfigError as error:
-            logger.info("not continued: %s", error)
+            logger.info("not continuing this output folder: %s", error)
             return None
         return owner
 
@@ -53,9 +53,9 @@ class FolderClaims:
         if self._is_alive(note, address):
             raise JobError(
                 f"{address}: card {self._shard.rank} lists {self._inputs}, card 0 lists {note.inputs}; all cards must "
-                "see the same pictures: see that none are being added or removed, then start the job again"
+                "see the same pictures: make sure that none are being added or removed, then start the job again"
             )
-        return False  # of an earlier start, as long as it is not renewed
+        return False  # left by an earlier start, unless it is renewed
 
     def _is_alive(self, note: OwnerNote, address: str) -> bool:
         if note.machine == this_machine():

@@ -1,7 +1,7 @@
-"""Finished results on their way to OBS: files first, then immutable segments of the lines that describe them.
+"""Uploads finished results to OBS: files first, then immutable segments of the lines that describe them.
 
-Each line and each file is sent once, and each segment is listed and read once by the first card, so the work grows with
-the number of pictures and no faster.
+Each line and file is sent once, and each segment is listed and read once by the first card, so that the work grows
+linearly with the number of pictures.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 import obs_sync
-from modelarts.runtime.storage import filesystem_of
+from modelarts.runtime.storage import filesystem_of, names_in
 from obs_sync import under
 from src.errors import OutputError
 from src.infer.output.journal import SEGMENTS, Lines, OnLine, as_bytes, ignore_line
@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 class ObsResultSink:
     """Copies finished files of the output folder to `url` every `every_s` seconds, then a segment of their lines.
 
-    A failed upload is retried with the next one; only `flush` raises. Files that the store refuses are in `not_stored`.
+    A failed upload is retried with the next one; only `flush` raises. Files that the store rejects are in `not_stored`.
     `confirm` raises InvalidRequest when another job has taken the folder over: then nothing more is sent, and `enqueue`
-    raises that, too.
+    raises it as well.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ObsResultSink:
         self._lock = threading.Lock()
         self._delivering = threading.Lock()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._deliver_now_and_then, name="sink", daemon=True)
+        self._thread = threading.Thread(target=self._deliver_periodically, name="sink", daemon=True)
 
     def __enter__(self) -> ObsResultSink:
         self._collected.unlink(missing_ok=True)
@@ -96,7 +96,7 @@ class ObsResultSink:
 
     def collect(self, on_line: OnLine = ignore_line) -> Lines:
         fs, folder = filesystem_of(self._url), under(self._url, SEGMENTS)
-        others = (name for name in _names_in(folder) if not name.startswith(f"{self._segment_name}-"))
+        others = (name for name in _segments_in(folder) if not name.startswith(f"{self._segment_name}-"))
         new = sorted(set(others) - self._segments_read)
         if new:
             with self._collected.open("ab") as file:
@@ -107,13 +107,13 @@ class ObsResultSink:
         return self._lines
 
     def remove(self, names: Sequence[str]) -> None:
-        with self._delivering:  # or a delivery under way would put them back
+        with self._delivering:  # or a delivery in progress would put them back
             for name in names:
                 (self._folder / name).unlink(missing_ok=True)
             fs, folder = filesystem_of(self._url), under(self._url, SEGMENTS)
-            for name in _names_in(folder):
+            for name in _segments_in(folder):
                 fs.rm_file(under(folder, name))
-            with contextlib.suppress(OSError, NotImplementedError):  # where folders exist, it is empty now
+            with contextlib.suppress(OSError, NotImplementedError):  # where the store has folders, it is empty now
                 fs.rmdir(folder)
 
     def _send_files(self, names: list[str]) -> None:
@@ -122,10 +122,10 @@ class ObsResultSink:
         try:
             obs_sync.copy(f"{self._folder}/", self._url.rstrip("/") + "/", names=names, progress=False)
         except obs_sync.Incomplete as error:
-            self._note_refused(error)
+            self._record_rejected(error)
 
-    def _note_refused(self, error: obs_sync.Incomplete) -> None:
-        """Pass over files that no retry can store, such as names that the store refuses; raises `error` for others."""
+    def _record_rejected(self, error: obs_sync.Incomplete) -> None:
+        """Record files that no retry can store, such as names that the store rejects; raises `error` for others."""
         result = error.result
         if result is None or not result.failed or set(result.failed) - {*result.rejected, *result.missing}:
             raise error
@@ -134,7 +134,7 @@ class ObsResultSink:
         self.not_stored.update(result.failed)
 
     def _send_segment(self, lines: list[ResultLine]) -> None:
-        """Send the lines as a file of its own, under a new name at each attempt: a name is read once."""
+        """Send the lines as a new file, with a new name for each attempt, as each name is read only once."""
         if not lines:
             return
         name = f"{self._segment_name}-{self._segments_sent:06d}.jsonl"
@@ -153,7 +153,7 @@ class ObsResultSink:
             self._taken_over = error
             raise
 
-    def _deliver_now_and_then(self) -> None:
+    def _deliver_periodically(self) -> None:
         while not self._closed.wait(self._every_s):
             try:
                 self.flush()
@@ -161,12 +161,5 @@ class ObsResultSink:
                 logger.warning("could not upload results; retrying: %s", error)
 
 
-def _names_in(url: str) -> Iterator[str]:
-    try:
-        found = filesystem_of(url).ls(url, detail=False)
-    except FileNotFoundError:
-        return
-    for path in found:
-        name = path.rstrip("/").rsplit("/", 1)[-1]
-        if name.endswith(".jsonl"):
-            yield name
+def _segments_in(url: str) -> list[str]:
+    return [name for name in names_in(url) if name.endswith(".jsonl")]

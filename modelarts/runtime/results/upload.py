@@ -1,9 +1,8 @@
-"""Uploads the inference job's results while it runs, and fetches them back to continue an interrupted job."""
+"""The output folder of an inference job: a new one, or the unfinished one of an interrupted job."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
 import random
 import shutil
 import time
@@ -18,7 +17,7 @@ from modelarts.runtime import storage
 from modelarts.runtime.checkpoints.owner import RunOwner
 from modelarts.runtime.results.owner import FolderClaims
 from modelarts.runtime.results.sink import ObsResultSink
-from modelarts.runtime.storage import filesystem_of, list_with_stamps
+from modelarts.runtime.storage import filesystem_of, list_with_stamps, names_in
 from obs_sync import under
 from src.errors import IncompleteError
 from src.infer.output.output_folder import (
@@ -33,14 +32,12 @@ from src.infer.output.shard import Shard
 from src.infer.output.sink import LocalResultSink, ResultSink
 from src.json_text import parse_json_object
 
-logger = logging.getLogger(__name__)
-
 DELIVER_EVERY_S = 30.0
 LOOK_EVERY_S = 10.0
-TRY_AGAIN_S = (0.5, 2.0)  # when another job wanted the same name
-STARTS_APART_S = 600.0  # at most, between the cards of one job
+RETRY_PAUSE_S = (0.5, 2.0)  # when another job wants the same name
+STARTS_APART_S = 600.0  # at most, between the ranks of one job
 #: How many of the newest folders are searched for an unfinished run.
-FOLDERS_LOOKED_AT = 20
+FOLDERS_SEARCHED = 20
 
 SUMMARY_MAX_BYTES = 64 << 20
 
@@ -56,7 +53,7 @@ def results_folder(
     """The local output folder, the URL its content is uploaded to, and the sink that uploads it.
 
     `root` is the OBS folder (or mounted folder) for results; empty when they stay in `parent`. Rank 0 takes the newest
-    unfinished folder of this digest that no other job works in, or a new one; the other ranks wait for the same one, or
+    unfinished folder of this digest that no other job uses, or a new one; the other ranks wait for the same one, or
     raise FinishedBefore.
     """
     folder, owner = _open_folder(parent, root, digest, shard, claims or FolderClaims(shard))
@@ -78,20 +75,20 @@ def results_folder(
 def _open_folder(
     parent: Path, root: str, digest: str, shard: Shard, claims: FolderClaims
 ) -> tuple[OutputFolder, RunOwner]:
-    given_up = time.monotonic() + shard.stall_timeout_s
+    deadline = time.monotonic() + shard.stall_timeout_s
     while True:
         if root:
-            _recall(parent, root, digest)
+            _restore_unfinished(parent, root, digest)
         found = _take_unfinished(parent, root, digest, shard.rank, claims)
         if found is None and shard.rank == 0:
             found = _take_new(parent, root, digest, claims)
         if found is not None:
             return found
-        if time.monotonic() > given_up:
+        if time.monotonic() > deadline:
             if finished := _just_finished(root or str(parent), digest, shard.stall_timeout_s + STARTS_APART_S):
                 raise FinishedBefore(finished)
             raise IncompleteError(
-                f"{root or parent}: rank 0 has created no output folder within {shard.stall_timeout_s:.0f} s; "
+                f"{root or parent}: rank 0 created no output folder within {shard.stall_timeout_s:.0f} s; "
                 "see its log (all ranks must see the same output folder)"
             )
         time.sleep(LOOK_EVERY_S if root else 1.0)
@@ -100,7 +97,7 @@ def _open_folder(
 def _take_unfinished(
     parent: Path, root: str, digest: str, rank: int, claims: FolderClaims
 ) -> tuple[OutputFolder, RunOwner] | None:
-    """The newest unfinished folder that no other job works in, here or below `root`."""
+    """The newest unfinished folder that no other job uses, here or below `root`."""
     for folder in unfinished_folders(parent, digest, rank):
         is_open = not root or not filesystem_of(root).exists(under(root, f"{folder.path.name}/{SUMMARY_FILE}"))
         owner = claims.take(_address(folder, root)) if is_open else None
@@ -116,19 +113,19 @@ def _take_new(parent: Path, root: str, digest: str, claims: FolderClaims) -> tup
         owner = claims.take(_address(folder, root))
         if owner is not None:
             return folder, owner
-        folder.close()  # another container's job was faster to continue it
+        folder.close()  # a job in another container has claimed it first
 
 
 def _address(folder: OutputFolder, root: str) -> str:
-    """Where the folder's results belong."""
+    """The address of the folder's results."""
     return under(root, folder.path.name) if root else str(folder.path)
 
 
 def _new_folder(parent: Path, root: str, digest: str) -> OutputFolder:
-    """A new folder whose name is free below `root`, too, even when another job wants the same name just now.
+    """A new folder whose name is also free below `root`, even if another job wants it at the same time.
 
-    A store cannot create a name exclusively: each job puts a file of its own there and looks whether it is alone. Of
-    jobs that see each other none takes the name, so that at most one does.
+    A store cannot create a name exclusively: each job writes its own file there and checks that there is no other.
+    Jobs that see each other's files all choose another name, so that at most one job takes it.
     """
     while True:
         folder = new_output_folder(parent, digest)
@@ -146,13 +143,13 @@ def _new_folder(parent: Path, root: str, digest: str) -> OutputFolder:
             storage.remove(claim)
         folder.close()
         shutil.rmtree(folder.path, ignore_errors=True)
-        time.sleep(random.uniform(*TRY_AGAIN_S))
+        time.sleep(random.uniform(*RETRY_PAUSE_S))
 
 
 def _just_finished(url: str, digest: str, within_s: float) -> str:
     """The newest finished folder of this digest whose run started within `within_s`; empty when there is none."""
     fs = filesystem_of(url)
-    for name in sorted(_names_in(url), reverse=True)[:FOLDERS_LOOKED_AT]:
+    for name in sorted(names_in(url), reverse=True)[:FOLDERS_SEARCHED]:
         with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
             run = parse_json_object(fs.cat_file(under(url, f"{name}/{RUN_FILE}")))
             summary = parse_json_object(fs.cat_file(under(url, f"{name}/{SUMMARY_FILE}")), SUMMARY_MAX_BYTES)
@@ -162,13 +159,13 @@ def _just_finished(url: str, digest: str, within_s: float) -> str:
     return ""
 
 
-def _recall(parent: Path, root: str, digest: str) -> None:
-    """Create the local folders of the unfinished runs of this digest in `root`.
+def _restore_unfinished(parent: Path, root: str, digest: str) -> None:
+    """Create local folders for the unfinished runs of this digest in `root`.
 
     A continued job may run in a fresh container without any file of the interrupted one.
     """
     fs = filesystem_of(root)
-    for name in sorted(_names_in(root), reverse=True)[:FOLDERS_LOOKED_AT]:
+    for name in sorted(names_in(root), reverse=True)[:FOLDERS_SEARCHED]:
         run_file, summary = under(root, f"{name}/{RUN_FILE}"), under(root, f"{name}/{SUMMARY_FILE}")
         if not name.startswith(PREFIX) or not fs.exists(run_file) or fs.exists(summary):
             continue
@@ -176,10 +173,3 @@ def _recall(parent: Path, root: str, digest: str) -> None:
         with contextlib.suppress(ValueError):
             if parse_json_object(data).get("digest") == digest and not (parent / name / RUN_FILE).exists():
                 write_bytes(parent / name / RUN_FILE, data)
-
-
-def _names_in(url: str) -> list[str]:
-    try:
-        return [path.rstrip("/").rsplit("/", 1)[-1] for path in filesystem_of(url).ls(url, detail=False)]
-    except FileNotFoundError:
-        return []

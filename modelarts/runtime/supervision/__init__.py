@@ -1,1 +1,1 @@
-"""Noticing ranks that hang or fail: status files, and a process beside each rank that ends it when it must."""
+"""Detection of ranks that hang or fail: status files, a watchdog thread and a guard process for each rank."""

@@ -1,7 +1,7 @@
-"""Watchdog process that kills a blocked rank.
+"""Guard process that kills a blocked rank.
 
 MindSpore holds Python's global lock while the ranks rendezvous and while it compiles: a rank that waits there for a
-dead one can neither notice nor log it. The guard sees what the rank would see, gives it time to end by itself, then
+dead one can neither notice nor log it. The guard makes the rank's own checks, gives it time to exit by itself, then
 logs the reason and kills it.
 """
 
@@ -22,35 +22,35 @@ from modelarts.runtime.supervision.rank_status import Peers
 
 logger = logging.getLogger(__name__)
 
-LOOK_S = 1.0
+POLL_S = 1.0
 #: How long a rank may take to notice the problem by itself.
 GRACE_S = 5.0
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def start_guard(
-    folder: Path, rank: int, ranks: Sequence[int], rank_size: int, started: float, meet_s: float
+    folder: Path, rank: int, ranks: Sequence[int], rank_size: int, started: float, join_s: float
 ) -> subprocess.Popen[bytes]:
     """Start a guard for this process; the arguments are those of `Peers`. End it with `kill`."""
     numbers = ",".join(map(str, ranks))
     facts = [str(os.getpid()), str(folder.absolute()), str(rank), numbers, str(rank_size)]
-    facts += [repr(started), str(meet_s)]
+    facts += [repr(started), str(join_s)]
     return subprocess.Popen(
         [sys.executable, "-m", "modelarts.runtime.supervision.guard", *facts], cwd=ROOT, stdin=subprocess.DEVNULL
     )
 
 
 def guard(pid: int, peers: Peers) -> None:
-    """Watch process `pid`, the parent of this one, until it ends; kill it when it should end but does not."""
+    """Watch process `pid`, the parent of this one, until it ends; kill it if it should exit but does not."""
     since: float | None = None
     while os.getppid() == pid:
-        trouble = "" if peers.is_ending() else peers.trouble()
-        since = (since or time.monotonic()) if trouble else None
+        problem = "" if peers.is_ending() else peers.problem()
+        since = (since or time.monotonic()) if problem else None
         if since is not None and time.monotonic() - since > GRACE_S:
-            logger.error("killing this process because %s", trouble)
+            logger.error("killing this process because %s", problem)
             os.kill(pid, signal.SIGKILL)
             return
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -62,12 +62,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("ranks", type=lambda text: [int(rank) for rank in text.split(",")])
     parser.add_argument("rank_size", type=int)
     parser.add_argument("started", type=float)
-    parser.add_argument("meet_s", type=float)
+    parser.add_argument("join_s", type=float)
     given = parser.parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     set_up_logging(str(given.rank))
-    peers = Peers(given.folder, given.rank, given.ranks, given.rank_size, given.started, given.meet_s)
+    peers = Peers(given.folder, given.rank, given.ranks, given.rank_size, given.started, given.join_s)
     guard(given.pid, peers)
 
 

@@ -17,9 +17,9 @@ from src.processes import is_running
 from src.train.inputs import JOINING, STEPPING, WAITING
 
 RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
-SILENT_S = 15.0  # a training process that has not written its status for so long is taken to be dead
+SILENT_S = 15.0  # a training process that has not written its status for this long counts as dead
 #: What else may block a rank during a step when there are other nodes.
-ELSEWHERE = " (or it waits for a rank of another node that died or hangs: the logs of that node say so)"
+OTHER_NODES = " (or it waits for a rank on another node that died or hangs: see that node's logs)"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class RankStatus:
     """A rank's last status: its phase, since when (`moved`), and when it was written (`at`), as of `time.time()`.
 
     `born` distinguishes its process from another one with the same number. `step_limit_s` is the longest that a step
-    may take; 0 while there is no limit.
+    may take; 0: no limit.
     """
 
     pid: int
@@ -67,30 +67,30 @@ def read(folder: Path, rank: int) -> RankStatus | None:
 class Peers:
     """Watches the other ranks of this node (`ranks`, of `rank_size` in all) on behalf of one rank.
 
-    A status written before `started` counts only if its process is, or was seen, alive: it may be left by an earlier
-    start of the job. A rank without a status is missing once this rank has waited `meet_s` seconds for the others.
+    A status written before `started` counts only if its process is or has been seen alive: it may stem from an earlier
+    start of the job. A rank without a status is missing once this rank has waited `join_s` seconds for the others.
     """
 
     def __init__(
-        self, folder: Path, rank: int, ranks: Sequence[int], rank_size: int, started: float, meet_s: float
+        self, folder: Path, rank: int, ranks: Sequence[int], rank_size: int, started: float, join_s: float
     ) -> None:
         self._folder = folder
         self._rank = rank
         self._ranks = ranks
         self._more_elsewhere = rank_size > len(ranks)
         self._started = started
-        self._meet_s = meet_s
+        self._join_s = join_s
         self._seen: set[int] = set()
 
-    def trouble(self) -> str:
-        """What is wrong with another rank, or with this one if it hangs; empty when nothing is."""
+    def problem(self) -> str:
+        """The problem of another rank, or of this one if it hangs; empty if there is none."""
         now = time.time()
         statuses = {rank: status for rank in self._ranks if (status := self._current(rank)) is not None}
         for rank, status in statuses.items():
-            problem = self._problem(status, now) if rank != self._rank else ""
+            problem = self._problem_of(status, now) if rank != self._rank else ""
             if problem:
                 return f"rank {rank} {problem}"
-        return self._hanging(statuses, now) or self._missed(statuses, now)
+        return self._hanging(statuses, now) or self._missing(statuses, now)
 
     def is_ending(self) -> bool:
         """Whether this rank is already ending by itself."""
@@ -106,7 +106,7 @@ class Peers:
         return status if rank in self._seen else None
 
     @staticmethod
-    def _problem(status: RankStatus, now: float) -> str:
+    def _problem_of(status: RankStatus, now: float) -> str:
         if status.state == FAILED:
             return f"failed: {status.reason}"
         if status.state != RUNNING:
@@ -114,18 +114,18 @@ class Peers:
         if not is_running(status.pid, status.born):
             return f"died during: {status.doing}"
         if status.step_limit_s and now - status.at > SILENT_S:
-            return f"has not shown life for {SILENT_S:.0f} s, during: {status.doing}"
+            return f"has not updated its status for {SILENT_S:.0f} s, during: {status.doing}"
         return ""
 
-    def _missed(self, statuses: dict[int, RankStatus], now: float) -> str:
+    def _missing(self, statuses: dict[int, RankStatus], now: float) -> str:
         own = statuses.get(self._rank)
-        missed = [rank for rank in self._ranks if rank not in statuses]
-        if own is None or own.phase != JOINING or not missed or now - own.moved < self._meet_s:
+        missing = [rank for rank in self._ranks if rank not in statuses]
+        if own is None or own.phase != JOINING or not missing or now - own.moved < self._join_s:
             return ""
-        return f"rank {missed[0]} has not come within {self._meet_s:.0f} s: it ended at its start, or was never started"
+        return f"rank {missing[0]} has not joined within {self._join_s:.0f} s: it exited at startup or never started"
 
     def _hanging(self, statuses: dict[int, RankStatus], now: float) -> str:
-        """The rank that has made no progress for longest, once past its limit; one that waits for data comes first."""
+        """The rank without progress for longest, once past its limit; ranks that wait for data come first."""
         slow = [
             (w.phase != WAITING, w.moved, rank) for rank, w in statuses.items() if w.state == RUNNING and w.step_limit_s
         ]
@@ -134,5 +134,5 @@ class Peers:
             return ""
         culprit = min(slow)[2]
         status = statuses[culprit]
-        hint = ELSEWHERE if self._more_elsewhere and status.phase != WAITING else ""
-        return f"rank {culprit} hangs: nothing for {status.step_limit_s:.0f} s after {status.doing}{hint}"
+        hint = OTHER_NODES if self._more_elsewhere and status.phase != WAITING else ""
+        return f"rank {culprit} hangs: no progress for {status.step_limit_s:.0f} s after {status.doing}{hint}"

@@ -25,20 +25,20 @@ from src.train.inputs import STEPPING
 
 logger = logging.getLogger(__name__)
 
-BEAT_S = 1.0
-SLOW_STEPS = 10  # a step may take this many times as long as the slowest so far
+HEARTBEAT_S = 1.0
+SLOW_STEPS = 10  # a step may take this many times as long as the slowest one so far
 LAST_UPLOADS_S = 5.0
 
 Drain = Callable[[float], Sequence[str]]
 
 
-class Watch:
+class Watchdog:
     """As a context around a rank's work: reports its status to the node's other ranks, and ends when one of them fails.
 
     `ranks` are those of this node, of `rank_size` in all. The work calls `alive(phase, global_step)` at every step. A
-    rank hangs when it makes no step for `hang_timeout_s` (or ten times its slowest step) after its first one; it is
-    missing when it has not shown up after this rank has waited that long for the others. A rank that died on another
-    node appears as a hang here. On a single card this does nothing.
+    rank hangs when it finishes no step for `hang_timeout_s` (or ten times its slowest step) after its first one; it is
+    missing when it has not joined after this rank has waited that long for the others. A rank that died on another
+    node appears as a hang here. With a single card this does nothing.
     """
 
     def __init__(self, folder: Path, rank: int, ranks: Sequence[int], rank_size: int, hang_timeout_s: float) -> None:
@@ -46,11 +46,11 @@ class Watch:
         self._rank = rank
         self._ranks = ranks
         self._rank_size = rank_size
-        self._hang_timeout_s = self._meet_s = hang_timeout_s
+        self._hang_timeout_s = self._join_s = hang_timeout_s
         self._drain: Drain = lambda _seconds: ()
         self._started = time.time()
         self._status = RankStatus(os.getpid(), started_at(os.getpid()), moved=self._started)
-        self._peers = Peers(folder, rank, ranks, rank_size, self._started, self._meet_s)
+        self._peers = Peers(folder, rank, ranks, rank_size, self._started, self._join_s)
         self._slowest_s = 0.0
         self._stepped = self._started
         self._steps_made = 0
@@ -59,11 +59,11 @@ class Watch:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._guard: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Watchdog:
         if self._rank_size > 1:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._beat()
-            facts = (self._folder, self._rank, self._ranks, self._rank_size, self._started, self._meet_s)
+            self._write_status()
+            facts = (self._folder, self._rank, self._ranks, self._rank_size, self._started, self._join_s)
             self._guard = start_guard(*facts)
             self._thread.start()
         return self
@@ -76,13 +76,13 @@ class Watch:
             self.failed(error)
         else:
             self._status = replace(self._status, state=FINISHED)
-            self._beat()
+            self._write_status()
         if self._guard is not None:
             self._guard.kill()
             self._guard.wait()
 
-    def before_the_end(self, drain: Drain, more_time_s: float = 0.0) -> None:
-        """Set what to call, with some seconds, before ending this process; steps may take `more_time_s` longer."""
+    def drain_with(self, drain: Drain, more_time_s: float = 0.0) -> None:
+        """Set the function that drains uploads before this process is ended; steps may take `more_time_s` longer."""
         self._drain = drain
         self._hang_timeout_s += more_time_s
 
@@ -97,33 +97,33 @@ class Watch:
         may_hang = self._steps_made > 0 and phase in STEPPING
         step_limit_s = max(self._hang_timeout_s, SLOW_STEPS * self._slowest_s) if may_hang else 0.0
         self._status = replace(before, phase=phase, global_step=global_step, moved=now, step_limit_s=step_limit_s)
-        if not may_hang:  # what follows may block the thread that reports
-            self._beat()
+        if not may_hang:  # what follows may block the reporting thread
+            self._write_status()
 
     def failed(self, error: BaseException) -> None:
-        """Report that this rank ends: with an error, which the others will name, or because all agreed to stop."""
+        """Report that this rank ends: with an error, which the other ranks will log, or because all agreed to stop."""
         state = STOPPED if isinstance(error, StoppedError) else FAILED
         reason = next((line for line in str(error).splitlines() if line), type(error).__name__)
         self._status = replace(self._status, state=state, reason=reason)
-        self._beat()
+        self._write_status()
 
     def _watch(self) -> None:
-        while not self._over.wait(BEAT_S):
-            self._beat()
-            trouble = self._peers.trouble()
-            if trouble and not self._over.is_set() and self._status.state == RUNNING:
-                self._end(trouble)
+        while not self._over.wait(HEARTBEAT_S):
+            self._write_status()
+            problem = self._peers.problem()
+            if problem and not self._over.is_set() and self._status.state == RUNNING:
+                self._end(problem)
 
-    def _end(self, trouble: str) -> None:
-        self.failed(PeerError(trouble))
-        logger.error("%s", trouble)
+    def _end(self, problem: str) -> None:
+        self.failed(PeerError(problem))
+        logger.error("%s", problem)
         for line in self._drain(LAST_UPLOADS_S):
             logger.error("not published: %s", line)
-        logger.error("ending this process because %s", trouble)
+        logger.error("ending this process because %s", problem)
         logging.shutdown()
         os._exit(PeerError.exit_code)
 
-    def _beat(self) -> None:
+    def _write_status(self) -> None:
         if self._rank_size < 2:
             return
         try:

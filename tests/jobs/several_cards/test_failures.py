@@ -20,7 +20,7 @@ def test_a_rank_that_dies_before_the_ranks_meet_ends_the_others_with_its_name(
     started.append(ranks)
     ranks.processes[1].kill()  # it is not even configured
     assert ranks.ended()[0] in (4, -signal.SIGKILL)
-    assert re.search("because rank 1 (has not come|died)", ranks.last_line(0))
+    assert re.search("because rank 1 (has not joined|died)", ranks.last_line(0))
 
 
 def test_a_dead_rank_ends_those_of_other_nodes(root: Path, bucket: Path, started: list[Ranks]) -> None:
@@ -34,7 +34,7 @@ def test_a_hung_rank_ends_all_with_its_name(root: Path, bucket: Path, started: l
     ranks = training(root, started)
     ranks.processes[1].send_signal(signal.SIGSTOP)
     assert ranks.ended() == [4, -signal.SIGKILL]
-    assert re.search("rank 1 (has not shown life|hangs)", ranks.last_line(0))
+    assert re.search("rank 1 (has not updated its status|hangs)", ranks.last_line(0))
 
 
 def test_a_signal_to_one_rank_stops_both_after_the_same_step(root: Path, bucket: Path, started: list[Ranks]) -> None:

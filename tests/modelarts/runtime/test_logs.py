@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modelarts.runtime.logs import ALIKE_IN_ALL_PROCESSES
+from modelarts.runtime.logs import SAME_IN_ALL_PROCESSES
 
 PROGRAM = """
 import logging
@@ -37,4 +37,4 @@ def test_the_loggers_exist(root: Path) -> None:
         for part in ("src", "modelarts", "obs_sync")
         for path in (root / part).rglob("*.py")
     }
-    assert files >= ALIKE_IN_ALL_PROCESSES
+    assert files >= SAME_IN_ALL_PROCESSES

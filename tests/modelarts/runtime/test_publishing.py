@@ -230,7 +230,7 @@ def test_a_page_that_takes_long_is_no_missing_checkpoint(caplog: pytest.LogCaptu
 
     made.publish_page(slow)
     assert made.drain(0.2) == []
-    assert f"{URL}: training page and plot are those of an earlier step" in caplog.text
+    assert f"{URL}: training page and plot show an earlier step" in caplog.text
     go_on.set()
     assert made.drain(10) == []
 

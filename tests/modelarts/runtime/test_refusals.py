@@ -48,7 +48,7 @@ def test_a_restart_ends_at_once_with_the_same_line(
             shutil.rmtree(tmp_path / "work", ignore_errors=True)
     assert len(starts) == 1
     assert errors(caplog).count("start 1: the input is wrong") == 3
-    assert "submit it as a new job" in caplog.text
+    assert "submit a new job" in caplog.text
 
 
 def test_another_job_and_a_laptop_try_again(starts: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

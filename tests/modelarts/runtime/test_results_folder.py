@@ -18,7 +18,7 @@ from src.infer.output.shard import Shard
 @pytest.fixture(params=["obs://bucket/job/output_img", "mounted"])
 def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(results_upload, "TRY_AGAIN_S", (0.0, 0.05))
+    monkeypatch.setattr(results_upload, "RETRY_PAUSE_S", (0.0, 0.05))
     obs_sync.configure(storage_mode="local")
     return str(request.param)
 

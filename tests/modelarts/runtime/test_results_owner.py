@@ -29,7 +29,7 @@ PICTURES = describe_inputs(["a.jpg", "b.jpg"])
 def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     obs_sync.configure(storage_mode="local")
-    for name, value in (("RENEW_S", 0.02), ("LOOK_S", 0.02), ("DEAD_AFTER_S", 60.0)):
+    for name, value in (("RENEW_S", 0.02), ("POLL_S", 0.02), ("DEAD_AFTER_S", 60.0)):
         monkeypatch.setattr(owner_module, name, value)
     monkeypatch.setattr(results_upload, "LOOK_EVERY_S", 0.02)
     monkeypatch.setattr("modelarts.runtime.results.upload.time.sleep", lambda _s: None)
@@ -98,7 +98,7 @@ def test_other_cards_join_the_folder_of_their_own_job(root: str, open_folder: Op
     assert url == left
     _, joined, _ = open_folder("container-b", rank=1, job="job-2")
     assert joined == url
-    with pytest.raises(IncompleteError, match="rank 0 has created no output folder"):
+    with pytest.raises(IncompleteError, match="rank 0 created no output folder"):
         open_folder("container-c", rank=1, job="job-3")
 
 

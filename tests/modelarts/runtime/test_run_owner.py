@@ -87,7 +87,7 @@ def test_a_job_that_ended_well_or_is_started_again_by_the_platform_is_followed_a
 def test_a_job_elsewhere_is_alive_when_it_renews_its_note(
     note: Path, living: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owner_module, "LOOK_S", 0.01)
+    monkeypatch.setattr(owner_module, "POLL_S", 0.01)
     theirs = replace(other(living), machine="elsewhere/x/1")
     note.write_bytes(theirs.to_json())
     renewing = threading.Timer(0.05, lambda: note.write_bytes(replace(theirs, renewed=1).to_json()))

@@ -151,7 +151,7 @@ def test_requests_are_served_in_turn_before_the_plan(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_waited_for_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("modelarts.runtime.streaming.LOOK_S", 0.0)
+    monkeypatch.setattr("modelarts.runtime.streaming.QUEUE_POLL_S", 0.0)
     write(tmp_path, "1", "abcde")
     order = in_turn(RequestQueue(tmp_path), "pq")
     assert [next(order), next(order)] == ["a", "b"]

@@ -69,7 +69,7 @@ def test_a_missing_shard_is_said_before_training(packed: Path, tmp_path: Path) -
     shutil.copytree(packed, root)
     (root / "bucket" / "packed" / "shard-00000.tar").unlink()
     obs_sync.configure(storage_mode="local", obs_local_root=str(root))
-    with pytest.raises(DataError, match="lacks 1 of its shards, like shard-00000"):
+    with pytest.raises(DataError, match="1 of its shards are missing, such as shard-00000"):
         stage_training(settings("packed"), tmp_path / "scratch")
     (root / "bucket" / "packed" / SHARD_INDEX).unlink()
     with pytest.raises(DataError):

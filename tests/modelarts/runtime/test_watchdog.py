@@ -17,15 +17,15 @@ from src.processes import started_at
 from src.train.inputs import JOINING, TRAINING, WAITING
 
 MEET_S = 3.0
-#: Notes when it is ready; gives the other rank `meet_s` seconds to come.
+#: Notes when it is ready; gives the other rank `join_s` seconds to come.
 RANK = f"""
 import ctypes, logging, sys, time
 from pathlib import Path
 from modelarts.runtime.logs import set_up_logging
-from modelarts.runtime.supervision.watchdog import Watch
-rank, what, held, meet_s = int(sys.argv[1]), sys.argv[2], float(sys.argv[4]), float(sys.argv[5])
+from modelarts.runtime.supervision.watchdog import Watchdog
+rank, what, held, join_s = int(sys.argv[1]), sys.argv[2], float(sys.argv[4]), float(sys.argv[5])
 set_up_logging(str(rank))
-with Watch(Path(sys.argv[3]), rank, range(2), 2, meet_s) as watch:
+with Watchdog(Path(sys.argv[3]), rank, range(2), 2, join_s) as watch:
     watch.alive("staging", 0)
     print("ready", flush=True)
     if what == "fail":
@@ -68,7 +68,7 @@ def trouble(
         if said is not None:
             peers.write(folder, rank, replace(said, at=said.at or now))
     ranks = range(len(others) + 1)
-    return Peers(folder, 0, ranks, rank_size or len(ranks), started, MEET_S).trouble()
+    return Peers(folder, 0, ranks, rank_size or len(ranks), started, MEET_S).problem()
 
 
 def test_all_is_well(tmp_path: Path, living: int, dead: int) -> None:
@@ -95,11 +95,13 @@ def test_the_rank_that_holds_up_the_others_is_named(tmp_path: Path, living: int)
         RankStatus(living, 0.0, phase=p, global_step=7, moved=now - 11, step_limit_s=10) for p in (TRAINING, WAITING)
     )
     earlier = replace(ready, moved=now - 12)
-    assert trouble(tmp_path, living, earlier, slow).startswith("rank 2 hangs: nothing for 10 s after waiting for data")
+    assert trouble(tmp_path, living, earlier, slow).startswith(
+        "rank 2 hangs: no progress for 10 s after waiting for data"
+    )
     assert trouble(tmp_path, living, ready, earlier).startswith("rank 2 hangs")
     assert trouble(tmp_path, living, replace(ready, step_limit_s=0)) == ""  # compiling
     mute = replace(ready, moved=now, at=now - 16)
-    assert "rank 1 has not shown life for 15 s" in trouble(tmp_path, living, mute)
+    assert "rank 1 has not updated its status for 15 s" in trouble(tmp_path, living, mute)
 
 
 def test_what_hangs_may_wait_for_another_node(tmp_path: Path, living: int) -> None:
@@ -124,16 +126,18 @@ def test_a_rank_that_never_comes_is_missed_while_the_others_wait(
     old = RankStatus(dead, 0.0, at=now - 100) if there else None
     for waited, missed in ((MEET_S - 1, False), (MEET_S + 1, True)):
         own = RankStatus(living, 0.0, phase=JOINING, moved=now - waited)
-        assert ("rank 1 has not come within 3 s" in trouble(tmp_path, living, old, own=own, started=now - 9)) == missed
+        assert (
+            "rank 1 has not joined within 3 s" in trouble(tmp_path, living, old, own=own, started=now - 9)
+        ) == missed
     met = RankStatus(living, 0.0, phase="building the network", moved=now - 99)
     assert trouble(tmp_path, living, old, own=met, started=now - 9) == ""
 
 
 def start(
-    folder: Path, root: Path, rank: int, what: str, held: float = 0.0, meet_s: float = MEET_S
+    folder: Path, root: Path, rank: int, what: str, held: float = 0.0, join_s: float = MEET_S
 ) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", RANK, str(rank), what, str(folder), str(held), str(meet_s)],
+        [sys.executable, "-c", RANK, str(rank), what, str(folder), str(held), str(join_s)],
         cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -146,8 +150,8 @@ def start(
 
 @pytest.mark.parametrize("held", [0.0, 100.0])
 def test_a_rank_ends_the_other_even_where_it_stands_still(tmp_path: Path, root: Path, held: float) -> None:
-    waiting = start(tmp_path, root, 0, "wait", held, meet_s=60.0)
-    failing = start(tmp_path, root, 1, "fail", meet_s=60.0)
+    waiting = start(tmp_path, root, 0, "wait", held, join_s=60.0)
+    failing = start(tmp_path, root, 1, "fail", join_s=60.0)
     _, told = waiting.communicate(timeout=90)
     assert failing.wait(90) == 1
     assert waiting.returncode == (-9 if held else 4)
@@ -161,4 +165,4 @@ def test_a_rank_that_waits_for_one_that_never_came_is_ended_by_its_guard(tmp_pat
     waiting = start(tmp_path, root, 0, "wait", 100)
     _, told = waiting.communicate(timeout=90)
     assert waiting.returncode == -9
-    assert "rank 1 has not come" in told.strip().splitlines()[-1]
+    assert "rank 1 has not joined" in told.strip().splitlines()[-1]
