@@ -27,7 +27,7 @@ def test_a_dead_rank_ends_those_of_other_nodes(root: Path, bucket: Path, started
     ranks = training(root, started, nodes=2)
     ranks.processes[1].kill()
     assert ranks.ended()[0] in (4, -signal.SIGKILL)
-    assert re.search("because rank 0 hangs.*a rank of another node", ranks.last_line(0))
+    assert re.search("because rank 0 hangs.*a rank on another node", ranks.last_line(0))
 
 
 def test_a_hung_rank_ends_all_with_its_name(root: Path, bucket: Path, started: list[Ranks]) -> None:
