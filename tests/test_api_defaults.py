@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from dataclasses import replace
 
 import pytest
 
 from obs_sync.settings import Settings
 from src.infer.forward import load_model
 from src.infer.options import InferenceOptions, options_of
-from src.infer.people import PersonLimits
 from src.model_utils.config import parse_config
 from src.pose import DecodeSettings
 
@@ -26,8 +24,7 @@ def test_fields_named_like_settings(kind: type) -> None:
 
 
 def test_options_of_inference() -> None:
-    """All but the limits on who is judged: Python callers see every person unless they set limits themselves."""
-    assert replace(options_of(CONFIG), people=PersonLimits()) == InferenceOptions()
+    assert options_of(CONFIG) == InferenceOptions()
 
 
 def test_loading_a_network() -> None:

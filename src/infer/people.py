@@ -15,15 +15,18 @@ _PIECE_INSIDE = 0.9
 
 @dataclass(frozen=True)
 class PersonLimits:
-    """A person counts from this score (0 … 1) and this number of joints on; by default everybody does."""
+    """A person counts from this score (0 … 1) and this number of joints on; the defaults are those of the job."""
 
-    min_score: float = 0.0
-    min_joints: int = 0
+    min_score: float = 0.05
+    min_joints: int = 5
+
+
+EVERYBODY = PersonLimits(0.0, 0)
 
 
 def reasons_to_ignore(poses: NDArray[np.float32], scores: NDArray[np.float32], limits: PersonLimits) -> list[str]:
     """For each person (P, 18, 3), best first: "" when it counts, else "score", "joints" or "piece"."""
-    if limits == PersonLimits():
+    if limits == EVERYBODY:
         return [""] * len(poses)
     joints = (poses[..., 2] > 0).sum(axis=1)
     pieces = _pieces(poses, joints)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from src.infer.people import PersonLimits, reasons_to_ignore
+from src.infer.people import EVERYBODY, PersonLimits, reasons_to_ignore
 
 LIMITS = PersonLimits(min_score=0.1, min_joints=4)
 
@@ -25,7 +25,7 @@ def reasons(*persons: tuple[NDArray[np.float32], float], limits: PersonLimits = 
 
 
 def test_nobody_is_left_out_without_limits() -> None:
-    assert reasons((person(18), 0.9), (person(1), 0.01), limits=PersonLimits()) == ["", ""]
+    assert reasons((person(18), 0.9), (person(1), 0.01), limits=EVERYBODY) == ["", ""]
 
 
 def test_nobody_found() -> None:

@@ -116,12 +116,12 @@ def test_vgg19_learns_a_tiny_set_by_heart_and_goes_on_from_there(
 ) -> None:
     leave_pictures(bucket, 2)
     vgg19 = [*LEARN, "--network=vgg19", "--stages=2", "--group_params=False"]
-    assert train(*vgg19, "--max_epoch_train=100", "--lr=3e-4") == 0
+    assert train(*vgg19, "--max_epoch_train=70", "--lr=3e-4") == 0
     seen = losses(caplog)
     assert np.mean(seen[-3:]) < np.mean(seen[:3]) / 10
 
     pretrained = ["--load_pretrain=True", "--pretrained_model_folder_path_obs=obs://bucket/out/ckpt_0"]
-    pretrained += ["--pretrained_model_filename=openpose-train-rank0-100_1.ckpt", "--train_url=obs://bucket/continued"]
+    pretrained += ["--pretrained_model_filename=openpose-train-rank0-70_1.ckpt", "--train_url=obs://bucket/continued"]
     each_step = ["--val_pictures=2", "--val_step_interval=1"]
     assert train(*vgg19, *pretrained, *each_step, "--max_epoch_train=30") == 0
     record = read_record(bucket / "continued" / "ckpt_0" / "loss-rank0.jsonl")
