@@ -23,7 +23,7 @@ from obs_sync.formatting import human_size, one_line, plural, single_line_handle
 from obs_sync.settings import MODES
 from obs_sync.transfer.result import Incomplete
 
-FAILED, WRONG_CALL, INCOMPLETE, NOT_FOUND, DENIED = 1, 2, 3, 4, 5
+FAILED, USAGE_ERROR, INCOMPLETE, NOT_FOUND, DENIED = 1, 2, 3, 4, 5
 _NOUNS = {"entries": "entry", "objects": "object", "checks": "check"}
 DISTRIBUTION = "openpose-modelarts"
 EPILOG = """examples:
@@ -37,10 +37,10 @@ access keys are read from OBS_ACCESS_KEY_ID, OBS_SECRET_ACCESS_KEY and OBS_SECUR
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports what is wrong with the arguments in one line."""
+    """Reports invalid arguments in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(WRONG_CALL, f"{message}; see: {self.prog} --help\n")
+        self.exit(USAGE_ERROR, f"{message}; see: {self.prog} --help\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,13 +92,13 @@ def exit_code(error: ObsSyncError) -> int:
         return NOT_FOUND
     if isinstance(error, AccessDenied):
         return DENIED
-    return WRONG_CALL if isinstance(error, (InvalidRequest, NotAFile)) else FAILED
+    return USAGE_ERROR if isinstance(error, (InvalidRequest, NotAFile)) else FAILED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no reason to fail
+        if hasattr(stream, "reconfigure"):  # do not fail on names that the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     level = logging.INFO if options.verbose else logging.ERROR
@@ -115,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = getattr(error, "result", None)
         summary.update(result.to_dict() if result is not None and options.json else {})
         summary["error"] = str(error)
-    except BrokenPipeError:  # the reader of our output has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         summary["error"] = "interrupted; run it again to continue"

@@ -1,4 +1,4 @@
-"""Local files that appear complete or not at all, the lock and stamp of a file, and where state is kept."""
+"""Local files that appear complete or not at all; locks and stamps of files; the state folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SYNC_FILE_RANGE_WRITE = 2
 
 
 def is_part(name: str) -> bool:
-    """Whether a file name belongs to an unfinished transfer."""
+    """Whether a file name is that of an unfinished transfer."""
     return name.startswith(PART_PREFIX) and name.endswith(PART_SUFFIX)
 
 
@@ -37,12 +37,12 @@ def state_folder(setting: str = "") -> str:
 
 
 def stamp(path: str) -> str:
-    """A text that changes whenever the file does, even for the same size within the same second."""
+    """A text that changes whenever the file changes, even if its size stays the same within one second."""
     return stamp_of(os.stat(path))
 
 
 def stamp_of(status: os.stat_result) -> str:
-    """The same for a status that is already at hand."""
+    """The stamp of a file with the given status."""
     return f"{status.st_dev:x}.{status.st_ino:x}.{status.st_size:x}.{status.st_mtime_ns:x}.{status.st_ctime_ns:x}"
 
 
@@ -153,7 +153,7 @@ def publish(part: str, path: str) -> None:
 
 
 def move(part: str, path: str, exclusive: bool) -> None:
-    """Rename a finished file, also onto another disk; with `exclusive` FileExistsError if the name is taken."""
+    """Rename a finished file, also across disks; with `exclusive`, FileExistsError if the name is taken."""
     try:
         _rename(part, path, exclusive)
     except OSError as error:

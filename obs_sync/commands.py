@@ -66,14 +66,14 @@ def cp(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
         progress=_wants_bar(options),
         threads=options.threads,
     )
-    return _account(result, options)
+    return _report(result, options)
 
 
 def _wants_bar(options: argparse.Namespace) -> bool | None:
     return True if sys.stderr.isatty() and not options.json else None
 
 
-def _account(result: obs_sync.TransferResult, options: argparse.Namespace, moved: bool = False) -> Summary:
+def _report(result: obs_sync.TransferResult, options: argparse.Namespace, moved: bool = False) -> Summary:
     if options.dry_run and not options.json:
         for name in result.copied:
             print(one_line(name or options.source))
@@ -85,11 +85,11 @@ def mv(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
     result = move_files(
         options.source, options.target, filesystem=fs, dry_run=options.dry_run, progress=_wants_bar(options)
     )
-    return _account(result, options, moved=True)
+    return _report(result, options, moved=True)
 
 
 def sync(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
-    """Copy a folder's new and changed files; with --delete also remove what the source does not have."""
+    """Copy a folder's new and changed files; with --delete also remove files that the source does not have."""
     result, removed = mirror(
         options.source,
         options.target,
@@ -98,15 +98,15 @@ def sync(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
         dry_run=options.dry_run,
         progress=_wants_bar(options),
     )
-    account = _account(result, options)
+    report = _report(result, options)
     if not options.delete:
-        return account
+        return report
     if options.json:
-        return {**account, "removed": removed}
+        return {**report, "removed": removed}
     verb = "would remove" if options.dry_run else "removed"
     for name in removed if options.dry_run else []:
         print(one_line(f"remove {name}"))
-    return {"text": f"{account['text']}; {verb} {plural(len(removed), 'file')}"}
+    return {"text": f"{report['text']}; {verb} {plural(len(removed), 'file')}"}
 
 
 def cat(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
@@ -176,7 +176,7 @@ def mb(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
 
 
 def doctor(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
-    """Check whether the storage can be used, and say what to do if not."""
+    """Check whether the storage can be used, with the next step for each problem."""
     findings: list[Finding] = []
     for finding in examine(fs, options.url):
         findings.append(finding)
@@ -199,7 +199,7 @@ def _add_recursive_url(to: argparse.ArgumentParser) -> None:
 
 def _add_two(to: argparse.ArgumentParser) -> None:
     to.add_argument("source", help="file or folder: obs://bucket/key, or a path on this machine")
-    to.add_argument("target", help="where it goes; a file's target ends with / if it is a folder")
+    to.add_argument("target", help="file or folder to copy to; for a single file, a target folder ends with /")
 
 
 def _add_two_or_dry_run(to: argparse.ArgumentParser) -> None:
@@ -209,8 +209,8 @@ def _add_two_or_dry_run(to: argparse.ArgumentParser) -> None:
 
 def _add_copy(to: argparse.ArgumentParser) -> None:
     _add_two_or_dry_run(to)
-    to.add_argument("--include", action="append", default=[], metavar="PATTERN", help="only files of such names")
-    to.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="no files of such names")
+    to.add_argument("--include", action="append", default=[], metavar="PATTERN", help="copy only files with such names")
+    to.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="skip files with such names")
     to.add_argument("--threads", type=int, help="files copied at the same time")
 
 

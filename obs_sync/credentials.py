@@ -1,4 +1,4 @@
-"""Access keys: where they come from and how they are renewed during a job. They never appear in any output."""
+"""Access keys: their sources, and their renewal during a job. They never appear in any output."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Provider = Callable[[], Credentials]
 
 
 def from_environment(environment: Mapping[str, str] | None = None) -> Credentials | None:
-    """The credentials in the environment (`OBS_…`, or `S3_…` as set by ModelArts), read afresh at each call."""
+    """The credentials in the environment (`OBS_…`, or `S3_…` as set by ModelArts), read at each call."""
     variables = os.environ if environment is None else environment
     for key_name, secret_name, token_name in _VARIABLES:
         key, secret = variables.get(key_name, ""), variables.get(secret_name, "")

@@ -1,4 +1,4 @@
-"""Checks whether the storage can be used, one aspect after the other, each with the next step if it fails."""
+"""Checks whether the storage can be used, one aspect at a time, each with the next step if it fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_SKEW_S = 300.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: its subject, whether it passed, and what was found or has to be done."""
+    """One check: its subject, whether it passed, and the result or the next step."""
 
     check: str
     good: bool
@@ -40,7 +40,7 @@ class DoctorReport:
         return [finding for finding in self.findings if not finding.good]
 
     def to_dict(self) -> dict[str, object]:
-        """The report as plain values."""
+        """The report as plain values, for JSON."""
         found = [{"check": each.check, "good": each.good, "detail": each.detail} for each in self.findings]
         return {"checks": len(found), "failed": len(self.failed), "findings": found}
 
@@ -109,7 +109,7 @@ def _configuration(fs: ObsFileSystem) -> Iterator[Finding]:
     yield Finding("transport", True, "TLS with certificate verification" if secure else plain)
     found = credentials.from_environment()
     if found is None:
-        kind = "given by the caller"
+        kind = "provided by the caller"
     else:
         kind = "temporary (with a token)" if found.security_token else "permanent"
     yield Finding("credentials", True, kind)

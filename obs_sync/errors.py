@@ -8,8 +8,8 @@ from obs_sync.formatting import one_line
 class ObsSyncError(Exception):
     """A storage operation failed; the message is one line for the user.
 
-    `problem` alone may be the whole message (this is how an error is restored from a pickle), or `url`, `operation` and
-    `next_step` complete it; they stay readable as attributes. `code` is the store's own error code, `may_pass` says
+    `problem` may be the whole message (as when an error is restored from a pickle), or `url`, `operation` and
+    `next_step` complete it; they are also kept as attributes. `code` is the store's own error code, `may_pass` says
     whether a retry can help.
     """
 

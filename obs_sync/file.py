@@ -1,4 +1,4 @@
-"""An open object: reads blocks of one version; what is written appears, complete, on close."""
+"""An open object: reads blocks of one version; written data becomes visible, complete, on close."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ObsFile(AbstractBufferedFile):
         return self.fs.store.read(self.bucket, self.key, start, min(end, self.size), self.details["etag"])
 
     def _initiate_upload(self) -> None:
-        """Nothing is sent before the first full part, so that small objects take one request."""
+        """Does nothing: the upload starts with the first full part, so that small objects take one request."""
 
     def _upload_chunk(self, final: bool = False) -> bool:
         data = self.buffer.getvalue()

@@ -54,8 +54,8 @@ class ObsFileSystem(AbstractFileSystem):
         security_token: str = "",
         **settings: Value,
     ) -> None:
-        for ours in ("use_listings_cache", "listings_expiry_time", "max_paths", "asynchronous", "loop"):
-            settings.pop(ours, None)
+        for ignored in ("use_listings_cache", "listings_expiry_time", "max_paths", "asynchronous", "loop"):
+            settings.pop(ignored, None)
         super().__init__(use_listings_cache=False)
         if access_key_id:
             credentials = Credentials(access_key_id, secret_access_key, security_token)
@@ -129,7 +129,7 @@ class ObsFileSystem(AbstractFileSystem):
         return [self._file(bucket, self.store.head(bucket, key))]
 
     def info(self, path: str, **kwargs: object) -> Entry:
-        """What a path names: a file with size and ETag, or a folder with at least one file."""
+        """The entry of a path: a file with size and ETag, or a folder with at least one file."""
         stripped = _stripped(path)
         if not stripped:
             return _folder("")
@@ -169,7 +169,7 @@ class ObsFileSystem(AbstractFileSystem):
             yield from (info for info in page.objects if not info.key.endswith("/"))
 
     def created(self, path: str) -> datetime | None:
-        """When the object was written; stores keep no other time."""
+        """When the object was written: stores keep no creation time."""
         return self.modified(path)
 
     def modified(self, path: str) -> datetime | None:
@@ -250,7 +250,7 @@ class ObsFileSystem(AbstractFileSystem):
         self.store.confirm(bucket, self.store.upload(os.fspath(lpath), bucket, key, callback.relative_update))
 
     def cp_file(self, path1: str, path2: str, **kwargs: object) -> None:
-        """Copy an object within the store; a folder needs no copy."""
+        """Copy an object within the store; for a folder do nothing."""
         bucket, key = self.split(path1)
         to_bucket = self.split(path2).bucket
         try:
@@ -323,7 +323,7 @@ class _Open(Protocol):
 
 
 def filesystem(storage_mode: str | None = None, **options: Credentials | Provider | Value) -> ObsFileSystem:
-    """The filesystem for a mode, other `Settings` and credentials; unset ones: `configure`, then the environment."""
+    """The filesystem for these `Settings` and credentials; unset ones come from `configure`, then the environment."""
     return cast("_Open", ObsFileSystem)(storage_mode=storage_mode, **options)
 
 

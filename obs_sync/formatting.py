@@ -13,7 +13,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def one_line(text: str) -> str:
-    """The text with every character escaped that could start a new line, move the cursor or not be encoded."""
+    """The text with characters escaped that start a new line, move the cursor or cannot be encoded."""
     return _UNSAFE.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
@@ -38,9 +38,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 class SingleLineFormatter(logging.Formatter):
-    """Log formatter that keeps each message on one line, so that a file name cannot forge a log line.
+    """Log formatter that keeps each message on one line, so that a file name cannot forge log lines.
 
-    A traceback keeps its lines, each indented so that none of them can pass for a record.
+    A traceback keeps its lines, each indented so that it cannot be mistaken for a record.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - named by the standard library

@@ -1,4 +1,4 @@
-"""Retries with exponential backoff and a total deadline, and one function over many items in a few threads."""
+"""Retries with exponential backoff and a total deadline; and `for_each`, which processes items in several threads."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ def run(work: Callable[[Deadline, int], T], policy: Policy) -> T:
             if not may_pass(error):
                 raise
             if attempt >= policy.max_attempts or deadline.remaining() <= pause:
-                raise _giving_up(error, attempt, time.monotonic() - begin) from error
+                raise _exhausted(error, attempt, time.monotonic() - begin) from error
             logger.warning("%s; attempt %d of %d in %.1f s", error, attempt + 1, policy.max_attempts, pause)
             time.sleep(pause)
             attempt += 1
 
 
-def _giving_up(error: ObsSyncError, attempts: int, seconds: float) -> ObsSyncError:
+def _exhausted(error: ObsSyncError, attempts: int, seconds: float) -> ObsSyncError:
     if not isinstance(error, Transient):
         return error
     problem = f"{error.problem} (gave up after {attempts} attempts in {seconds:.1f} s)"

@@ -31,7 +31,7 @@ class Settings:
     """All settings of a store except its credentials; times in seconds, sizes in bytes."""
 
     storage_mode: str = "auto"  # auto, moxing, obs or local
-    obs_local_root: str = "./obs_root"  # local mode: the folder that stands for the service
+    obs_local_root: str = "./obs_root"  # local mode: the folder that stands for OBS
     endpoint: str = ""  # https://obs.<region>.myhuaweicloud.com, or any S3-compatible store
     signature: str = "obs"  # obs, or v2 / v4 for S3-compatible stores
     region: str = "region"  # used by signature v4 only
@@ -73,14 +73,14 @@ def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 class _Build(Protocol):
-    """Settings by name; the types of values that come from outside are not known."""
+    """`Settings` by keyword, for values whose types are not known statically."""
 
     def __call__(self, **values: Value) -> Settings: ...
 
 
 @dataclass
 class _Configured:
-    """What `configure` was given in this process."""
+    """The arguments of the last `configure` in this process."""
 
     settings: dict[str, Value] = field(default_factory=dict)
     credentials: creds.Credentials | creds.Provider | None = None
@@ -105,7 +105,7 @@ def default_credentials() -> creds.Credentials | creds.Provider | None:
 
 
 def resolve(**arguments: Value) -> Settings:
-    """The settings in force: arguments (None: not given), then `configure`, then the environment, then defaults."""
+    """The effective settings: arguments (unless None), then `configure`, then the environment, then defaults."""
     known = {field.name for field in fields(Settings)}
     unknown = sorted(set(arguments) - known)
     if unknown:

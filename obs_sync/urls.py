@@ -73,7 +73,7 @@ def under(base: str, path: str) -> str:
 def check_bucket(bucket: str, url: str = "") -> None:
     """Raise InvalidRequest unless the name follows the naming rules for buckets."""
     if not bucket:
-        raise InvalidRequest("no bucket is named", url=url, next_step="write obs://bucket/key")
+        raise InvalidRequest("the bucket is missing", url=url, next_step="write obs://bucket/key")
     if not _BUCKET.fullmatch(bucket) or ".." in bucket or ".-" in bucket or "-." in bucket:
         raise InvalidRequest(
             f"{bucket!r} is not a bucket name",
@@ -105,7 +105,7 @@ def key_problem(key: str) -> str:
 
 
 def name_problem(name: str) -> str:
-    """Why a relative name cannot be a file below a folder on every file system, or an empty string."""
+    """Why a relative name is not usable as a file name on every file system, or an empty string."""
     if name.startswith("/"):
         return "the name is absolute"
     if "\\" in name:

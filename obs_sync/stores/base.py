@@ -70,7 +70,7 @@ class Store(ABC):
 
     mode: str
     part_size: int = 16 << 20
-    must_confirm = True  # whether a reported success must be verified; False only where the write itself is proof
+    must_confirm = True  # whether a reported success must be verified; False only if the write itself is proof
 
     def key_problem(self, _key: str) -> str:
         """Why this mode cannot hold a key that is valid in OBS, or an empty string."""
@@ -99,7 +99,7 @@ class Store(ABC):
 
     @abstractmethod
     def make_bucket(self, bucket: str) -> None:
-        """Create a bucket; one that exists already and is your own is fine."""
+        """Create a bucket; no error if it exists and is your own."""
 
     @abstractmethod
     def remove_bucket(self, bucket: str) -> None:
@@ -119,9 +119,9 @@ class Store(ABC):
 
     @abstractmethod
     def write(self, bucket: str, key: str, data: bytes, exclusive: bool = False) -> ObjectInfo:
-        """Store an object; with `exclusive` raise AlreadyExists if there is one, also one written at the same time.
+        """Store an object; with `exclusive` raise AlreadyExists if there is one, even one written at the same time.
 
-        Simultaneous exclusive writes must differ in their data. How strictly only one of them succeeds depends on the
+        Simultaneous exclusive writes must differ in their data. How reliably only one of them succeeds depends on the
         mode; see each store.
         """
 

@@ -15,20 +15,20 @@ _COMMON_PART_SIZES = (16, 8, 5, 9, 10, 15, 20, 32, 50, 64, 100, 128, 256, 512, 1
 
 
 class Digest(Protocol):
-    """A digest that is computed block by block, as those of hashlib."""
+    """The interface of hashlib's digests."""
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take the next bytes."""
+        """Add more bytes."""
 
     def digest(self) -> bytes:
         """The digest of all bytes so far."""
 
     def hexdigest(self) -> str:
-        """The same in hexadecimal digits."""
+        """The digest in hexadecimal digits."""
 
 
 def file_digest(path: str, offset: int, size: int, new_hash: Callable[[], Digest] = hashlib.md5) -> bytes:
-    """Digest of `size` bytes of a file from `offset`, or of as many as there are."""
+    """Digest of `size` bytes of a file from `offset`, or fewer at its end."""
     digest = new_hash()
     with open(path, "rb") as handle:
         handle.seek(offset)
@@ -49,7 +49,7 @@ def composite(digests: list[bytes]) -> str:
 
 
 def all_md5(etags: list[str]) -> bool:
-    """Whether every part's ETag is an MD5, as it is unless the store encrypts."""
+    """Whether every part's ETag is an MD5; it is not if the store encrypts."""
     return all(PLAIN_ETAG.fullmatch(etag) for etag in etags)
 
 
@@ -61,7 +61,7 @@ def matches_etag(path: str, etag: str, size: int) -> bool:
 
 
 def _part_sizes(etag: str, size: int) -> list[int]:
-    """The common part sizes, in bytes, that give as many parts as the ETag states."""
+    """The common part sizes, in bytes, that give the number of parts in the ETag."""
     parts = _MULTIPART.fullmatch(etag)
     count = int(parts[1]) if parts else 0
     return [unit * _MIB for unit in _COMMON_PART_SIZES if max(-(-size // (unit * _MIB)), 1) == count]

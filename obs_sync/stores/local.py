@@ -1,4 +1,4 @@
-"""The `local` mode: a folder on disk that behaves like the cloud.
+"""The `local` mode: a folder on disk that behaves like OBS.
 
 `obs://bucket/key` is `<root>/bucket/key`. A folder exists only while there is an object below it, an object is never
 visible half-written, and a missing bucket is an error. The ETag changes with the content but is not an MD5.
@@ -200,12 +200,12 @@ class LocalStore(Store):
             raise
 
     def commit(self, part: str, bucket: str, key: str, exclusive: bool) -> ObjectInfo:
-        """Give a finished temporary file its final name; retried, as folders may appear and disappear meanwhile."""
+        """Give a finished temporary file its final name; retried, as folders may come and go concurrently."""
         folder, url = self.bucket_folder(bucket), Location(bucket, key).url
         paths = self._candidates(folder, key)
         for _ in range(_COMMIT_ATTEMPTS):
             if exclusive and any(os.path.isfile(path) for path in paths):
-                raise AlreadyExists("the object exists already", url=url, operation="write")
+                raise AlreadyExists("the object already exists", url=url, operation="write")
             with contextlib.suppress(FileNotFoundError):
                 path = next(path for path in paths if self._moved(folder, part, path, exclusive))
                 for stale in paths[paths.index(path) + 1 :]:
@@ -215,7 +215,7 @@ class LocalStore(Store):
         raise LocalProblem(problem, url=url, operation="write", next_step="run it again")
 
     def _moved(self, folder: str, part: str, path: str, exclusive: bool) -> bool:
-        """Whether the temporary file could take this name: not if it is a folder, or if its parent is a file."""
+        """Rename the temporary file; False if the name is a folder, or its parent is a file."""
         self._check_inside(folder, path)
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -224,7 +224,7 @@ class LocalStore(Store):
             return False
         except FileExistsError as error:
             if os.path.isfile(path):
-                raise AlreadyExists("the object exists already", url=path, operation="write") from error
+                raise AlreadyExists("the object already exists", url=path, operation="write") from error
             return False
         return True
 

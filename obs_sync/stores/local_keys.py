@@ -111,7 +111,7 @@ def _is_utf8(name: str, folder: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:
-        logger.warning("skipping %r in %s: the name is not valid UTF-8, so no store could hold it", name, folder)
+        logger.warning("skipping %r in %s: the name is not valid UTF-8, so no store can hold it", name, folder)
         return False
     return True
 

@@ -24,11 +24,11 @@ _lock = threading.Lock()
 
 
 class StorageAccess(Protocol):
-    """What a transfer needs: the settings and the store they open."""
+    """What a transfer needs: the settings and their store."""
 
     @property
     def settings(self) -> Settings:
-        """The settings in force."""
+        """The effective settings."""
 
     @property
     def store(self) -> Store:
@@ -60,7 +60,7 @@ def provider_of(source: CredentialSource) -> creds.Provider:
 
 
 class _Fixed:
-    """A provider of credentials that do not change; equal for equal ones, so that stores are shared."""
+    """A provider of fixed credentials; equal for equal credentials, so that stores are shared."""
 
     def __init__(self, value: creds.Credentials) -> None:
         self._value = value
@@ -96,27 +96,27 @@ def open_store(settings: Settings, source: CredentialSource = None) -> Store:
 def choose_mode(settings: Settings, has_credentials: bool, expires: bool = False) -> tuple[str, str]:
     """The mode that `auto` selects here, and why; any other mode is returned unchanged.
 
-    The OBS SDK comes first where it can be used: Huawei recommends it over moxing for production code. With `expires`
-    the credentials are temporary ones that nothing renews; moxing renews its own.
+    The OBS SDK is preferred: Huawei recommends it over moxing for production code. With `expires` the credentials are
+    temporary and not renewed; moxing renews its own.
     """
     if settings.storage_mode != "auto":
         return settings.storage_mode, "set explicitly"
-    sdk_missing = _sdk_missing(settings, has_credentials)
-    if not sdk_missing and not expires:
+    obstacle = _sdk_obstacle(settings, has_credentials)
+    if not obstacle and not expires:
         return "obs", "endpoint and credentials are set"
     if _is_moxing_installed():
-        why = sdk_missing or "the environment's temporary keys would expire during a long job"
+        why = obstacle or "the environment's temporary keys would expire during a long job"
         return "moxing", f"the platform's moxing is installed; OBS SDK not used: {why}"
-    if not sdk_missing:
+    if not obstacle:
         return "obs", "endpoint and temporary credentials are set"
-    reason = f"moxing is not installed and {sdk_missing}"
+    reason = f"moxing is not installed and {obstacle}"
     if os.environ.get("MA_JOB_DIR"):
         logger.warning("storage: %s, so objects stay in %s on this machine", reason, settings.obs_local_root)
     return "local", reason
 
 
-def _sdk_missing(settings: Settings, has_credentials: bool) -> str:
-    """What the OBS SDK lacks to be used, or an empty string."""
+def _sdk_obstacle(settings: Settings, has_credentials: bool) -> str:
+    """Why the OBS SDK cannot be used, or an empty string."""
     if not settings.endpoint and not has_credentials:
         return "neither endpoint nor credentials are set"
     if not settings.endpoint:

@@ -34,12 +34,12 @@ def same_content(source: Endpoint, source_file: File, target: Endpoint, target_f
 
 
 def origin_of(target: Endpoint, file: File) -> str:
-    """Under which name the cache knows what a file of the target was copied from."""
+    """The cache key for the origin of a file in the target."""
     return f"{target.label}|{file.name}"
 
 
 def load_known(source: Endpoint, target: Endpoint, files: Iterable[File], cache: EtagCache) -> None:
-    """Read from the cache what comparing these files will ask for."""
+    """Load the cache entries needed to compare these files."""
     if isinstance(target, LocalEndpoint) and not isinstance(source, LocalEndpoint):
         cache.load(paths=(target.path_of(file.name) for file in files))
     else:

@@ -39,11 +39,11 @@ def copy(
     """Copy a file, or all files below a folder, from `src` to `dst`; each may be a URL or a local path.
 
     The files of a folder keep their relative names below `dst`. `include` and `exclude` are patterns for those names
-    (`*.jpg`); `names` lists them explicitly. `order` yields names in the order to copy them and is drawn from only when
-    the next file is due, so a generator can change its mind. A file goes to `dst` itself, or into it if `dst` ends with
-    `/` or is an existing local folder. `obs://b/a` is the object `a` if there is one, else the folder; `obs://b/a/` is
-    always the folder. Files with identical content are skipped, and so are links that lead out of a source folder.
-    Nothing is ever deleted, and `src` is never changed.
+    (`*.jpg`); `names` lists them explicitly. `order` yields names in the order to copy them; the next one is requested
+    only when it is due, so a generator can change the order during the copy. A file is copied to `dst` itself, or into
+    it if `dst` ends with `/` or is an existing local folder. `obs://b/a` is the object `a` if there is one, else the
+    folder; `obs://b/a/` is always the folder. Files with identical content are skipped, and so are links that lead out
+    of a source folder. Nothing is ever deleted, and `src` is never changed.
 
     Raises NotFound for a missing or empty source, InvalidRequest for overlapping endpoints, the file's own error for a
     single file, and Incomplete (with the result) if files of a folder failed.

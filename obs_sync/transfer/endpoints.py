@@ -18,11 +18,11 @@ OUTSIDE = "link to a target outside the source folder"
 
 
 class File(NamedTuple):
-    """One file or object: its name relative to the endpoint, its size in bytes, and what the store says of an object.
+    """One file or object: its name relative to the endpoint, its size in bytes, and the store's entry of an object.
 
     `stamp` changes when a local file does; it is empty for objects.
     `problem` says why it cannot be copied (`missing`: it does not exist; `rejected`: the target cannot hold such a
-    name), `skip` why it need not be.
+    name), `skip` why it is not.
     """
 
     name: str
@@ -67,7 +67,7 @@ class LocalEndpoint:
         return File("", status.st_size, stamp=stamp_of(status))
 
     def below(self) -> Iterator[File]:
-        """All files of the folder; links within it are followed, others are skipped; leftovers are left out."""
+        """All files of the folder; links within it are followed, others skipped; temporary files are left out."""
         folder = os.path.abspath(self.path)
         yield from _walk(folder, "", frozenset(), os.path.realpath(folder))
 

@@ -1,7 +1,7 @@
 """Cache of local files' ETags, so that unchanged files are not hashed again.
 
 Kept in SQLite in the state folder; an entry is valid only while size, times and inode of the file are unchanged.
-Without a writable state folder everything still works, by reading the files.
+Without a writable state folder everything still works, but files are read again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from obs_sync.atomic import stamp
 logger = logging.getLogger(__name__)
 
 _FLUSH_AT = 500
-_AT_ONCE = 500  # parameters of one query; SQLite takes 999 everywhere
+_AT_ONCE = 500  # parameters of one query; every SQLite accepts 999
 
 
 class EtagCache:
@@ -42,7 +42,7 @@ class EtagCache:
             self._disable(error)
 
     def load(self, paths: Iterable[str] = (), urls: Iterable[str] = ()) -> None:
-        """Read what is known of files and copies that are about to be asked for, all at once."""
+        """Load the entries of files and copies that are about to be looked up, in few queries."""
         keys = [*map(self._key, paths), *urls]
         with self._lock:
             self._loaded = dict.fromkeys(keys)

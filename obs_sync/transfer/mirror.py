@@ -1,4 +1,4 @@
-"""Move and mirror: copies after which files are removed, and only those known to be safe to remove."""
+"""Move and mirror: a copy, then removal of the files that are known to be safe to remove."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _surplus(source: Endpoint, target: Endpoint) -> list[str]:
 
 
 def _versions(endpoint: Endpoint) -> dict[str, str]:
-    """Name -> a text that changes when the file does."""
+    """Name -> a text that changes when the file changes."""
     single = endpoint.single()
     files = endpoint.below() if single is None else [single]
     return {file.name: _version(endpoint, file) for file in files if not file.skip}

@@ -1,4 +1,4 @@
-"""Which files a transfer copies: listed, filtered, validated and compared with the target, before anything is moved."""
+"""Selects the files that a transfer copies: list, filter, validate, and compare with the target."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from obs_sync.transfer.endpoints import Endpoint, File, LocalEndpoint, StoreEndp
 
 T = TypeVar("T")
 
-_HEADS_INSTEAD_OF_LISTING = 32
+_MAX_HEADS = 32
 _FEW = 4  # up to this many files are looked up one by one in the target, which may hold many more
 _KEYS_PER_PAGE = 1000
-_LOOK_UPS_PER_PAGE = 16  # one page of a listing takes about as long as so many look-ups in several threads
+_LOOK_UPS_PER_PAGE = 16  # one page of a listing takes about as long as this many look-ups in several threads
 
 
 def files_of(
@@ -47,7 +47,7 @@ def wanted(name: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
 
 def _named(source: Endpoint, names: Sequence[str]) -> Iterator[File]:
     unique = list(dict.fromkeys(names))
-    if isinstance(source, LocalEndpoint) or len(unique) <= _HEADS_INSTEAD_OF_LISTING:
+    if isinstance(source, LocalEndpoint) or len(unique) <= _MAX_HEADS:
         yield from (source.named(name) for name in unique)
         return
     listed = {file.name: file for file in source.below()}
@@ -66,7 +66,7 @@ def in_order(files: Sequence[File], order: Iterable[str]) -> Iterator[File]:
 
 
 def validated(files: Sequence[File], target: Endpoint) -> Iterator[File]:
-    """The files, each with what keeps it from the target: an unsafe name, a long key, a folder of the same name."""
+    """The files, each with what prevents its copy: an unsafe name, a long key, a folder of the same name."""
     folders = {parent for file in files if not file.skip for parent in _parents(file.name)}
     inside = lru_cache(None)(_inside)  # few folders, many files
     for file in files:
@@ -113,7 +113,7 @@ def existing(target: Endpoint, files: Sequence[File], threads: int = 1) -> dict[
 def listed(target: StoreEndpoint, names: Collection[str]) -> dict[str, File] | None:
     """The files of these names, from one listing; None when looking up each name costs less than listing the folder.
 
-    So the requests for a few files never grow with what the folder holds already.
+    The number of requests for a few files therefore does not grow with the size of the folder.
     """
     if len(names) <= _FEW:
         return None
@@ -128,7 +128,7 @@ def listed(target: StoreEndpoint, names: Collection[str]) -> dict[str, File] | N
 
 
 def look_up(names: Collection[str], ask: Callable[[str], T], threads: int) -> dict[str, T]:
-    """What `ask` answers for each name; raises the first error."""
+    """The result of `ask` for each name; raises the first error."""
     found: dict[str, T] = {}
 
     def one(name: str) -> None:

@@ -9,7 +9,7 @@ from typing import Callable, Protocol, Union
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a transfer is; each byte is counted once, however often it was retried."""
+    """The progress of a transfer; each byte is counted once, regardless of retries."""
 
     files_done: int = 0
     files_total: int = 0

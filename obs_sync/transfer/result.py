@@ -16,8 +16,8 @@ class TransferResult:
     """The outcome of one `copy`; names are relative to the source, sizes in bytes.
 
     `listed == len(copied) + len(skipped) + len(failed)` always holds. In a dry run `copied` is what would be copied.
-    Of the `failed` files, `missing` were asked for and do not exist, `rejected` have names the target cannot hold: no
-    retry helps either of them, and neither says anything about the storage.
+    Of the `failed` files, `missing` were asked for and do not exist, `rejected` have names the target cannot hold: a
+    retry helps neither, and neither indicates a problem of the storage.
     """
 
     source: str
@@ -35,7 +35,7 @@ class TransferResult:
     def summary(self, moved: bool = False) -> str:
         """One line for people: `obs://b/data -> /cache/…: copied 3 of 4 files (1.2 MB) in 0.5 s; 1 skipped`.
 
-        With `moved` it says so of a copy whose source files were removed.
+        `moved`: the source files were removed after the copy.
         """
         files = f"{len(self.copied):,} of {plural(self.listed, 'file')}"
         rate = f", {self.copied_bytes / 1e6 / self.seconds:.1f} MB/s" if self.copied and self.seconds > 0 else ""
@@ -47,17 +47,17 @@ class TransferResult:
         counts = {"skipped": len(self.skipped), "failed": len(self.failed)}
         others = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
         return one_line(
-            f"{self.source} -> {self._target_shown()}: {done}{f'; {others}' if others else ''}{self._passed_over()}"
+            f"{self.source} -> {self._target_shown()}: {done}{f'; {others}' if others else ''}{self._not_copied()}"
         )
 
     def _target_shown(self) -> str:
-        """The target; the part that repeats the source's address is left out."""
+        """The target, without a part that repeats the source's address."""
         repeated = self.source.partition("://")[2].rstrip("/")
         target = self.target.rstrip("/")
         return f"{target[: -len(repeated)]}…" if repeated and target.endswith(f"/{repeated}") else self.target
 
-    def _passed_over(self) -> str:
-        """The files skipped although the target does not have them."""
+    def _not_copied(self) -> str:
+        """The skipped files that the target does not have."""
         names = {name: why for name, why in self.skipped.items() if why not in (IDENTICAL, "folder marker")}
         return f"; not copied: {_shown(names)}" if names else ""
 

@@ -1,4 +1,4 @@
-"""The moving part of a transfer: compare with the target, move files in threads, verify them, record the outcome."""
+"""Executes a transfer: compares with the target, copies files in threads, verifies them, records the outcome."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class TransferRun:
         return target.store.upload(source.path_of(file.name), target.bucket, key, on_bytes)
 
     def _remember(self, file: File, etag: str) -> None:
-        """Record what makes this file recognizable as copied: stamps of files on this disk, ETags of objects."""
+        """Record how to recognize this file as copied: stamps of files on this disk, ETags of objects."""
         origin, source_stamp = origin_of(self.target, file), self._stamps[file.name]
         copied = self._stamp(self.target, file)
         if copied:
@@ -172,7 +172,7 @@ class TransferRun:
         return ""
 
     def _unverified(self, files: list[File], threads: int) -> dict[File, str]:
-        """What is wrong with moved files in the store: found by one listing, or by one look-up each."""
+        """The problems of copied files in the store, found by one listing or by one look-up each."""
         if isinstance(self.target, LocalEndpoint) or not self.target.store.must_confirm:
             return {}
         target, moved = self.target, [file for file in files if file.name in self._copied]
@@ -186,7 +186,7 @@ class TransferRun:
         problems = {file: mismatch(self._written[file.name], found.get(file.name)) for file in moved}
         for file in (file for file in moved if not problems[file] and file.name in self._stamps):
             info = found[file.name]
-            if info is not None and not self._written[file.name].etag:  # moxing tells an ETag only when asked again
+            if info is not None and not self._written[file.name].etag:  # moxing gives an ETag only on a later request
                 self._remember(file, info.etag)
         return {file: problem for file, problem in problems.items() if problem}
 

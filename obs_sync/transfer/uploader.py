@@ -1,12 +1,12 @@
-"""Background uploads: a bounded queue, retries, a final deadline, and a list of what did not arrive.
+"""Background uploads: a bounded queue, retries, a final deadline, and a list of failed uploads.
 
     uploader = Uploader(filesystem)
     uploader.submit(("/cache/a.ckpt", "obs://b/run/a.ckpt"), ("/cache/a.json", "obs://b/run/a.json"))
     ...
     lost = uploader.drain(deadline_s=120)  # {} when everything has arrived
 
-A failed upload never raises in the caller's loop: the next one goes first, and the failed one is retried until
-`give_up_s` after its submission. `failures` shows it meanwhile; `drain` returns what is missing and where it still is.
+A failed upload never raises in the caller's loop: the next upload is sent first, and the failed one is retried until
+`give_up_s` after its submission. `failures` lists it in the meantime; `drain` returns what is missing and where it is.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Item:
 
     @property
     def name(self) -> str:
-        """Its name in results: the URL of its last file."""
+        """The name in results: the URL of the last file."""
         return self.files[-1][1]
 
 
@@ -78,9 +78,9 @@ class Uploader:
     ) -> bool:
         """Queue one upload; waits up to `wait_s` seconds while the queue is full. False: not accepted.
 
-        `before` is called ahead of each attempt and may raise to prevent it: InvalidRequest for good, others for now.
-        The local files must not change until `on_done` (called in the uploading thread once all are in the store) or
-        until `drain`.
+        `before` is called ahead of each attempt and may raise to prevent it: InvalidRequest permanently, other errors
+        for now. The local files must not change until `on_done` (called in the uploading thread once all are in the
+        store) or until `drain`.
         """
         item = Item(list(files), on_done, before)
         with self._changed:
@@ -127,7 +127,7 @@ class Uploader:
             }
 
     def close(self, wait_s: float = 5.0) -> None:
-        """Start nothing more; waits a little for the upload in progress."""
+        """Start no more uploads; wait briefly for the one in progress."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -163,13 +163,13 @@ class Uploader:
             if item.on_done is not None:
                 item.on_done()
         except Exception as error:  # noqa: BLE001 - reported by `failures` and `drain`
-            self._note_failure(item, error)
+            self._record_failure(item, error)
             return
         with self._changed:
             self._items.remove(item)
             self._changed.notify_all()
 
-    def _note_failure(self, item: Item, error: Exception) -> None:
+    def _record_failure(self, item: Item, error: Exception) -> None:
         pause = self._policy.pause(min(item.attempts, 16))
         with self._changed:
             item.sending = False
@@ -184,7 +184,7 @@ class Uploader:
 
 
 def _is_permanent(item: Item, error: Exception) -> bool:
-    """Whether no retry can help: the request itself is wrong, or a file to be sent no longer exists."""
+    """Whether no retry can help: the request itself is wrong, or a local file no longer exists."""
     if isinstance(error, _PERMANENT):
         return True
     return isinstance(error, NotFound) and any(not os.path.lexists(path) for path, _ in item.files)

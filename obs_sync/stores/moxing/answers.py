@@ -1,8 +1,8 @@
-"""Reading moxing's answers: only documented facts are relied upon; any other field may be missing or odd.
+"""Reads moxing's answers, relying only on documented facts: any other field may be missing or unusual.
 
 `stat` is documented to give `length`, `mtime_nsec` and `is_directory`; `scan_dir` is documented as "like os.scandir",
-so its entries may carry `st_size` and `st_mtime` instead, None, or floats. A time in a listing need not equal the time
-that `stat` gives for the same object (one may be local time, the other GMT), so the two are never compared.
+so its entries may carry `st_size` and `st_mtime` instead, None, or floats. The time in a listing may differ
+from the one that `stat` gives for the same object (local time or GMT), so the two are never compared.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Entry(Protocol):
         """Whether it is a folder."""
 
     def stat(self) -> object:
-        """What is known of it; which fields there are differs."""
+        """Its status, whose fields vary."""
 
 
 class FileModule(Protocol):
@@ -47,7 +47,7 @@ class FileModule(Protocol):
         """Whether there is such an object or folder."""
 
     def scan_dir(self, url: str) -> Iterable[Entry]:
-        """What is directly below a folder."""
+        """The entries directly below a folder."""
 
     def list_directory(self, url: str, recursive: bool = False) -> Iterable[str]:
         """Names below a folder."""
@@ -56,7 +56,7 @@ class FileModule(Protocol):
         """Whether there is a folder of this name."""
 
     def stat(self, url: str) -> object:
-        """What is known of an object or folder."""
+        """The status of an object or folder."""
 
     def read(self, url: str, binary: bool = False) -> bytes:
         """An object's content."""
@@ -65,7 +65,7 @@ class FileModule(Protocol):
         """Store an object."""
 
     def make_dirs(self, url: str) -> object:
-        """Create a folder's marker."""
+        """Create a folder marker."""
 
     def get_size(self, url: str) -> int:
         """An object's size in bytes."""
@@ -87,24 +87,24 @@ class Moxing(Protocol):
 
 
 def real_moxing() -> Moxing | None:
-    """The platform's moxing module, or None; the package of that name on PyPI is a different program."""
+    """The platform's moxing module, or None; the PyPI package of that name is a different program."""
     os.environ.setdefault("MOX_SILENT_MODE", "1")  # must be set before the import
     try:
         import moxing
-    except Exception:  # noqa: BLE001 - it connects to services while it is imported
+    except Exception:  # noqa: BLE001 - its import connects to services
         return None
     found: Moxing = moxing
     return found if hasattr(getattr(moxing, "file", None), "copy_parallel") else None
 
 
 def size_of(status: object) -> int:
-    """The size in bytes; -1 if the answer does not say."""
+    """The size in bytes; -1 if unknown."""
     value = _number(status, _SIZES)
     return _UNKNOWN_SIZE if value is None else int(value)
 
 
 def time_of(status: object) -> int:
-    """The modification time in nanoseconds since 1970; 0 if the answer does not say."""
+    """The modification time in nanoseconds since 1970; 0 if unknown."""
     exact = _number(status, _NANOSECONDS)
     if exact is not None:
         return int(exact)
@@ -120,7 +120,7 @@ def _number(status: object, names: tuple[str, ...]) -> float | None:
 
 
 def is_folder(status: object) -> bool | None:
-    """Whether a status describes a folder; None if it does not say."""
+    """Whether a status describes a folder; None if unknown."""
     for name in ("is_directory", "is_dir"):
         value = getattr(status, name, None)
         value = value() if callable(value) else value
@@ -131,9 +131,9 @@ def is_folder(status: object) -> bool | None:
 
 
 def info_of(key: str, status: object, size: int, origin: str) -> ObjectInfo:
-    """An object of `size` bytes as `origin` ("stat" or "list") describes it.
+    """An object of `size` bytes as described by `origin` ("stat" or "list").
 
-    moxing gives no ETag: size and time stand in for it, marked with their origin so that no listing's ETag ever equals
+    moxing gives no ETag: size and time replace it, marked with their origin so that an ETag of a listing never equals
     one of `stat`. Without a time the ETag is empty, so that the object always counts as changed.
     """
     moment = time_of(status)
@@ -145,7 +145,7 @@ def info_of(key: str, status: object, size: int, origin: str) -> ObjectInfo:
 
 
 def means_missing(error: BaseException) -> bool:
-    """Whether an exception means "no such object": moxing has several for it."""
+    """Whether an exception means "no such object", for which moxing has several."""
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return True
     name = type(error).__name__
@@ -154,7 +154,7 @@ def means_missing(error: BaseException) -> bool:
 
 
 def converted(error: BaseException, url: str, operation: str) -> BaseException:
-    """The error of this package for an exception that left moxing."""
+    """The error of this package for an exception of moxing."""
     if isinstance(error, ObsSyncError) or not isinstance(error, Exception):
         return error
     if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:

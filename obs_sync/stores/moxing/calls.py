@@ -17,20 +17,20 @@ MIN_BYTES_PER_S = 64 << 10
 
 
 class Calls:
-    """Runs pieces of work on `file`, moxing's file module."""
+    """Runs functions that use `file`, moxing's file module."""
 
     def __init__(self, file: FileModule, settings: Settings) -> None:
         self.file, self._settings = file, settings
 
     def run(self, url: str, operation: str, work: Callable[[], T], weight: int = 0) -> T:
-        """What `work` returns, with retries, a deadline (extended for `weight` bytes) and converted errors."""
+        """The result of `work`, called with retries, a deadline (extended for `weight` bytes) and converted errors."""
         settings = self._settings
         seconds = settings.deadline_s + weight / MIN_BYTES_PER_S
         policy = retry.Policy(settings.max_attempts, settings.backoff_s, settings.max_backoff_s, seconds)
         return retry.run(lambda deadline, _: self._once(url, operation, work, deadline), policy)
 
     def _once(self, url: str, operation: str, work: Callable[[], T], deadline: retry.Deadline) -> T:
-        """Run `work` in a thread that can be abandoned if it hangs, as moxing is known to do."""
+        """Run `work` in a thread that is abandoned if it hangs, as moxing is known to do."""
         results: list[T] = []
         errors: list[BaseException] = []
 
@@ -53,13 +53,13 @@ class Calls:
 
 
 def size_from(file: FileModule, url: str, status: object) -> int:
-    """The size of an object by its status, else by a request of its own."""
+    """The size of an object from its status, else from a further request."""
     size = answers.size_of(status)
     return size if size >= 0 else int(file.get_size(url))
 
 
 def read_range(file: FileModule, url: str, start: int, size: int) -> bytes:
-    """Bytes of an object from `start`; where its file cannot seek, what comes before is read and dropped."""
+    """`size` bytes of an object from `start`; if its file cannot seek, the preceding bytes are read and discarded."""
     with file.File(url, "rb") as handle:
         try:
             handle.seek(start)
@@ -69,7 +69,7 @@ def read_range(file: FileModule, url: str, start: int, size: int) -> bytes:
 
 
 def _read_up_to(handle: BinaryIO, size: int, keep: bool) -> bytes:
-    """The next bytes of a file, fewer only at its end; with `keep=False` they are dropped."""
+    """The next bytes of a file, fewer only at its end; with `keep=False` they are discarded."""
     blocks: list[bytes] = []
     while size and (block := handle.read(min(size, CHUNK))):
         size -= len(block)

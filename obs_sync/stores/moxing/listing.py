@@ -1,4 +1,4 @@
-"""One folder's listing through `scan_dir`, whatever its entries look like."""
+"""Lists one folder through `scan_dir`, whichever fields its entries have."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from obs_sync.stores.moxing import answers
 from obs_sync.stores.moxing.answers import Entry
 from obs_sync.stores.moxing.calls import Calls, size_from
 
-_BYTES_PER_ENTRY = 8 << 10  # time allowed for an entry's status, which may cost a request of its own
+_BYTES_PER_ENTRY = 8 << 10  # time allowed for an entry's status, which may need a further request
 
 
-class Seen(NamedTuple):
-    """An entry: for a folder the status is None."""
+class ListedEntry(NamedTuple):
+    """An entry of a listing; for a folder the status is None."""
 
     name: str
     status: object
@@ -25,15 +25,15 @@ class Seen(NamedTuple):
 def list_folder(calls: Calls, url: str, base: str, prefix: str, threads: int) -> tuple[list[ObjectInfo], list[str]]:
     """Objects and folders (ending with `/`) directly below `base` whose key starts with, or leads to, the prefix.
 
-    A folder that does not exist has neither. An entry of a folder that no key can address is an object of size -1, so
-    that a copy fails on it by name instead of silently leaving it out.
+    A missing folder has neither. A folder whose name no key can address is listed as an object of size -1, so that a
+    copy fails on that name instead of silently omitting it.
     """
     try:
         entries = calls.run(url, "list", lambda: list(calls.file.scan_dir(url)))
     except NotFound:
         return [], []
     entries = [entry for entry in entries if f"{base}{_name(entry)}/".startswith(prefix) and not _is_self(entry, url)]
-    found = calls.run(url, "list", lambda: _look_at(calls, url, entries, threads), _BYTES_PER_ENTRY * len(entries))
+    found = calls.run(url, "list", lambda: _statuses(calls, url, entries, threads), _BYTES_PER_ENTRY * len(entries))
     objects, folders = [], []
     for name, status, size in found:
         if status is not None:
@@ -54,17 +54,17 @@ def _is_self(entry: Entry, url: str) -> bool:
     return bool(_name(entry)) and str(getattr(entry, "path", "")).rstrip("/") == url.rstrip("/")
 
 
-def _look_at(calls: Calls, url: str, entries: list[Entry], threads: int) -> list[Seen]:
-    """What is known of each entry; the folder's own marker and vanished objects are left out."""
-    found: dict[int, Seen] = {}
+def _statuses(calls: Calls, url: str, entries: list[Entry], threads: int) -> list[ListedEntry]:
+    """The status of each entry; the folder's own marker and vanished objects are left out."""
+    found: dict[int, ListedEntry] = {}
 
     def look(number: int) -> None:
         entry, name = entries[number], _name(entries[number])
         if str(entry.name).endswith("/") or entry.is_dir():
-            found[number] = Seen(name, None, 0)
+            found[number] = ListedEntry(name, None, 0)
         elif name:
             try:
-                found[number] = Seen(name, *_status(calls, f"{url.rstrip('/')}/{name}", entry))
+                found[number] = ListedEntry(name, *_status(calls, f"{url.rstrip('/')}/{name}", entry))
             except Exception as error:
                 if not answers.means_missing(error):
                     raise
@@ -74,7 +74,7 @@ def _look_at(calls: Calls, url: str, entries: list[Entry], threads: int) -> list
 
 
 def _status(calls: Calls, url: str, entry: Entry) -> tuple[object, int]:
-    """Status and size of an object; further requests only where the listing does not say its size."""
+    """Status and size of an object; further requests only if the listing does not give the size."""
     status = entry.stat()
     size = answers.size_of(status)
     if size < 0:

@@ -1,6 +1,6 @@
-"""How the installed moxing answers about OBS where its documentation is silent: names, types and kinds, no values.
+"""Records how the installed moxing behaves where its documentation is silent: names, types and kinds, no values.
 
-What is returned identifies nobody, and is what the stand-in of the tests can replay (tests/fakes/replay.py).
+The record contains nothing that identifies a user; the tests' fake moxing can replay it (tests/fakes/replay.py).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _ENTRIES, _CONTENT = 3, b"0123456789"
 
 
 def observe_folder(file: FileModule, url: str) -> dict[str, object]:
-    """Write a few bytes into a new folder below `url` (obs://bucket/…), ask about them, and remove them again.
+    """Write small objects to a new folder below `url` (obs://bucket/…), query them, and remove them.
 
     `file` is moxing's file module. An exception is recorded as {"raises": its classes, "status": …}.
     """
@@ -25,20 +25,20 @@ def observe_folder(file: FileModule, url: str) -> dict[str, object]:
     try:
         for name in names:
             file.write(name, _CONTENT, binary=True)
-        marker = _asked(lambda: type(file.make_dirs(folder)).__name__)
+        marker = _answer(lambda: type(file.make_dirs(folder)).__name__)
         return {
-            "stat": _asked(lambda: _fields(file.stat(names[0]))),
-            "stat_folder": _asked(lambda: _fields(file.stat(folder))),
-            "stat_missing": _asked(lambda: _fields(file.stat(f"{folder}/missing"))),
+            "stat": _answer(lambda: _fields(file.stat(names[0]))),
+            "stat_folder": _answer(lambda: _fields(file.stat(folder))),
+            "stat_missing": _answer(lambda: _fields(file.stat(f"{folder}/missing"))),
             "make_dirs": marker,
-            "listing": _asked(lambda: _listing(file, folder)),
-            "missing_folder": _asked(lambda: len(list(file.scan_dir(f"{folder}/missing/")))),
-            "exists_bucket": _asked(lambda: bool(file.exists(bucket))),
-            "exists_bucket_root": _asked(lambda: bool(file.exists(f"{bucket}/"))),
-            "seek": _asked(lambda: _can_seek(file, names[0])),
+            "listing": _answer(lambda: _listing(file, folder)),
+            "missing_folder": _answer(lambda: len(list(file.scan_dir(f"{folder}/missing/")))),
+            "exists_bucket": _answer(lambda: bool(file.exists(bucket))),
+            "exists_bucket_root": _answer(lambda: bool(file.exists(f"{bucket}/"))),
+            "seek": _answer(lambda: _can_seek(file, names[0])),
         }
     finally:
-        _asked(lambda: file.remove(folder, recursive=True))
+        _answer(lambda: file.remove(folder, recursive=True))
 
 
 def _listing(file: FileModule, folder: str) -> dict[str, object]:
@@ -63,11 +63,11 @@ def _is_marker(entry: Entry, folder: str) -> bool:
     return name in ("", folder.rsplit("/", 1)[-1])
 
 
-def _compared(listed: int, told: int) -> str:
-    """Both in nanoseconds since 1970, 0 for none."""
-    if not listed or not told:
+def _compared(listed: int, stated: int) -> str:
+    """How two times compare; both in nanoseconds since 1970, 0: unknown."""
+    if not listed or not stated:
         return "missing"
-    return "same" if listed == told else f"differs by {round((listed - told) / 1e9)} s"
+    return "same" if listed == stated else f"differs by {round((listed - stated) / 1e9)} s"
 
 
 def _milliseconds(call: Callable[[], object]) -> float:
@@ -88,7 +88,7 @@ def _fields(status: object) -> dict[str, str]:
     return {name: type(getattr(status, name)).__name__ for name in names if not callable(getattr(status, name))}
 
 
-def _asked(ask: Callable[[], object]) -> object:
+def _answer(ask: Callable[[], object]) -> object:
     try:
         return ask()
     except Exception as error:  # noqa: BLE001 - the exception is the answer

@@ -1,4 +1,4 @@
-"""What the installed moxing really answers where its documentation is silent; changes nothing in the store."""
+"""Reports how the installed moxing behaves where its documentation is silent; changes nothing in the store."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def observe(bucket_url: str) -> dict[str, str]:
 
 
 def _entries(file: FileModule, bucket_url: str) -> dict[str, str]:
-    """What the first file and the first folder of the bucket look like in a listing and in `stat`."""
+    """The fields of the bucket's first file and first folder, in a listing and in `stat`."""
     try:
         entries = list(file.scan_dir(f"{bucket_url}/"))
     except Exception as error:  # noqa: BLE001 - the exception is the answer

@@ -1,9 +1,9 @@
 """The `moxing` mode: the file interface of ModelArts images, where every result is verified.
 
-`mox.file` reports a missing source by a log line only, may stop half-way without an error, ignores a `remove` that does
-not match, and may hang. So every source is checked first, every result afterwards, and every call has a deadline.
-`copy_parallel` is not used, because it does not report what it copied. Keys with empty or dot components are rejected:
-moxing cannot address them reliably.
+`mox.file` reports a missing source only in its log, may stop half-way without an error, ignores a `remove` that matches
+nothing, and may hang. Therefore every source is checked first and every result afterwards, and every call has a
+deadline. `copy_parallel` is not used, because it does not report what it copied. Keys with empty or dot components are
+rejected: moxing cannot address them reliably.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from obs_sync.stores.moxing.calls import Calls, read_range, size_from
 from obs_sync.stores.moxing.listing import list_folder
 from obs_sync.urls import Location, is_url, name_problem
 
-EXCLUSIVE_SETTLE_S = 1.0  # how long a rival that looked before us may take to write after us
+EXCLUSIVE_SETTLE_S = 1.0  # how long a rival that checked before our write may take to write
 
 
 class MoxingStore(Store):
@@ -79,7 +79,7 @@ class MoxingStore(Store):
         raise _unsupported(bucket, "remove", "remove it in the OBS console")
 
     def check_bucket(self, bucket: str) -> None:
-        """Raise NotFound unless the bucket exists; `exists` may say False of an existing bucket's root."""
+        """Raise NotFound unless the bucket exists; moxing's `exists` may be False for an existing bucket's root."""
         url = f"obs://{bucket}"
         try:
             found = self._calls.run(url, "look up bucket", lambda: self.file.exists(url) or self._can_list(f"{url}/"))
@@ -117,12 +117,12 @@ class MoxingStore(Store):
     def head(self, bucket: str, key: str) -> ObjectInfo:
         """One object's size and time, or NotFound; a folder is not an object."""
         url = self._url(bucket, key)
-        status, size = self._calls.run(url, "look up", lambda: self._looked_up(url))
+        status, size = self._calls.run(url, "look up", lambda: self._look_up(url))
         if status is None:
             raise NotFound("this is a folder, not an object", url=url, operation="look up", next_step="name an object")
         return answers.info_of(key, status, size, "stat")
 
-    def _looked_up(self, url: str) -> tuple[object, int]:
+    def _look_up(self, url: str) -> tuple[object, int]:
         """Status and size of an object; None and 0 for a folder."""
         status = self._status(url)
         is_folder = answers.is_folder(status)
@@ -165,8 +165,8 @@ class MoxingStore(Store):
     def write(self, bucket: str, key: str, data: bytes, exclusive: bool = False) -> ObjectInfo:
         """Store bytes and verify the result.
 
-        `exclusive` looks first, writes, waits for rivals that looked before, and reads back: of writers that start
-        within a second of each other, one at most succeeds.
+        `exclusive` checks for the object, writes it, waits for rivals that checked at the same time, and reads it back:
+        of writers that start within a second of each other, at most one succeeds.
         """
         url = self._url(bucket, key)
         if exclusive and self.exists(bucket, key):
@@ -184,7 +184,7 @@ class MoxingStore(Store):
         return info
 
     def _written(self, url: str, key: str, size: int) -> ObjectInfo:
-        """What was written, after a look at its size; without an ETag, as only a later listing or `stat` gives one."""
+        """The written object, after its size was verified; without an ETag, which only a later request gives."""
         try:
             found = self._size(url)
         except Exception as error:
@@ -246,7 +246,7 @@ class MoxingStore(Store):
         return info
 
     def download(self, bucket: str, info: ObjectInfo, path: str, on_bytes: OnBytes = ignore_bytes) -> None:
-        """Copy an object to a temporary file, renamed once its size is right and `stat` shows no change meanwhile."""
+        """Copy an object to a temporary file, renamed if its size is right and the object has not changed."""
         url = self._url(bucket, info.key)
         before = self.head(bucket, info.key)
         if info.size not in (before.size, -1):
@@ -272,7 +272,7 @@ def _unsupported(bucket: str, verb: str, step: str) -> InvalidRequest:
 
 
 def _replaced(url: str, operation: str) -> Integrity:
-    problem = "the object was replaced meanwhile"
+    problem = "the object was replaced during the operation"
     return Integrity(problem, url=url, operation=operation, next_step="run it again")
 
 

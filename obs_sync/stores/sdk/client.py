@@ -1,13 +1,12 @@
 """The only gate to the OBS SDK, which builds and signs requests; sending and checking are done here.
 
-The SDK's own transport is not used: it retries what it should not, has no deadline, verifies no certificate by default
-and takes damaged answers for empty ones. Only this module imports the package `obs`.
+The SDK's own transport is not used: it retries what it should not, has no deadline, does not verify certificates by
+default, and treats damaged responses as empty. Only this module imports the package `obs`.
 """
 
 from __future__ import annotations
 
 import http.client
-import logging
 import os
 import ssl
 import threading
@@ -43,8 +42,6 @@ except ImportError as missing:
         next_step="pip install esdk-obs-python",
     ) from missing
 
-logger = logging.getLogger(__name__)
-
 MIN_BYTES_PER_S = 64 << 10
 _KEEP_IDLE = 64
 
@@ -52,7 +49,7 @@ Check = Callable[[float], "Reply | None"]
 
 
 class _Request(NamedTuple):
-    """What is sent, without credentials and deadline."""
+    """A request without its credentials and deadline."""
 
     method: str
     bucket: str
@@ -142,8 +139,8 @@ class Gate:
         """Send a request, with retries, until it succeeds or fails permanently; raises the errors of this package.
 
         `weight` is the number of bytes to move, which extends the deadline. `sink` reads the body of a success and may
-        be called again after a failure. `done_already(seconds)` checks after a failure whether the request took effect
-        nevertheless. `within_s` replaces the deadline of the settings.
+        be called again after a failure. `done_already(seconds)` checks after a failure whether the request took
+        effect nevertheless. `within_s` replaces the deadline of the settings.
         """
         url = f"obs://{bucket}/{key}" if bucket else self.settings.endpoint
         what = _Request(method, bucket, key, args, headers or {}, body)
@@ -227,7 +224,7 @@ class Gate:
         )
 
     def transmit(self, server: str, port: int, method: str, path: str, headers: dict[str, str]) -> Connection:
-        """Send one signed request over a pooled connection, whose answer is to be read next."""
+        """Send one signed request over a pooled connection; its response has to be read next."""
         connection = self._pool.take(server, port)
         connection.deadline = self._now.deadline
         try:
@@ -237,7 +234,7 @@ class Gate:
             connection.endheaders()
             _send_body(connection, self._now.body)
         except (BrokenPipeError, ConnectionResetError):
-            return connection  # the store may have answered before it stopped listening
+            return connection  # the store may have responded before it closed the connection
         except BaseException:
             self._pool.discard(connection)
             raise

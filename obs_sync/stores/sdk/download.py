@@ -1,8 +1,8 @@
-"""Downloads: bodies verified while they arrive, and big objects in parallel ranges that are resumed after a kill.
+"""Downloads: bodies are verified as they arrive; big objects are read in parallel ranges, resumed after a kill.
 
-Every range asks for the version that was listed (If-Match). Finished ranges are recorded with their digest beside the
+Every range requests the version that was listed (If-Match). Finished ranges are recorded with their digest beside the
 temporary file; a later attempt verifies each against the bytes on disk before it is reused. The whole object is
-compared with its checksums or ETag before it gets its name.
+compared with its checksums or ETag before it is renamed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _RANGES_PER_PART_THREAD = 2  # ranges wait for the disk as well as for the netwo
 
 
 def damaged(problem: str, url: str) -> Integrity:
-    """The error for bytes that differ from what the store holds; a retry may bring the right ones."""
+    """The error for bytes that differ from those in the store; a retry may help."""
     step = "run it again; if it persists, check the network path"
     error = Integrity(problem, url=url, operation="read", next_step=step)
     error.may_pass = True
@@ -41,14 +41,14 @@ def damaged(problem: str, url: str) -> Integrity:
 
 
 class BodyReader:
-    """Reads one answer to the end and verifies its length and, for a whole object, its MD5; a retry calls it again."""
+    """Reads one response and verifies its length and, for a whole object, its MD5; called again for a retry."""
 
     def __init__(self, url: str, check_digest: bool, target: BinaryIO | None = None, size: int | None = None) -> None:
         self._url, self._check, self._target, self._size = url, check_digest, target, size
         self._blocks: list[bytes] = []
 
     def __call__(self, response: HTTPResponse) -> None:
-        """Take the body of a success."""
+        """Read the body of a successful response."""
         self._blocks = []
         if self._target is not None:
             self._target.seek(0)
@@ -72,7 +72,7 @@ class BodyReader:
                 self._target.write(block)
 
     def content(self) -> bytes:
-        """What was read, when no target took it."""
+        """The data read, if there is no target."""
         return self._blocks[0] if len(self._blocks) == 1 else b"".join(self._blocks)
 
     def _verify(self, headers: Message, count: int, digest: str) -> None:
@@ -101,7 +101,7 @@ def _range_length(headers: Message) -> int | None:
 
 @dataclass(frozen=True)
 class _RangedDownload:
-    """An object to be downloaded in ranges, the size of the ranges, and what its bytes can be verified against."""
+    """An object to be downloaded in ranges, the size of the ranges, and what its bytes are verified against."""
 
     gate: Gate
     settings: Settings
@@ -128,7 +128,7 @@ class _RangedDownload:
 def download_in_ranges(
     gate: Gate, settings: Settings, bucket: str, info: ObjectInfo, path: str, on_bytes: OnBytes
 ) -> None:
-    """Download a big object in several threads into a temporary file that gets its name at the end."""
+    """Download a big object in several threads into a temporary file that is renamed at the end."""
     ranged = _look_up(gate, settings, bucket, info)
     identity = f"{settings.endpoint}|{ranged.url}|{info.etag}|{ranged.part_size}"
     new_hash: Callable[[bytes], Digest] = Crc32 if ranged.checksums is not None else hashlib.md5
@@ -168,8 +168,8 @@ def _fetch_missing(ranged: _RangedDownload, partial: PartialFile, on_bytes: OnBy
 def _fetch_again(ranged: _RangedDownload, partial: PartialFile) -> None:
     """Read everything again after the digest did not match; Integrity unless it matches now.
 
-    No digest is known of encrypted and appendable objects, nor of those that others uploaded in parts of unknown size:
-    for them two identical reads are accepted.
+    For encrypted and appendable objects, and those that others uploaded in parts of unknown size, no digest is known:
+    two identical reads are accepted.
     """
     logger.warning("%s: the digest does not match or is unknown; reading it again", ranged.url)
     first = dict(partial.done)
@@ -184,14 +184,14 @@ def _fetch_again(ranged: _RangedDownload, partial: PartialFile) -> None:
 
 
 class _RangeSink:
-    """Writes one range to its position in the file and computes its digest; a retry calls it again."""
+    """Writes one range to its position in the file and computes its digest; called again for a retry."""
 
     def __init__(self, partial: PartialFile, start: int, size: int, url: str) -> None:
         self._partial, self._start, self.size, self._url = partial, start, size, url
         self.digest = b""
 
     def __call__(self, response: HTTPResponse) -> None:
-        """Take the body of a success."""
+        """Read the body of a successful response."""
         if response.status != 206 and self._start:
             raise damaged("the store sent the whole object instead of a range", self._url)
         with local_errors(str(self._partial.handle.name), "write"):

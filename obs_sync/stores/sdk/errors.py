@@ -1,4 +1,4 @@
-"""The one table that maps the store's statuses and error codes to the errors of this package."""
+"""The table that maps the store's statuses and error codes to the errors of this package."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CODES: dict[str, tuple[type[ObsSyncError], str]] = {
     "ConditionalRequestConflict": (Transient, _AGAIN),
     "SlowDown": (Transient, f"{_AGAIN}, or with fewer threads"),
     "TooManyRequests": (Transient, f"{_AGAIN}, or with fewer threads"),
-    "PreconditionFailed": (Integrity, "the object was replaced meanwhile; run it again"),
+    "PreconditionFailed": (Integrity, "the object was replaced during the operation; run it again"),
     "InvalidPart": (Integrity, _AGAIN),
     "EntityTooLarge": (RequestFailed, "one request takes at most 5 GB; lower multipart_from"),
     "EntityTooSmall": (RequestFailed, "raise part_size"),
@@ -85,7 +85,7 @@ _STATUSES: dict[int, tuple[type[ObsSyncError], str]] = {
     403: (AccessDenied, f"{_KEYS}; then {_RIGHTS}"),
     404: (NotFound, _NAME),
     408: (Transient, _AGAIN),
-    412: (Integrity, "the object was replaced meanwhile; run it again"),
+    412: (Integrity, "the object was replaced during the operation; run it again"),
     429: (Transient, f"{_AGAIN}, or with fewer threads"),
 }
 

@@ -1,4 +1,4 @@
-"""Bodies of requests, what an answer consists of, and how the answer to stored bytes is checked."""
+"""Request bodies, responses, and the check of the response to a write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from obs_sync.errors import Integrity, RequestFailed, Transient
 from obs_sync.stores.etags import all_md5
 
 T = TypeVar("T")
-Arguments = Mapping[str, Union[str, int, None]]  # of a URL's query
+Arguments = Mapping[str, Union[str, int, None]]  # query parameters of a URL
 
 MAX_ANSWER = 32 << 20  # bytes; a page of 1,000 keys has at most 4 MiB
 
@@ -32,7 +32,7 @@ Sink = Callable[[http.client.HTTPResponse], None]
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer; header names are in lower case."""
+    """A response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -47,7 +47,7 @@ class Reply:
 def etag_is_digest(headers: Mapping[str, str]) -> bool:
     """Whether an object's ETag is computed from MD5s of its content; header names in any case.
 
-    It is not for encrypted objects, nor for appendable ones, whose ETag is that of the last piece appended.
+    False for encrypted objects, and for appendable ones, whose ETag is that of the last piece appended.
     """
     for name, value in headers.items():
         lower = name.lower()
@@ -59,7 +59,7 @@ def etag_is_digest(headers: Mapping[str, str]) -> bool:
 
 
 def read_bounded(response: http.client.HTTPResponse) -> bytes:
-    """The body of an answer that is not an object's content; RequestFailed if it is too large to be one."""
+    """The body of a response that is not an object's content; RequestFailed if it is too large."""
     body = response.read(MAX_ANSWER + 1)
     if len(body) > MAX_ANSWER:
         problem = f"the answer is larger than {MAX_ANSWER >> 20} MiB"
@@ -70,9 +70,9 @@ def read_bounded(response: http.client.HTTPResponse) -> bytes:
 
 
 class Parsed(Generic[T]):
-    """A sink for an answer that is not an object's content; afterwards `value` is what `parse` makes of its body.
+    """A sink for a response that is not an object's content; `value` is then the result of `parse` on its body.
 
-    A ValueError of `parse` counts as damage in transit: the request is sent again.
+    A ValueError of `parse` counts as damage in transit: the request is retried.
     """
 
     value: T
@@ -95,7 +95,7 @@ def requiring_etag(url: str, operation: str) -> Sink:
     def sink(response: http.client.HTTPResponse) -> None:
         answer = read_bounded(response)
         if not response.headers.get("etag"):
-            raise Transient(f"the success has no ETag: {answer[:200]!r}", url=url, operation=operation)
+            raise Transient(f"successful response without ETag: {answer[:200]!r}", url=url, operation=operation)
 
     return sink
 

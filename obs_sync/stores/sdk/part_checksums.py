@@ -1,7 +1,7 @@
-"""Checksums of the parts of a big object, kept in its metadata: four times as fast to verify as the MD5s in its ETag.
+"""Checksums of a big object's parts, kept in its metadata: four times as fast to verify as the MD5s in its ETag.
 
 The metadata names the part size and a digest over the parts' CRC-32s. CRC-32 detects every burst error of up to 32 bits
-and misses one in four billion others; during the upload each part is protected by its MD5 as well.
+and misses one in four billion other errors; during the upload each part is also protected by its MD5.
 """
 
 from __future__ import annotations

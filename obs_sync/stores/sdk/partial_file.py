@@ -79,7 +79,7 @@ class PartialFile:
             self._record.flush()
 
     def publish(self) -> None:
-        """Give the finished file its name."""
+        """Rename the finished file to its final path."""
         finish(self.handle)
         os.replace(self.path, self._final)
         sync_folder(os.path.dirname(self._final))

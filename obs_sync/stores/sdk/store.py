@@ -65,7 +65,7 @@ class SdkStore(Store):
         self.gate.request("HEAD", bucket, operation="look up bucket")
 
     def make_bucket(self, bucket: str) -> None:
-        """Create a bucket; one that exists already and is your own is fine."""
+        """Create a bucket; no error if it exists and is your own."""
         try:
             self.gate.request("PUT", bucket, operation="create bucket")
         except AlreadyExists as error:
@@ -114,8 +114,8 @@ class SdkStore(Store):
         """Store bytes as an object.
 
         `exclusive` asks OBS not to overwrite (`x-obs-forbid-overwrite`, for other stores `If-None-Match: *`), so that
-        one of several simultaneous writers succeeds. A store that ignores this is found out by reading back; there,
-        writers within the same moment may all fail or, rarely, two succeed.
+        one of several simultaneous writers succeeds. A store that ignores this is detected by reading back; there,
+        simultaneous writers may all fail or, rarely, two succeed.
         """
         digest = hashlib.md5(data).digest()
         if not exclusive:

@@ -1,4 +1,4 @@
-"""Multipart uploads: each part with its MD5, completed only when all are there, resumed after a kill.
+"""Multipart uploads: each part has its MD5; completed only with all parts; resumed after a kill.
 
 A part that the store already has is kept if its ETag is the MD5 of the file's bytes as they are now.
 """
@@ -118,10 +118,10 @@ class PartsUpload(Upload):
                 return found
 
     def commit(self) -> None:
-        """Make the object visible; if the answer is lost, a look at the object decides."""
+        """Make the object visible; if the response is lost, the object is looked up."""
         expected = composite([bytes.fromhex(etag) for etag in self.etags]) if all_md5(self.etags) else ""
         completed = Parsed(sdk_xml.etag_in("CompleteMultipartUploadResult"))
-        completed.value = ""  # stays empty when the answer is lost
+        completed.value = ""  # stays empty if the response is lost
         try:
             self._request(
                 "POST",
@@ -202,7 +202,7 @@ def part_size_for(size: int, wanted: int) -> int:
 
 
 class _Sending:
-    """The parts of one file on their way: which are there, and the upload they belong to."""
+    """A multipart upload of one file in progress: the upload and the parts already in the store."""
 
     def __init__(self, target: UploadTarget, path: str, on_bytes: OnBytes) -> None:
         self._path, self._on_bytes = path, on_bytes
@@ -260,7 +260,7 @@ class _ResumeRecord:
             with replacing(self._file) as handle:
                 handle.write(json.dumps({"upload_id": upload_id, "checksums": checksums.text}).encode())
         except OSError as error:
-            logger.info("an interrupted upload could not be resumed: %s", error)
+            logger.info("if interrupted, this upload cannot be resumed: %s", error)
 
     def remove(self) -> None:
         """Remove the record: the upload is finished or given up."""

@@ -1,4 +1,4 @@
-"""The XML bodies of the object protocol; strict readers, so that a damaged answer never passes for an empty one."""
+"""The XML bodies of the object protocol; strict readers, so that a damaged response is never taken for an empty one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def parse(body: bytes, expected: str) -> ElementTree.Element:
 
 
 def etag_in(expected: str) -> Callable[[bytes], str]:
-    """A reader of the ETag in an answer of that name, which alone proves success: an error may have status 200."""
+    """A reader of the ETag in a response of that name; only this proves success: an error may have status 200."""
     return lambda body: text(parse(body, expected), "ETag").strip('"')
 
 
