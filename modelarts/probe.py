@@ -37,7 +37,7 @@ MODULES = ("mindspore", "numpy", "google.protobuf", "cv2", "yaml", "fsspec", "ob
 
 def main(argv: Sequence[str]) -> int:
     """Write the report to the folder of --train_url, then wait for SIGTERM; returns 0, or 2 without such a folder."""
-    arguments = dict(argument[2:].partition("=")[::2] for argument in argv if argument.startswith("--"))
+    arguments = named(argv)
     output = arguments.get(OUTPUT) or os.environ.get(OUTPUT) or "output"
     if "://" in output:
         sys.stderr.write("probe: train_url must be passed as a folder (pass: folder in probe.yaml)\n")
@@ -55,18 +55,30 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def named(argv: Sequence[str]) -> dict[str, str]:
+    """The arguments `--name=value` by name."""
+    return dict(argument[2:].partition("=")[::2] for argument in argv if argument.startswith("--"))
+
+
 def report(arguments: Mapping[str, str], environment: Mapping[str, str], scratch: Path) -> dict[str, object]:
     """All facts by subject; one that cannot be had is the error's text."""
     subjects: dict[str, Callable[[], object]] = {
-        "arguments": lambda: {name: kind_of(value) for name, value in arguments.items()},
-        "environment": lambda: shown(environment),
-        "rank_table": lambda: rank_table(environment.get("RANK_TABLE_FILE", "")),
         "versions": versions,
-        "machine": machine,
         "folders": lambda: {path: folder_facts(Path(path)) for path in ("/cache", "/dev/shm", "/tmp", str(Path.cwd()))},
         "scratch_mb_per_s": lambda: disk_speed(scratch, SPEED_BYTES),
         "moxing": lambda: moxing_facts(arguments.get(ADDRESS, "")),
         "signals": lambda: {"SIGTERM": str(signal.getsignal(signal.SIGTERM)), "pid": os.getpid(), "ppid": os.getppid()},
+    }
+    return {**start_facts(arguments, environment), **{name: attempt(facts) for name, facts in subjects.items()}}
+
+
+def start_facts(arguments: Mapping[str, str], environment: Mapping[str, str]) -> dict[str, object]:
+    """How this process was started. Costs nothing, so training jobs report it too."""
+    subjects: dict[str, Callable[[], object]] = {
+        "arguments": lambda: {name: kind_of(value) for name, value in arguments.items()},
+        "environment": lambda: shown(environment),
+        "rank_table": lambda: rank_table(environment.get("RANK_TABLE_FILE", "")),
+        "machine": machine,
     }
     return {name: attempt(facts) for name, facts in subjects.items()}
 

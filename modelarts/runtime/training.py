@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import obs_sync
+from modelarts.probe import named, start_facts
 from modelarts.runtime.checkpoints.owner import RunOwner
 from modelarts.runtime.checkpoints.publisher import Publisher
 from modelarts.runtime.checkpoints.store import RESUME_NEVER, CheckpointStore, resume_source
@@ -44,7 +47,7 @@ def train_and_publish(config: Config, topology: JobTopology, watchdog: Watchdog)
     Raises what staging and `src.train.run.train` raise, after giving pending uploads time to finish.
     """
     card = Card(topology.rank, topology.rank_size, topology.device_id, topology.local_rank)
-    startup = Startup()
+    startup = Startup(platform=start_facts(named(sys.argv), os.environ))
     watchdog.alive("staging", 0)
     inputs = stage_training(config, topology.scratch, startup)
     with ExitStack() as stack:

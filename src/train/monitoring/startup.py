@@ -33,6 +33,7 @@ class Startup:
 
     phases: list[Phase] = field(default_factory=list)
     data: Mapping[str, object] = field(default_factory=dict)  # summary of the training data
+    platform: Mapping[str, object] = field(default_factory=dict)  # how the platform started this process
     began: float = field(default_factory=time.monotonic)
 
     @contextmanager
@@ -78,6 +79,7 @@ class Startup:
             "total_s": round(self.total_s, 3),
             "phases": [_rounded(phase) for phase in self.phases],
             "data": self.data,
+            "platform": self.platform,
         }
 
     def write(self, folder: Path) -> Path:

@@ -70,7 +70,13 @@ def test_each_node_fetches_each_object_once_and_after_a_restart_none(proxy: Faul
     assert fetched(proxy) == before[0], "the second start fetched something again"
     (state,) = [json.loads(path.read_text()) for path in (tmp_path / "work").glob(f"*/{STATE_FILE}")]
     assert state["starts"] == 2
-    names = [name.rpartition("/")[2] for name in fs.find("obs://mine/jobs")]
+    found = fs.find("obs://mine/jobs")
+    names = [name.rpartition("/")[2] for name in found]
+    (report,) = [fs.cat_file(name).decode() for name in found if name.endswith("/ckpt_2/startup.json")]
+    platform = json.loads(report)["platform"]
+    assert {"MA_NUM_HOSTS": "2", "VC_TASK_INDEX": "1"}.items() <= platform["environment"].items()
+    assert len(platform["rank_table"]["server_list"]) == 2
+    assert os.environ["OBS_SECRET_ACCESS_KEY"] not in report
     _assert_the_logs_are_readable(Path(state["log_file"]).parent, state["id"])
     for rank in range(4):
         name = f"openpose-train-rank{rank}-1_{-(-len(learnt) // 4)}.ckpt"
