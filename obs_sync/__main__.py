@@ -1,4 +1,4 @@
-"""List, copy, compare and remove files in OBS, or in the local folder that stands for it.
+"""List, copy, compare and remove files in OBS, or in the local folder that stands in for it.
 
 Exit codes: 0 success; 1 failure, explained in the last line; 2 invalid command; 3 some files failed, or `verify` found
 differences; 4 not found; 5 access denied. Every command ends with one summary line on stderr (with --json: one JSON
@@ -70,7 +70,7 @@ def _version() -> str:
 
 
 def _add_common(to: argparse.ArgumentParser, default: str | None = None) -> None:
-    help_of_root = "local mode: the folder that stands for OBS (default: ./obs_root)"
+    help_of_root = "local mode: the folder that stands in for OBS (default: ./obs_root)"
     off = default or False
     to.add_argument(
         "--storage_mode",

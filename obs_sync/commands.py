@@ -31,7 +31,7 @@ class _Shown(TypedDict):
 
 
 def ls(fs: obs_sync.ObsFileSystem, options: argparse.Namespace) -> Summary:
-    """List what is directly below a URL, or with -r everything."""
+    """List the files and folders directly below a URL, or with -r everything below it."""
     if options.recursive:
         entries = list(cast("dict[str, Entry]", fs.find(options.url, detail=True)).values())
     else:

@@ -130,7 +130,7 @@ def _clock(fs: ObsFileSystem, bucket: str) -> str:
     skew = time.time() - parsedate_to_datetime(date).timestamp()
     if abs(skew) > MAX_SKEW_S:
         step = "set this machine's clock; beyond 15 minutes every request is rejected"
-        raise ObsSyncError(f"this clock differs from the store's by {skew:.0f} s", operation="clock", next_step=step)
+        raise ObsSyncError(f"the clock differs from the store's by {skew:.0f} s", operation="clock", next_step=step)
     return f"differs from the store's by {skew:+.0f} s"
 
 

@@ -65,3 +65,14 @@ class LocalProblem(ObsSyncError, OSError):
 
 class RequestFailed(ObsSyncError, OSError):
     """The store answered with an error that a retry cannot fix."""
+
+
+def already_exists(url: str, operation: str) -> AlreadyExists:
+    """The error for an object that was to be created but already exists."""
+    step = "choose another key, or remove the object first"
+    return AlreadyExists("the object already exists", url=url, operation=operation, next_step=step)
+
+
+def changed_while_read(kind: type[ObsSyncError], url: str, operation: str) -> ObsSyncError:
+    """The error for a file that changed while it was being transferred."""
+    return kind("the file changed while it was read", url=url, operation=operation, next_step="run it again")

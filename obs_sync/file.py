@@ -8,7 +8,7 @@ from typing import Protocol
 
 from fsspec.spec import AbstractBufferedFile
 
-from obs_sync.errors import AlreadyExists, NotAFile, NotFound
+from obs_sync.errors import NotAFile, NotFound, already_exists
 from obs_sync.stores.base import Store, Upload
 from obs_sync.urls import Location
 
@@ -54,7 +54,7 @@ class ObsFile(AbstractBufferedFile):
         if mode == "rb" and self.details["type"] != "file":
             raise NotAFile("this is a folder", url=f"obs://{path}", operation="open", next_step="name a file in it")
         if mode == "xb" and fs.exists(path):
-            raise AlreadyExists("the object already exists", url=f"obs://{path}", operation="create")
+            raise already_exists(f"obs://{path}", "create")
         if mode == "ab":
             self._load_existing()
 

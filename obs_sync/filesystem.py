@@ -14,7 +14,7 @@ from fsspec.spec import AbstractFileSystem
 
 from obs_sync import urls
 from obs_sync.credentials import Credentials, Provider
-from obs_sync.errors import AlreadyExists, InvalidName, NotAFile, NotFound
+from obs_sync.errors import InvalidName, NotAFile, NotFound, already_exists
 from obs_sync.file import ObsFile
 from obs_sync.settings import Value, default_credentials, resolve
 from obs_sync.stores.base import ObjectInfo, Store
@@ -245,7 +245,7 @@ class ObsFileSystem(AbstractFileSystem):
             return
         bucket, key = self.object_at(rpath, "upload")
         if mode == "create" and self.exists(rpath):
-            raise AlreadyExists("the object already exists", url=f"obs://{bucket}/{key}", operation="upload")
+            raise already_exists(f"obs://{bucket}/{key}", "upload")
         callback.set_size(os.path.getsize(lpath))
         self.store.confirm(bucket, self.store.upload(os.fspath(lpath), bucket, key, callback.relative_update))
 

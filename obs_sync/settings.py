@@ -31,7 +31,7 @@ class Settings:
     """All settings of a store except its credentials; times in seconds, sizes in bytes."""
 
     storage_mode: str = "auto"  # auto, moxing, obs or local
-    obs_local_root: str = "./obs_root"  # local mode: the folder that stands for OBS
+    obs_local_root: str = "./obs_root"  # local mode: the folder that stands in for OBS
     endpoint: str = ""  # https://obs.<region>.myhuaweicloud.com, or any S3-compatible store
     signature: str = "obs"  # obs, or v2 / v4 for S3-compatible stores
     region: str = "region"  # used by signature v4 only

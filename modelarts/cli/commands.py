@@ -194,7 +194,7 @@ def upload(options: argparse.Namespace, _: Echo) -> Answer:
 
 
 def _would_upload(job: JobSpec, filesystem: obs_sync.ObsFileSystem) -> obs_sync.TransferResult:
-    """What `upload_code` would copy: everything, if the local folder that stands for OBS has no bucket yet."""
+    """What `upload_code` would copy: everything, if the local folder that stands in for OBS has no bucket yet."""
     if given.has_bucket(filesystem, job):
         return upload_code(job, filesystem, dry_run=True)
     names = sorted(code_files(job))
@@ -212,7 +212,7 @@ def _all_mistakes(job: JobSpec, options: argparse.Namespace, cloud: Cloud | None
             notes += code_notes(job, filesystem)
         else:
             bucket, folder = job.code_dir.split("/")[2], options.obs_local_root
-            notes.append(f"data and code were not checked: {folder}, which stands for OBS, has no bucket {bucket}")
+            notes.append(f"data and code were not checked: {folder}, which stands in for OBS, has no bucket {bucket}")
     if cloud is None and has_profile(os.environ, options.profile):
         cloud = given.cloud_for(job, options)
     if cloud is None:

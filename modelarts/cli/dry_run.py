@@ -109,7 +109,7 @@ def _merged(old: Changes, new: Changes, name: str) -> Changes:
 
 
 def _where(url: str, state: DryRunState) -> str:
-    """A URL and, where a local folder stands for OBS, the folder behind it."""
+    """A URL and, where a local folder stands in for OBS, the folder behind it."""
     if not state.local_root or not obs_sync.is_url(url):
         return url
     return f"{url} ({Path(state.local_root, *obs_sync.split(url))})"

@@ -276,7 +276,7 @@ def _storage() -> _Parser:
         type=Path,
         default=Path("obs_root"),
         metavar="FOLDER",
-        help="folder that stands for OBS with --storage_mode local (default ./obs_root)",
+        help="folder that stands in for OBS with --storage_mode local (default ./obs_root)",
     )
     return part
 

@@ -56,7 +56,7 @@ def storage_of(options: argparse.Namespace) -> Storage:
 
 
 def filesystem_of(options: argparse.Namespace) -> obs_sync.ObsFileSystem:
-    """OBS, or the folder that stands for it."""
+    """OBS, or the folder that stands in for it."""
     return obs_sync.ObsFileSystem(storage_mode=options.storage_mode, obs_local_root=str(options.obs_local_root))
 
 
@@ -91,9 +91,9 @@ def outputs_of_running(options: argparse.Namespace, cloud: Cloud | None) -> dict
 
 
 def notes_on_stand_in(options: argparse.Namespace) -> tuple[str, ...]:
-    """Notes that a folder stands for OBS, unless the user chose it."""
+    """Notes that a folder stands in for OBS, unless the user chose it."""
     if options.storage_mode == "auto" and filesystem_of(options).storage_mode == "local":
-        where = "the folder {} stands for OBS here; --storage_mode obs uses the real one (docs/console.md, step 8)"
+        where = "the folder {} stands in for OBS here; --storage_mode obs uses the real one (docs/console.md, step 8)"
         return (where.format(options.obs_local_root),)
     return ()
 

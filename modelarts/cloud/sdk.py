@@ -45,7 +45,7 @@ def make_client(profile: Profile, timeout_s: tuple[float, float]) -> ModelArtsCl
 def as_our_error(error: Exception, profile: Profile, timeout_s: tuple[float, float]) -> JobError:
     """The SDK's exception as one of ours; any other exception is raised unchanged."""
     from huaweicloudsdkcore.exceptions import exceptions as sdk
-    from requests.exceptions import RequestException, Timeout  # what the SDK lets through
+    from requests.exceptions import RequestException, Timeout  # exceptions that the SDK does not wrap
 
     where = profile.endpoint
     if isinstance(error, sdk.ServiceResponseException):

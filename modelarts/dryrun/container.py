@@ -21,7 +21,7 @@ _PASSED_PREFIXES = ("OBS_", "S3_", "PIP_", "OMP_")
 
 @dataclass(frozen=True)
 class Storage:
-    """How the job inside reaches OBS: the mode, and in mode local the folder that stands for it."""
+    """How the job accesses OBS: the storage mode, and for mode local the folder that stands in for OBS."""
 
     mode: str
     local_root: str

@@ -17,7 +17,7 @@ from typing import BinaryIO, Callable
 import obs_sync
 from modelarts.dryrun.cards import SCHEDULER, NodeProgram, card_processes
 from modelarts.dryrun.container import Container, Storage, arguments, container_environment, make_fresh
-from modelarts.dryrun.launcher import PLATFORM_GRACE_S, STOPPED, Ending, Start, run_together
+from modelarts.dryrun.launcher import PLATFORM_GRACE_S, STOPPED, Outcome, Start, run_together
 from modelarts.dryrun.output_sync import PeriodicSync, Route, finish_all
 from modelarts.dryrun.requirements import install, make_interpreter, requirements_file
 from modelarts.dryrun.state import STOP_FILE, WORK_FOLDER, DryRunState, write_state
@@ -101,7 +101,7 @@ class DryRun:
         self._write_state()
         try:
             obs_sync.create_local_buckets((*self.state.outputs, self.state.log_path), self._filesystem)
-            ending = self._run_with_restarts()
+            outcome = self._run_with_restarts()
         except (JobError, obs_sync.ObsSyncError, OSError) as error:
             if self._stop.is_set():  # Ctrl-C also reaches child processes, such as pip
                 self._end("Terminated", STOPPED, "stopped before the start")
@@ -111,27 +111,27 @@ class DryRun:
         except BaseException:
             self._end("Terminated", None, "interrupted")
             raise
-        phase = "Terminated" if ending.stopped else "Failed" if ending.exit_code else "Completed"
-        self._end(phase, ending.exit_code, f"{ending.culprit} failed" if ending.culprit else "")
+        phase = "Terminated" if outcome.stopped else "Failed" if outcome.exit_code else "Completed"
+        self._end(phase, outcome.exit_code, f"{outcome.culprit} failed" if outcome.culprit else "")
         if phase == "Completed" and not self._options.keep:
             self._remove_containers()
-        return ending.exit_code
+        return outcome.exit_code
 
-    def _run_with_restarts(self) -> Ending:
+    def _run_with_restarts(self) -> Outcome:
         restarts = self._options.restarts if self._options.restarts >= 0 else self._restarts_declared()
         containers, starts_here = 1, 0
         while True:
             if starts_here == 0:
                 self._make_containers()
             if self._stop.is_set():
-                return Ending(STOPPED)
+                return Outcome(STOPPED)
             starts_here += 1
-            ending = self._start_once((containers, starts_here))
-            if ending.exit_code == 0 or ending.stopped or restarts == 0:
-                return ending
-            if ending.exit_code == WRONG_INPUT:
+            outcome = self._start_once((containers, starts_here))
+            if outcome.exit_code == 0 or outcome.stopped or restarts == 0:
+                return outcome
+            if outcome.exit_code == WRONG_INPUT:
                 self._log("not restarting: exit code 2 means invalid input, see the error above")
-                return ending
+                return outcome
             restarts -= 1
             self._log(f"restarting in the {self._options.restart_in} container; {plural(restarts, 'restart')} left")
             if self._options.restart_in == FRESH:
@@ -153,7 +153,7 @@ class DryRun:
             self._log(f"installing {file.name}", self.container)
             install(file, self._python, os.environ, self.container.task_log)
 
-    def _start_once(self, starts: tuple[int, int]) -> Ending:
+    def _start_once(self, starts: tuple[int, int]) -> Outcome:
         processes = self._processes(starts)
         self._update(phase="Running", starts=self.state.starts + 1)
         syncs = self._syncs()
@@ -161,18 +161,19 @@ class DryRun:
             with contextlib.ExitStack() as logs:
                 files = [logs.enter_context(container.task_log.open("ab")) for container in self.containers]
                 node_of = {one.name: node for node, group in enumerate(processes) for one in group}
-                ending = run_together(
+                outcome = run_together(
                     [one for group in processes for one in group],
                     self._options.timeout_s,
                     should_stop=self._should_stop,
                     on_line=_Tee(node_of, files, self._echo),
                 )
-            if ending.killed:
-                self._log(f"killed {', '.join(ending.killed)}: still running {PLATFORM_GRACE_S:g} s after SIGTERM")
-            self._log(f"ended with exit code {ending.exit_code}" + (f" ({ending.culprit})" if ending.culprit else ""))
+            if outcome.killed:
+                self._log(f"killed {', '.join(outcome.killed)}: still running {PLATFORM_GRACE_S:g} s after SIGTERM")
+            culprit = f" ({outcome.culprit})" if outcome.culprit else ""
+            self._log(f"ended with exit code {outcome.exit_code}{culprit}")
         finally:
             finish_all(syncs)
-        return ending
+        return outcome
 
     def _processes(self, starts: tuple[int, int]) -> list[list[Start]]:
         """The processes by node; each node's log starts with its arguments."""

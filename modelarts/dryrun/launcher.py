@@ -47,7 +47,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Ending:
+class Outcome:
     """How a run ended: its exit code (128 + signal for a killed one), and the process that decided it.
 
     `killed` names the processes that did not exit in time after SIGTERM.
@@ -92,7 +92,7 @@ def run_together(
     grace_s: float = PLATFORM_GRACE_S,
     should_stop: ShouldStop | None = None,
     on_line: OnLine | None = None,
-) -> Ending:
+) -> Outcome:
     """Start all processes; end them when the awaited ones finish, one fails, a stop is requested or on timeout.
 
     `on_line(name, line)` gets every line of output in addition to the log files. No process outlives this call.
@@ -101,8 +101,8 @@ def run_together(
     try:
         for start in starts:
             running.append(_Running(start, on_line))
-        ending = _watch(running, timeout_s, should_stop)
-        return replace(ending, killed=_terminate(running, grace_s))
+        outcome = _watch(running, timeout_s, should_stop)
+        return replace(outcome, killed=_terminate(running, grace_s))
     finally:
         for process in running:
             process.kill()
@@ -157,7 +157,7 @@ class _Running:
                 on_line(self.start.name, line)
 
 
-def _watch(running: Sequence[_Running], timeout_s: float | None, should_stop: ShouldStop | None) -> Ending:
+def _watch(running: Sequence[_Running], timeout_s: float | None, should_stop: ShouldStop | None) -> Outcome:
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     ranks_first = sorted(running, key=lambda process: not process.start.awaited)
     while True:
@@ -166,15 +166,15 @@ def _watch(running: Sequence[_Running], timeout_s: float | None, should_stop: Sh
                 logger.error(
                     "%s ended with exit code %d; see %s", process.start.name, process.exit_code, process.start.log
                 )
-                return Ending(process.exit_code, process.start.name)
+                return Outcome(process.exit_code, process.start.name)
         if all(process.exit_code == 0 for process in running if process.start.awaited):
-            return Ending(0)
+            return Outcome(0)
         if should_stop is not None and should_stop():
-            return Ending(STOPPED)
+            return Outcome(STOPPED)
         if deadline is not None and time.monotonic() > deadline:
             left = ", ".join(process.start.name for process in running if process.exit_code is None)
             logger.error("still running after %g s: %s", timeout_s, left)
-            return Ending(TIMED_OUT, left)
+            return Outcome(TIMED_OUT, left)
         time.sleep(_POLL_S)
 
 

@@ -1,6 +1,6 @@
 """Training while pictures are still being copied: one copying process per node, and waiting for the next picture.
 
-Each rank writes the names it will need, in order, to a file of its own; the copying process serves the ranks in turn. A
+Each rank writes the names it will need, in order, to its own file; the copying process serves the ranks in turn. A
 picture that a rank waits for right now goes first. The copying process ends with the rank that started it; a rank that
 waits while no such process runs starts another. It is a separate process because Python's global lock would make
 copying and sample preparation share one CPU.

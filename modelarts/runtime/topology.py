@@ -121,8 +121,8 @@ def _rank(environment: Mapping[str, str], launch: str, role: str, table: Mapping
     rank = 0 if role == SCHEDULER else _optional(environment, ("RANK_ID", "MS_NODE_ID"))
     if rank is None:
         if rank_size > 1:
-            names = "RANK_ID nor MS_NODE_ID" if launch == MSRUN else "RANK_ID"
-            raise ConfigError(f"environment: {rank_size} processes, but {names} says which one this is")
+            problem = "neither RANK_ID nor MS_NODE_ID is set" if launch == MSRUN else "RANK_ID is not set"
+            raise ConfigError(f"environment: {rank_size} processes, but {problem}; start the job with its launcher")
         rank = 0
     if rank_size < 1 or rank >= rank_size:
         raise ConfigError(f"environment: RANK_ID={rank} does not fit RANK_SIZE={rank_size}")

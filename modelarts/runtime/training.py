@@ -168,8 +168,8 @@ def _export(config: Config, trained: Trained, publisher: Publisher, local: Path)
             raise OutputError(missing[0])
         path.unlink()
     except Exception as error:  # noqa: BLE001 - the training itself has succeeded
-        what = error if isinstance(error, (JobError, obs_sync.ObsSyncError)) else first_line(error)
-        logger.error("not exported: %s; all checkpoints are published, `python -m src.tools.export` exports one", what)
+        reason = error if isinstance(error, (JobError, obs_sync.ObsSyncError)) else first_line(error)
+        logger.error("not exported: %s; run `python -m src.tools.export` on a published checkpoint", reason)
     else:
         logger.info("exported %s", publisher.url_of(path.name))
 

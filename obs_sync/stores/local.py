@@ -16,7 +16,16 @@ from datetime import datetime, timezone
 from typing import BinaryIO
 
 from obs_sync.atomic import CHUNK, finish, local_error, local_errors, move, replacing
-from obs_sync.errors import AccessDenied, AlreadyExists, Integrity, LocalProblem, NotFound, RequestFailed, Transient
+from obs_sync.errors import (
+    AccessDenied,
+    Integrity,
+    LocalProblem,
+    NotFound,
+    RequestFailed,
+    Transient,
+    already_exists,
+    changed_while_read,
+)
 from obs_sync.stores import local_keys
 from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
 from obs_sync.urls import Location
@@ -60,7 +69,12 @@ class LocalStore(Store):
         """Remove the folder of a bucket without objects."""
         folder = self.bucket_folder(bucket)
         if any(True for _ in local_keys.walk_keys(folder, "")):
-            raise RequestFailed("the bucket is not empty", url=f"obs://{bucket}/", operation="remove bucket")
+            raise RequestFailed(
+                "the bucket is not empty",
+                url=f"obs://{bucket}/",
+                operation="remove bucket",
+                next_step="remove its objects first",
+            )
         with local_errors(folder, "remove bucket"):
             shutil.rmtree(folder)
 
@@ -123,9 +137,7 @@ class LocalStore(Store):
             info = self._store_stream(source, bucket, key, on_bytes)
             after = os.fstat(source.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or info.size != before.st_size:
-            raise Transient(
-                "the file changed while it was read", url=path, operation="upload", next_step="run it again"
-            )
+            raise changed_while_read(Transient, path, "upload")
         return info
 
     def download(self, bucket: str, info: ObjectInfo, path: str, on_bytes: OnBytes = ignore_bytes) -> None:
@@ -139,9 +151,7 @@ class LocalStore(Store):
                 target.write(block)
                 on_bytes(len(block))
             if target.tell() != os.fstat(source.fileno()).st_size:
-                raise Integrity(
-                    "the file changed while it was read", url=Location(bucket, info.key).url, operation="download"
-                )
+                raise changed_while_read(Integrity, Location(bucket, info.key).url, "download")
 
     def path_of(self, bucket: str, key: str) -> str:
         """The file of an object, or NotFound."""
@@ -178,7 +188,7 @@ class LocalStore(Store):
         try:
             handle = open(path, "rb")  # noqa: SIM115 - closed below; only a failure to open it means NotFound
         except FileNotFoundError as error:
-            raise NotFound("no such object", url=url, operation="read") from error
+            raise NotFound("no such object", url=url, operation="read", next_step="check the key") from error
         except OSError as error:
             raise local_error(error, path, "read") from error
         with handle:
@@ -205,7 +215,7 @@ class LocalStore(Store):
         paths = self._candidates(folder, key)
         for _ in range(_COMMIT_ATTEMPTS):
             if exclusive and any(os.path.isfile(path) for path in paths):
-                raise AlreadyExists("the object already exists", url=url, operation="write")
+                raise already_exists(url, "write")
             with contextlib.suppress(FileNotFoundError):
                 path = next(path for path in paths if self._moved(folder, part, path, exclusive))
                 for stale in paths[paths.index(path) + 1 :]:
@@ -224,7 +234,7 @@ class LocalStore(Store):
             return False
         except FileExistsError as error:
             if os.path.isfile(path):
-                raise AlreadyExists("the object already exists", url=path, operation="write") from error
+                raise already_exists(path, "write") from error
             return False
         return True
 

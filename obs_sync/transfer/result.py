@@ -16,7 +16,7 @@ class TransferResult:
     """The outcome of one `copy`; names are relative to the source, sizes in bytes.
 
     `listed == len(copied) + len(skipped) + len(failed)` always holds. In a dry run `copied` is what would be copied.
-    Of the `failed` files, `missing` were asked for and do not exist, `rejected` have names the target cannot hold: a
+    Of the `failed` files, `missing` were requested but do not exist, `rejected` have names the target cannot hold: a
     retry helps neither, and neither indicates a problem of the storage.
     """
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 
 from obs_sync.atomic import CHUNK, local_errors, replacing, stamp, stamp_of, state_folder
-from obs_sync.errors import Integrity, InvalidName, NotFound, ObsSyncError
+from obs_sync.errors import Integrity, InvalidName, NotFound, ObsSyncError, changed_while_read
 from obs_sync.formatting import plural
 from obs_sync.retry import for_each
 from obs_sync.settings import Settings
@@ -211,5 +211,4 @@ def copy_local(source: str, target: str, on_bytes: OnBytes) -> None:
             writing.write(block)
             on_bytes(len(block))
         if stamp_of(os.fstat(reading.fileno())) != before:
-            problem = "the file changed while it was read"
-            raise Integrity(problem, url=source, operation="copy", next_step="run it again")
+            raise changed_while_read(Integrity, source, "copy")

@@ -51,7 +51,7 @@ class Item:
 
 
 class Uploader:
-    """Uploads in the order of submission, in one thread of its own; safe to call from any thread."""
+    """Uploads in the order of submission, in its own thread; safe to call from any thread."""
 
     def __init__(
         self,

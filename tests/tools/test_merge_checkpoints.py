@@ -204,7 +204,7 @@ def test_template_signs_are_taken_literally(tmp_path: Path) -> None:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Any:
-    """A local folder that stands for OBS: the newest step lacks a rank, the next one is damaged, then two good ones."""
+    """A local folder that stands in for OBS: the newest step lacks a rank, the next is damaged, then two good ones."""
     run_folder = tmp_path / "bucket" / "run"
     for epoch, step in ((1, 9), (2, 9), (3, 9), (10, 4)):
         for rank in (0, 1):

@@ -18,7 +18,7 @@ from src.train.inputs import JOINING, STEPPING, WAITING
 
 RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
 SILENT_S = 15.0  # a training process that has not written its status for this long counts as dead
-#: What else may block a rank during a step when there are other nodes.
+#: Another possible cause of a blocked step when there are other nodes.
 OTHER_NODES = " (or it waits for a rank on another node that died or hangs: see that node's logs)"
 
 

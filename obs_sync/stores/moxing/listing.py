@@ -58,7 +58,7 @@ def _statuses(calls: Calls, url: str, entries: list[Entry], threads: int) -> lis
     """The status of each entry; the folder's own marker and vanished objects are left out."""
     found: dict[int, ListedEntry] = {}
 
-    def look(number: int) -> None:
+    def fetch(number: int) -> None:
         entry, name = entries[number], _name(entries[number])
         if str(entry.name).endswith("/") or entry.is_dir():
             found[number] = ListedEntry(name, None, 0)
@@ -69,7 +69,7 @@ def _statuses(calls: Calls, url: str, entries: list[Entry], threads: int) -> lis
                 if not answers.means_missing(error):
                     raise
 
-    for_each(range(len(entries)), look, max(min(threads, len(entries)), 1))
+    for_each(range(len(entries)), fetch, max(min(threads, len(entries)), 1))
     return [found[number] for number in sorted(found)]
 
 

@@ -25,6 +25,8 @@ from obs_sync.errors import (
     NotFound,
     RequestFailed,
     Transient,
+    already_exists,
+    changed_while_read,
 )
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
@@ -170,7 +172,7 @@ class MoxingStore(Store):
         """
         url = self._url(bucket, key)
         if exclusive and self.exists(bucket, key):
-            raise AlreadyExists("the object already exists", url=url, operation="create")
+            raise already_exists(url, "create")
 
         def work() -> ObjectInfo:
             self.file.write(url, data, binary=True)
@@ -180,7 +182,8 @@ class MoxingStore(Store):
         if exclusive:
             time.sleep(EXCLUSIVE_SETTLE_S)
             if self.read(bucket, key) != data:
-                raise AlreadyExists("another writer created the object", url=url, operation="create")
+                problem = "another writer created the object at the same time"
+                raise AlreadyExists(problem, url=url, operation="create", next_step="choose another key")
         return info
 
     def _written(self, url: str, key: str, size: int) -> ObjectInfo:
@@ -226,22 +229,21 @@ class MoxingStore(Store):
         """Store a local file and verify the result."""
         url = self._url(bucket, key)
         if is_url(path):
-            raise InvalidRequest("the source is a URL, not a local file", url=path, operation="upload")
+            problem = "the source is a URL, not a local file"
+            raise InvalidRequest(problem, url=path, operation="upload", next_step="use copy, or name a local file")
         with local_errors(path, "read"), open(path, "rb"):
             before, size = stamp(path), os.path.getsize(path)
 
         def work() -> ObjectInfo:
             with local_errors(path, "read"):
                 if stamp(path) != before:
-                    problem = "the file changed while it was read"
-                    raise LocalProblem(problem, url=path, operation="upload", next_step="run it again")
+                    raise changed_while_read(LocalProblem, path, "upload")
             self.file.copy(os.path.abspath(path), url)
             return self._written(url, key, size)
 
         info = self._calls.run(url, "upload", work, size)
         if stamp(path) != before:
-            problem = "the file changed while it was read"
-            raise Transient(problem, url=path, operation="upload", next_step="run it again")
+            raise changed_while_read(Transient, path, "upload")
         on_bytes(size)
         return info
 
@@ -277,7 +279,7 @@ def _replaced(url: str, operation: str) -> Integrity:
 
 
 def _short(url: str, operation: str, size: int, expected: int) -> Integrity:
-    problem = f"moxing reported success, but {size} of {expected} bytes are there"
+    problem = f"moxing reported success, but only {size} of {expected} bytes arrived"
     error = Integrity(problem, url=url, operation=operation, next_step="run it again, or use storage_mode obs")
     error.may_pass = True
     return error

@@ -143,7 +143,7 @@ class Gate:
         effect nevertheless. `within_s` replaces the deadline of the settings.
         """
         url = f"obs://{bucket}/{key}" if bucket else self.settings.endpoint
-        what = _Request(method, bucket, key, args, headers or {}, body)
+        request = _Request(method, bucket, key, args, headers or {}, body)
         policy = retry.Policy(
             self.settings.max_attempts,
             self.settings.backoff_s,
@@ -156,35 +156,35 @@ class Gate:
                 found = done_already(deadline.remaining())
                 if found is not None:
                     return found
-            return self._once_or_renewed(deadline, what, sink, url, operation)
+            return self._once_or_renewed(deadline, request, sink, url, operation)
 
         return retry.run(attempt, policy)
 
     def _once_or_renewed(
-        self, deadline: retry.Deadline, what: _Request, sink: Sink | None, url: str, operation: str
+        self, deadline: retry.Deadline, request: _Request, sink: Sink | None, url: str, operation: str
     ) -> Reply:
         credentials = self._credentials.get()
         try:
-            return self._once(deadline, what, sink, url, operation, credentials)
+            return self._once(deadline, request, sink, url, operation, credentials)
         except AccessDenied as error:
-            if not (error.code in RENEW or (error.code == "" and what.method == "HEAD")):
+            if not (error.code in RENEW or (error.code == "" and request.method == "HEAD")):
                 raise
             if not self._credentials.renew(credentials):
                 raise
-            return self._once(deadline, what, sink, url, operation, self._credentials.get())
+            return self._once(deadline, request, sink, url, operation, self._credentials.get())
 
     def _once(
         self,
         deadline: retry.Deadline,
-        what: _Request,
+        request: _Request,
         sink: Sink | None,
         url: str,
         operation: str,
-        who: Credentials,
+        credentials: Credentials,
     ) -> Reply:
         connection: Connection | None = None
         try:
-            connection = self._dispatch(deadline, what, who)
+            connection = self._dispatch(deadline, request, credentials)
             response = connection.getresponse()
             reply = _read(response, sink if response.status < 300 else None)
             self._pool.give(connection, response)
@@ -193,34 +193,34 @@ class Gate:
             raise
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._pool.forget_idle()
-            raise _transport_error(error, who.hide_in(_reason(error)), url, operation) from None
+            raise _transport_error(error, credentials.hide_in(_reason(error)), url, operation) from None
         finally:
             if connection is not None:
                 self._pool.discard(connection)
         if reply.status >= 300:
             request_id = reply.headers.get(f"{self.prefix}request-id", "")
             failure = read_failure(reply.status, reply.body, request_id)
-            raise error_for(replace(failure, message=who.hide_in(failure.message)), url, operation)
+            raise error_for(replace(failure, message=credentials.hide_in(failure.message)), url, operation)
         return reply
 
-    def _dispatch(self, deadline: retry.Deadline, what: _Request, who: Credentials) -> Connection:
-        body, headers = what.body, dict(what.headers)
-        self._now.deadline, self._now.body, self._now.who = deadline, body, who
-        if what.method in ("PUT", "POST"):
+    def _dispatch(self, deadline: retry.Deadline, request: _Request, credentials: Credentials) -> Connection:
+        body, headers = request.body, dict(request.headers)
+        self._now.deadline, self._now.body, self._now.credentials = deadline, body, credentials
+        if request.method in ("PUT", "POST"):
             headers["Content-Length"] = str(body.size if isinstance(body, FileSlice) else len(body))
-        args = None if what.args is None else dict(what.args)
+        args = None if request.args is None else dict(request.args)
         connection: Connection = self._signer._make_request_internal(  # noqa: SLF001 - signs without sending
-            what.method, what.bucket, what.key, args, headers
+            request.method, request.bucket, request.key, args, headers
         )
         return connection
 
     def signing_as(self) -> SimpleNamespace:
         """The credentials of this thread's request in the form that the SDK signs with."""
-        who = self._now.who
+        credentials = self._now.credentials
         return SimpleNamespace(
-            access_key_id=who.access_key_id,
-            secret_access_key=who.secret_access_key,
-            security_token=who.security_token or None,
+            access_key_id=credentials.access_key_id,
+            secret_access_key=credentials.secret_access_key,
+            security_token=credentials.security_token or None,
         )
 
     def transmit(self, server: str, port: int, method: str, path: str, headers: dict[str, str]) -> Connection:

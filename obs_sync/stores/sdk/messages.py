@@ -95,7 +95,8 @@ def requiring_etag(url: str, operation: str) -> Sink:
     def sink(response: http.client.HTTPResponse) -> None:
         answer = read_bounded(response)
         if not response.headers.get("etag"):
-            raise Transient(f"successful response without ETag: {answer[:200]!r}", url=url, operation=operation)
+            problem = f"successful response without ETag: {answer[:200]!r}"
+            raise Transient(problem, url=url, operation=operation, next_step="run it again")
 
     return sink
 

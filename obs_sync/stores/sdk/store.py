@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from obs_sync.atomic import local_errors, replacing, state_folder
 from obs_sync.credentials import Provider
-from obs_sync.errors import AlreadyExists, Integrity, ObsSyncError, RequestFailed, Transient
+from obs_sync.errors import AlreadyExists, Integrity, ObsSyncError, RequestFailed, Transient, already_exists
 from obs_sync.formatting import plural
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Page, Store, Upload, ignore_bytes
@@ -121,7 +121,7 @@ class SdkStore(Store):
         if not exclusive:
             return self._put(bucket, key, data, digest, len(data))
         if self.exists(bucket, key):
-            raise _exists_already(bucket, key)
+            raise already_exists(Location(bucket, key).url, "create")
         is_obs = self.settings.signature == "obs"
         condition = {f"{self.gate.prefix}forbid-overwrite": "true"} if is_obs else {"If-None-Match": "*"}
         try:
@@ -129,9 +129,9 @@ class SdkStore(Store):
         except Integrity as error:
             if error.code != "PreconditionFailed":
                 raise
-            raise _exists_already(bucket, key) from None
+            raise already_exists(Location(bucket, key).url, "create") from None
         if self.read(bucket, key) != data:
-            raise _exists_already(bucket, key)
+            raise already_exists(Location(bucket, key).url, "create")
         return info
 
     def _put(
@@ -264,8 +264,3 @@ class SdkStore(Store):
                 "GET", bucket, info.key, headers=headers, operation="download", weight=info.size, sink=reader
             )
         on_bytes(info.size)
-
-
-def _exists_already(bucket: str, key: str) -> AlreadyExists:
-    url = Location(bucket, key).url
-    return AlreadyExists("the object already exists", url=url, operation="create")

@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass
 
 from obs_sync.atomic import replacing, stamp
-from obs_sync.errors import Integrity, LocalProblem, NotFound, ObsSyncError, Transient
+from obs_sync.errors import Integrity, LocalProblem, NotFound, ObsSyncError, Transient, changed_while_read
 from obs_sync.retry import for_each
 from obs_sync.settings import Settings
 from obs_sync.stores.base import ObjectInfo, OnBytes, Upload
@@ -218,8 +218,7 @@ class _Sending:
         """Send the parts that the store does not have; LocalProblem if the file has changed since the start."""
         for_each(range(1, -(-self.size // self._part_size) + 1), self._send, self._threads)
         if stamp(self._path) != self._before:
-            problem = "the file changed while it was read"
-            raise LocalProblem(problem, url=self._path, operation="upload", next_step="run it again")
+            raise changed_while_read(LocalProblem, self._path, "upload")
         self.upload.etags = [self._etags[number] for number in sorted(self._etags)]
 
     def _send(self, number: int) -> None:

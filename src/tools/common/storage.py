@@ -24,7 +24,9 @@ def add_storage_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage_mode", choices=("auto", "moxing", "obs", "local"), help="what obs:// paths mean [auto]"
     )
-    parser.add_argument("--obs_local_root", metavar="FOLDER", help="stands for OBS in storage mode local [./obs_root]")
+    parser.add_argument(
+        "--obs_local_root", metavar="FOLDER", help="folder used as OBS in storage mode local [./obs_root]"
+    )
 
 
 @contextmanager

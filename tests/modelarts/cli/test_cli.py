@@ -218,7 +218,7 @@ def test_old_spellings_of_options_keep_working(capsys: pytest.CaptureFixture[str
     err = capsys.readouterr().err
     assert "note: --storage is now spelled --storage_mode\n" in err
     assert "note: --obs-local-root is now spelled --obs_local_root\n" in err
-    assert "elsewhere, which stands for OBS" in err
+    assert "elsewhere, which stands in for OBS" in err
 
 
 def test_upload_code_copies_once(capsys: pytest.CaptureFixture[str], make_job: MakeJob) -> None:
@@ -252,9 +252,9 @@ def test_who_did_not_choose_a_folder_for_obs_is_told(capsys: pytest.CaptureFixtu
     job = str(make_job())
     for argv in (["upload-code", job], ["dry-run", job, "--no-requirements"], ["check", job]):
         assert main(argv) == 0
-        assert "the folder obs_root stands for OBS here; --storage_mode obs uses" in capsys.readouterr().err
+        assert "the folder obs_root stands in for OBS here; --storage_mode obs uses" in capsys.readouterr().err
         assert main([*argv, "--storage_mode", "local"]) == 0
-        assert "stands for OBS here" not in capsys.readouterr().err
+        assert "stands in for OBS here" not in capsys.readouterr().err
 
 
 def test_results_are_found_on_the_disk(capsys: pytest.CaptureFixture[str], make_job: MakeJob, tmp_path: Path) -> None:

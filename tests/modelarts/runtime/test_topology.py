@@ -52,7 +52,7 @@ NONSENSE = {
     "a word": ({"RANK_ID": "one", "RANK_SIZE": "8"}, "RANK_ID=one is not a whole number"),
     "negative": ({"RANK_ID": "-1", "RANK_SIZE": "8"}, "RANK_ID=-1"),
     "a digit that is none": ({"RANK_ID": "²", "RANK_SIZE": "8"}, "RANK_ID=² is not a whole number"),
-    "size without rank": ({"RANK_SIZE": "8"}, "RANK_ID says which one"),
+    "size without rank": ({"RANK_SIZE": "8"}, "8 processes, but RANK_ID is not set"),
     "rank without size": ({"RANK_ID": "3"}, "RANK_ID=3 does not fit RANK_SIZE=1"),
     "card is a word": ({"ASCEND_DEVICE_ID": "npu0"}, "ASCEND_DEVICE_ID=npu0"),
     "nodes do not divide": ({"RANK_ID": "0", "RANK_SIZE": "8", "MA_NUM_HOSTS": "3"}, "MA_NUM_HOSTS"),

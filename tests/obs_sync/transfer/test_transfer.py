@@ -168,7 +168,7 @@ def test_overlapping_places_are_refused(fs: ObsFileSystem, base: str, tmp_path: 
 
 
 def test_named_files_may_go_into_a_folder_of_their_own_source(tmp_path: Path) -> None:
-    """A checkout's code goes into the folder that stands for OBS, which lies in the checkout."""
+    """A checkout's code goes into the folder that stands in for OBS, which lies in the checkout."""
     checkout = make_tree(tmp_path / "checkout")
     fs = ObsFileSystem(storage_mode="local", obs_local_root=str(checkout / "obs_root"))
     fs.mkdir("obs://bucket")
