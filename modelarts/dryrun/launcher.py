@@ -93,7 +93,7 @@ def run_together(
     should_stop: ShouldStop | None = None,
     on_line: OnLine | None = None,
 ) -> Outcome:
-    """Start all processes; end them when the awaited ones finish, one fails, a stop is requested or on timeout.
+    """Start all processes; end them when the awaited ones finish, one fails, a stop is requested or time is up.
 
     `on_line(name, line)` gets every line of output in addition to the log files. No process outlives this call.
     """

@@ -26,7 +26,7 @@ class DryRunState:
     """One dry run, in the terms of the platform's API; times are local, "2026-11-27 18:30:00".
 
     `values`: the boot file's arguments. `changes` and `options` are those of the command line, for a rebuild.
-    `pid_started` tells the process from a later one with the same number. `log_file` is the first node's log,
+    `pid_started` distinguishes the process from a later one with the same number. `log_file` is the first node's log,
     `log_files` has all nodes'.
     """
 

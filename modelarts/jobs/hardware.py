@@ -1,8 +1,8 @@
 """Supported engines, and the chips of engines and flavours, derived from their names.
 
 Engine versions are named `<framework>_<version>-cann_<version>-py_<version>-<system>-<architecture>-<chip>`. The name
-of a flavour contains the chip (`…8snt9b…`), denotes the Ascend 910 series (`modelarts.kat1.…`), or does not tell the
-chip (flavours of dedicated pools).
+of a flavour contains the chip (`…8snt9b…`), denotes the Ascend 910 series (`modelarts.kat1.…`), or does not
+include it (flavours of dedicated pools).
 """
 
 from __future__ import annotations

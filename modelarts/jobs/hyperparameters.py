@@ -37,7 +37,7 @@ class Hyperparameter:
 
     @property
     def is_passed(self) -> bool:
-        """Whether it is passed as an argument: a setting that is empty by default and here is not."""
+        """Whether it is passed as an argument; it is not if both its value and its default are empty."""
         return bool(self.value or self.default)
 
 

@@ -82,7 +82,7 @@ def _work_name(kind: str, target: Path) -> str:
 def stage_training(config: Config, scratch: Path, startup: Startup | None = None) -> TrainingInputs:
     """Stage everything that training reads, once per node; returns local paths and records the times in `startup`.
 
-    With stage=stream pictures may still be being copied: `streamed` waits for each. Raises what obs_sync raises,
+    With stage=stream the pictures are still being copied: `streamed` waits for each. Raises what obs_sync raises,
     DataError for a missing local path, and NodeError when the process that works for the node failed or stalls.
     """
     site = Site(scratch, config.stage_timeout, startup or Startup())
@@ -155,7 +155,7 @@ def stage_pictures(url: str, folder_relative: str, only: str = "", results: str 
     """Copy the pictures to judge; returns their local folder and what was listed in the store.
 
     Each OBS folder has its own local folder below `folder_relative`, so that files already there are not mixed in.
-    `only` names a single picture; files below the URL `results` are no inputs. A picture that is deleted during the
+    `only` names a single picture; files below the URL `results` are not inputs. A picture that is deleted during the
     copy is still listed: its reader reports it. Raises DataError when there are no pictures.
     """
     folder = Path(folder_relative) / url.split("://", 1)[1].strip("/")
