@@ -143,5 +143,5 @@ def test_train_url_that_cannot_be_written(train: Job, tmp_path: Path, caplog: py
     assert train("--train_url=./taken", "--max_epoch_train=1") != 0
     (message,) = errors(caplog)
     assert "taken" in message
-    assert "loss" not in caplog.text  # found out before training
+    assert "epoch 1/1" not in caplog.text  # found out before training
     assert (tmp_path / "taken").read_text() == "a file where the folder should be"
