@@ -6,8 +6,8 @@ import codecs
 import re
 import time
 from pathlib import Path
-from typing import Callable
 
+from modelarts.cli.answer import Echo
 from modelarts.cloud.client import ENDED_PHASES, WAITING_PHASES, Cloud
 from modelarts.cloud.errors import JobNotFound
 from modelarts.cloud.request import Body
@@ -15,7 +15,6 @@ from modelarts.dryrun.state import DryRunState, find_dry_run
 from src.errors import JobError
 
 FILE_PERIOD_S, CLOUD_PERIOD_S = 0.5, 5.0
-Echo = Callable[[str], None]
 _ERROR_LINE = re.compile(r"\bERROR\b")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt)\b(?::|$)")
 
@@ -57,9 +56,8 @@ def follow_cloud(cloud: Cloud, job_id: str, task: str, follow: bool, echo: Echo)
         now = cloud.show(job_id).get("status") or {}
         phase = str(now.get("phase") or "")
         if phase not in WAITING_PHASES:
-            first = next(iter(now.get("tasks") or ()), "worker-0")
             try:
-                shown = _show_new(cloud, job_id, task or first, shown, echo)
+                shown = _show_new(cloud, job_id, task or _first_task(now), shown, echo)
             except JobNotFound:
                 if task:
                     raise  # the job exists, so the task does not
@@ -81,12 +79,15 @@ def last_error_of_cloud(cloud: Cloud, details: Body) -> str:
     status = details.get("status") or {}
     if status.get("phase") not in ("Failed", "Abnormal"):
         return ""
-    task = next(iter(status.get("tasks") or ()), "worker-0")
     try:
-        content, _ = cloud.log(str(details["metadata"]["id"]), task)
+        content, _ = cloud.log(str(details["metadata"]["id"]), _first_task(status))
     except JobNotFound:
         return ""
     return last_error(content.decode(errors="replace"))
+
+
+def _first_task(status: Body) -> str:
+    return str(next(iter(status.get("tasks") or ()), "worker-0"))
 
 
 def _show_new(cloud: Cloud, job_id: str, task: str, shown: int, echo: Echo) -> int:

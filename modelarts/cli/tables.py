@@ -16,6 +16,7 @@ from modelarts.jobs.hardware import chip_of_engine
 from modelarts.jobs.loading import is_declared, load_job
 from src.model_utils.config import read_settings
 from src.plural import plural
+from src.progress import clock
 
 Row = tuple[str, str]
 TO_BE_CHOSEN = "choose one of your region: --flavour NAME, or flavours in modelarts/jobs/common.yaml"
@@ -145,13 +146,13 @@ def cloud_row(details: Body) -> list[str]:
     start = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(int(started) / 1000)) if started else ""
     return [
         *(str(metadata.get("id", "")), str(status.get("phase", "")), str(metadata.get("name", "")), "platform"),
-        *(start, duration(int(status.get("duration") or 0) / 1000), _pairs(changed_values(details))),
+        *(start, clock(int(status.get("duration") or 0) / 1000), _pairs(changed_values(details))),
     ]
 
 
 def dry_run_row(state: DryRunState) -> list[str]:
     """The same for a dry run."""
-    end = [state.started, duration(state.seconds()), _pairs(state.changed)]
+    end = [state.started, clock(state.seconds()), _pairs(state.changed)]
     return [state.id, state.phase, state.name, "dry run", *end]
 
 
@@ -166,12 +167,6 @@ def changed_values(details: Body) -> dict[str, str]:
     parameters = (details.get("algorithm") or {}).get("parameters") or ()
     values = {str(one.get("name")): str(one.get("value")) for one in parameters}
     return {key: value for key, value in values.items() if usual.get(key) != value}
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, such as 1:02:03."""
-    minutes, rest = divmod(int(max(seconds, 0)), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def _pairs(values: Mapping[str, str]) -> str:

@@ -73,7 +73,7 @@ class DryRunState:
     def seconds(self, now: datetime | None = None) -> float:
         """How long it ran, or has been running until `now`."""
         end = datetime.fromisoformat(self.ended) if self.ended else now or datetime.now()
-        return (end - datetime.fromisoformat(self.started)).total_seconds()
+        return max((end - datetime.fromisoformat(self.started)).total_seconds(), 0.0)
 
 
 def write_state(state: DryRunState, folder: Path) -> None:
