@@ -22,7 +22,7 @@ def code_files(job: JobSpec) -> dict[str, int]:
     for name in job.code_files:
         path = job.code_folder / name
         if not path.exists():
-            raise ConfigError(f"code: {path}: no such file or folder")
+            raise ConfigError(f"code: {path}: no such file or folder; correct code in the job's YAML file")
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             relative = file.relative_to(job.code_folder)
             if file.is_file() and _is_code(relative):

@@ -71,14 +71,15 @@ def hardware_mistakes(job: JobSpec) -> list[str]:
 
 def _engine_mistakes(engine: Engine, job: JobSpec) -> list[str]:
     """The probe runs on any engine, inference with ONNX Runtime on one without MindSpore."""
-    problems, needs_mindspore = [], job.values.get("engine", MINDSPORE) == MINDSPORE
+    reasons, needs_mindspore = [], job.values.get("engine", MINDSPORE) == MINDSPORE
     if engine.framework == MINDSPORE and engine.version and engine.version < OLDEST_MINDSPORE:
-        problems.append(f"engine: {job.engine_version}: MindSpore before {_dotted(OLDEST_MINDSPORE)} is not supported")
+        reasons.append(f"MindSpore before {_dotted(OLDEST_MINDSPORE)} is not supported")
     if engine.framework not in ("", MINDSPORE) and needs_mindspore:
-        problems.append(f"engine: {job.engine_version}: provides {engine.framework}, but the job needs MindSpore")
+        reasons.append(f"provides {engine.framework}, but the job needs MindSpore")
     if engine.python and engine.python < OLDEST_PYTHON:
-        problems.append(f"engine: {job.engine_version}: Python before {_dotted(OLDEST_PYTHON)} is not supported")
-    return problems
+        reasons.append(f"Python before {_dotted(OLDEST_PYTHON)} is not supported")
+    step = "list engines with: python -m modelarts offers"
+    return [f"engine: {job.engine_version}: {reason}; {step}" for reason in reasons]
 
 
 def _named(chip: str) -> str:

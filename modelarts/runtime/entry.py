@@ -24,6 +24,7 @@ from src.interrupts import INTERRUPTED, leave_half_imported
 from src.model_utils.config import Config, parse_config
 from src.model_utils.unused import unused_settings
 from src.net.formats import require_checkpoint
+from src.plural import plural
 from src.version import NAME, VERSION
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,7 @@ def _train(config: Config) -> None:
     with Watchdog(folder, topology.rank, ranks, topology.rank_size, config.hang_timeout) as watchdog:
         missing = train_and_publish(config, topology, watchdog)
     if missing:
-        raise IncompleteError(f"{len(missing)} checkpoints were not published, see the errors above")
+        raise IncompleteError(f"{plural(len(missing), 'checkpoint')} not published, see the errors above")
 
 
 def _warn_of_unused(job: str, config: Config, cards: int) -> None:

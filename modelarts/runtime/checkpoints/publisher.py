@@ -125,7 +125,8 @@ class Publisher:
         if own and own[0].manifest.resumed_from == self._source.address:
             return [*own, *named]
         if not named:
-            raise ConfigError(f"resume: {self._source.address}: no complete checkpoint there")
+            step = "name a run or checkpoint that is complete, or use resume=auto"
+            raise ConfigError(f"resume: {self._source.address}: no complete checkpoint there; {step}")
         return [*named, *own]
 
     def save(self, write: Callable[[Path], Manifest], file_name: str) -> None:
@@ -136,7 +137,7 @@ class Publisher:
         if self._owner is not None and self._owner.lost:
             raise OutputError(f"train_url: {self._store.url}: {self._owner.lost}; this job stops")
         if self._writing is not None and not _is_done(self._writing, SETTLE_S):
-            raise OutputError(f"{self._local}: writing a checkpoint takes longer than {SETTLE_S:.0f} s")
+            raise OutputError(f"{self._local}: writing a checkpoint takes longer than {SETTLE_S:.0f} s; check the disk")
         self._writing = self._writer.submit(self._write, write, file_name)
 
     def publish_file(self, path: Path) -> None:
