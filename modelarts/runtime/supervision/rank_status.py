@@ -18,6 +18,7 @@ from src.train.inputs import JOINING, STEPPING, WAITING
 
 RUNNING, FAILED, STOPPED, FINISHED = "running", "failed", "stopped", "finished"
 SILENT_S = 15.0  # a training process that has not written its status for this long counts as dead
+OLD_S = 5.0  # a living process writes its status every second
 #: Another possible cause of a blocked step when there are other nodes.
 OTHER_NODES = " (or it waits for a rank on another node that died or hangs: see that node's logs)"
 
@@ -125,14 +126,17 @@ class Peers:
         return f"rank {missing[0]} has not joined within {self._join_s:.0f} s: it exited at startup or never started"
 
     def _hanging(self, statuses: dict[int, RankStatus], now: float) -> str:
-        """The rank without progress for longest, once past its limit; ranks that wait for data come first."""
-        slow = [
-            (w.phase != WAITING, w.moved, rank) for rank, w in statuses.items() if w.state == RUNNING and w.step_limit_s
-        ]
-        overdue = [rank for _, moved, rank in slow if now - moved > statuses[rank].step_limit_s]
-        if not overdue:
+        """The rank that holds up the others, once one of them is past its limit.
+
+        A rank whose status is old comes first, as its process is stopped or blocked; then one that waits for data; then
+        the one without progress for longest.
+        """
+        slow = {rank: w for rank, w in statuses.items() if w.state == RUNNING and w.step_limit_s}
+        if not any(now - w.moved > w.step_limit_s for w in slow.values()):
             return ""
-        culprit = min(slow)[2]
+        culprit = min(
+            slow, key=lambda rank: (now - slow[rank].at <= OLD_S, slow[rank].phase != WAITING, slow[rank].moved)
+        )
         status = statuses[culprit]
         hint = OTHER_NODES if self._more_elsewhere and status.phase != WAITING else ""
         return f"rank {culprit} hangs: no progress for {status.step_limit_s:.0f} s after {status.doing}{hint}"

@@ -100,6 +100,8 @@ def test_the_rank_that_holds_up_the_others_is_named(tmp_path: Path, living: int)
     )
     assert trouble(tmp_path, living, ready, earlier).startswith("rank 2 hangs")
     assert trouble(tmp_path, living, replace(ready, step_limit_s=0)) == ""  # compiling
+    stopped = replace(ready, moved=now - 10.5, at=now - 10)
+    assert trouble(tmp_path, living, stopped, earlier).startswith("rank 1 hangs"), "its process writes no status"
     mute = replace(ready, moved=now, at=now - 16)
     assert "rank 1 has not updated its status for 15 s" in trouble(tmp_path, living, mute)
 
