@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -10,8 +9,6 @@ from typing import NamedTuple
 from src.net.build import PictureNet, build_network
 from src.net.formats import INPUT_FORMATS
 from src.net.weights import LoadReport, load_all_weights, read_checkpoint
-
-logger = logging.getLogger(__name__)
 
 #: What a checkpoint without such metadata (of another program, or of the first versions) is taken for.
 USUAL_NETWORK, USUAL_STAGES = "vgg19", 6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,8 +15,6 @@ from src.infer.onnx_network import ENDING, load_onnx
 from src.infer.shapes import PADDING
 from src.pose import DecodeSettings
 from src.tools.common.command import add_settings, make_parser, refuse_existing, run_command
-
-logger = logging.getLogger(__name__)
 
 #: Sides (height, width) of the pictures on which both are compared, in pixels: multiples of 16 for every network.
 COMPARED = ((96, 128), (160, 112))
