@@ -89,6 +89,7 @@ class DryRun:
             log_files=tuple(str(container.task_log) for container in self.containers),
             pid_started=started_at(os.getpid()),
             started=now(),
+            started_s=time.time(),
             local_root=options.storage.local_root if self._filesystem.storage_mode == "local" else "",
             values=job.arguments(),
             changes=asdict(changes),

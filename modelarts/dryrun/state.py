@@ -27,7 +27,7 @@ class DryRunState:
 
     `values`: the boot file's arguments. `changes` and `options` are those of the command line, for a rebuild.
     `pid_started` distinguishes the process from a later one with the same number. `log_file` is the first node's log,
-    `log_files` has all nodes'.
+    `log_files` has all nodes'. `started_s`, in seconds since 1970, orders those that start within one second.
     """
 
     id: str
@@ -49,6 +49,7 @@ class DryRunState:
     changes: Mapping[str, object] = field(default_factory=dict)
     options: Mapping[str, object] = field(default_factory=dict)
     log_files: tuple[str, ...] = ()
+    started_s: float = 0.0
 
     @property
     def is_running(self) -> bool:
@@ -89,7 +90,7 @@ def dry_runs(work: Path = WORK_FOLDER) -> list[DryRunState]:
             state = _from_json(json.loads(path.read_text(encoding="utf-8")))
             gone = state.phase in _RUNNING_PHASES and not state.is_running
             found.append(replace(state, phase="Abnormal", message="its process has ended") if gone else state)
-    return sorted(found, key=lambda state: state.started)
+    return sorted(found, key=lambda state: (state.started, state.started_s))
 
 
 def find_dry_run(word: str, work: Path = WORK_FOLDER) -> DryRunState | None:
