@@ -71,7 +71,7 @@ def read_samples(config: Config, inputs: TrainingInputs, card: Card, startup: St
 def train(
     config: Config,
     inputs: TrainingInputs,
-    read: Samples,
+    data: Samples,
     card: Card,
     folder: Path,
     storage: CheckpointStorage,
@@ -86,7 +86,7 @@ def train(
     the last step has been handed over.
     """
     startup = startup or Startup()
-    samples, validation = read
+    samples, validation = data
     device = choose_device(config.device_target, card.device_id)
     check_precision(config.amp, device)
     alive(JOINING, 0)
